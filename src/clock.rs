@@ -1,0 +1,115 @@
+//! The only reader of system time.
+//!
+//! In: nothing. Out: a [`Time`] on the wall clock, taken once per call and handed down as an argument. Nothing
+//! below the doors reads a clock, which is what makes every decision repeatable.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// A point on the wall clock: seconds since 1970-01-01T00:00:00Z, fractions allowed (RFC 7519 §2, NumericDate).
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Time(f64);
+
+impl Time {
+    /// Seconds since the epoch.
+    pub const fn from_seconds(seconds: f64) -> Self {
+        Self(seconds)
+    }
+
+    /// Seconds since the epoch, with fractions.
+    pub const fn seconds(self) -> f64 {
+        self.0
+    }
+
+    /// This time moved ahead by `span`.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0 + span.as_secs_f64())
+    }
+
+    /// `self - earlier`, in seconds; negative when `earlier` lies ahead.
+    pub fn since(self, earlier: Self) -> f64 {
+        self.0 - earlier.0
+    }
+
+    /// Reads an RFC 3339 instant with a zone, such as `2026-11-21T12:00:00Z`.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let instant: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(instant.as_duration().as_secs_f64()))
+    }
+
+    /// RFC 3339 in UTC with milliseconds, such as `2026-11-21T12:00:00.000Z`.
+    pub fn to_rfc3339(self) -> String {
+        jiff::Timestamp::from_duration(jiff::SignedDuration::try_from_secs_f64(self.0).unwrap_or_default())
+            .map_or_else(|_| String::from("out-of-range"), |instant| format!("{instant:.3}"))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_rfc3339())
+    }
+}
+
+/// Where the time comes from.
+#[derive(Debug, Clone, Default)]
+pub enum Clock {
+    /// The machine's wall clock.
+    #[default]
+    System,
+    /// Stands still until it is moved: for tests and for `--at`. Milliseconds since the epoch.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that stands at `time`.
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of any date fit an i64; `as` saturates")]
+    pub fn manual(time: Time) -> Self {
+        Self::Manual(Arc::new(AtomicI64::new((time.0 * 1000.0) as i64)))
+    }
+
+    /// Moves a manual clock to `time`; a system clock stays as it is.
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of any date fit an i64; `as` saturates")]
+    pub fn set(&self, time: Time) {
+        if let Self::Manual(milliseconds) = self {
+            milliseconds.store((time.0 * 1000.0) as i64, Ordering::Relaxed);
+        }
+    }
+
+    /// Now.
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay below 2^53")]
+    pub fn now(&self) -> Time {
+        match self {
+            Self::System => {
+                #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+                let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+                // A clock before 1970 reads as 1970: every token is then in the future, so nothing is let through.
+                Time(since_epoch.unwrap_or_default().as_secs_f64())
+            }
+            Self::Manual(milliseconds) => Time(milliseconds.load(Ordering::Relaxed) as f64 / 1000.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_needs_a_zone_and_comes_back_as_it_was() {
+        let noon = Time::from_rfc3339("2026-11-21T12:00:00Z").unwrap();
+        assert_eq!(noon.to_rfc3339(), "2026-11-21T12:00:00.000Z");
+        assert_eq!(Time::from_rfc3339("2026-11-21T13:00:00+01:00"), Some(noon));
+        assert_eq!(Time::from_rfc3339("2026-11-21T12:00:00"), None);
+    }
+
+    #[test]
+    fn a_manual_clock_stands_where_it_was_put() {
+        let clock = Clock::manual(Time::from_seconds(1000.5));
+        assert_eq!(clock.now(), Time::from_seconds(1000.5));
+        clock.set(Time::from_seconds(7.0));
+        assert_eq!(clock.now(), Time::from_seconds(7.0));
+    }
+}

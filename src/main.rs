@@ -1,0 +1,2 @@
+//! The program: see [`credence`].
+fn main() {}

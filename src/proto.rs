@@ -1,0 +1,45 @@
+//! The messages of Envoy's external authorization API, generated from `proto/`.
+//!
+//! In: nothing. Out: types that mirror the wire. Generated code is the only code here, and the only place where
+//! the house's lints make exceptions.
+#![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
+#![allow(clippy::allow_attributes_without_reason, reason = "generated code")]
+
+/// `google.rpc`
+pub mod google {
+    /// `google.rpc`
+    pub mod rpc {
+        tonic::include_proto!("google.rpc");
+    }
+}
+
+/// `envoy.*`
+pub mod envoy {
+    /// `envoy.config.core.v3`
+    pub mod config {
+        /// `envoy.config.core`
+        pub mod core {
+            /// `envoy.config.core.v3`
+            pub mod v3 {
+                tonic::include_proto!("envoy.config.core.v3");
+            }
+        }
+    }
+    /// `envoy.type.v3`
+    pub mod r#type {
+        /// `envoy.type.v3`
+        pub mod v3 {
+            tonic::include_proto!("envoy.r#type.v3");
+        }
+    }
+    /// `envoy.service.auth.v3`
+    pub mod service {
+        /// `envoy.service.auth`
+        pub mod auth {
+            /// `envoy.service.auth.v3`
+            pub mod v3 {
+                tonic::include_proto!("envoy.service.auth.v3");
+            }
+        }
+    }
+}
