@@ -1,0 +1,33 @@
+# The commands of this repository. `make help` lists them.
+# Everything that is brought along (Envoy, an issuer that is not ours, cargo-deny) goes to .tools, which git ignores.
+
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint audit clean-tools
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Show credence at work behind a real Envoy; KEEP=1 leaves it running and prints what to try
+	@scripts/envoy.sh >/dev/null
+	cargo build --quiet --bin credence --example demo
+	@KEEP=$(KEEP) cargo run --quiet --example demo
+
+test: ## Run every test, the ones with a real Envoy and a foreign issuer included; ARGS= goes to cargo test
+	@scripts/envoy.sh >/dev/null
+	@scripts/oidc-provider.sh >/dev/null
+	@scripts/test.sh $(ARGS)
+
+lint: ## Format, clippy without warnings, licences, bans and sources of dependencies
+	cargo fmt --all --check
+	cargo clippy --all-targets --quiet -- -D warnings
+	@scripts/tools.sh
+	cargo deny --log-level error check bans licenses sources
+
+audit: ## Known vulnerabilities in dependencies (needs the advisory database from the network)
+	@scripts/tools.sh
+	cargo deny check advisories
+
+clean-tools: ## Remove what was brought along
+	rm -rf .tools

@@ -1,0 +1,6 @@
+//! credence behind a real Envoy.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod assumptions;
