@@ -1,7 +1,7 @@
 //! What Envoy itself does with an answer. credence's answers are shaped by these facts; a version of Envoy that
 //! differs has to show here first.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use envoy_types::ext_authz::v3::pb::{
     Authorization, AuthorizationServer, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderAppendAction,
@@ -91,8 +91,7 @@ struct World {
 }
 
 fn world() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| {
+    static WORLD: LazyLock<World> = LazyLock::new(|| {
         let upstream = Upstream::start();
         let scripted = Scripted::default();
         let service = AuthorizationServer::new(scripted.clone());
@@ -118,7 +117,8 @@ fn world() -> &'static World {
             Cluster::grpc("grpc", grpc_upstream()),
         ];
         World { envoy: Envoy::start(&listeners, &clusters), scripted, _upstream: upstream }
-    })
+    });
+    &WORLD
 }
 
 fn scripted(script: &str) -> Request {

@@ -1,6 +1,18 @@
 //! credence behind a real Envoy.
+//!
+//! One Envoy and the credences it asks serve all tests here ([`world`]); another Envoy without credence shows what
+//! Envoy itself does ([`assumptions`]).
+
+#![cfg(test)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod allow;
 mod assumptions;
+mod callers;
+mod deny;
+mod hostile;
+mod paths;
+mod reload;
+mod world;

@@ -44,6 +44,7 @@ pub struct Serve {
     listen: String,
     log: Option<String>,
     args: Vec<String>,
+    keyless: Vec<String>,
 }
 
 impl Serve {
@@ -68,11 +69,19 @@ impl Serve {
         self
     }
 
+    /// Does not wait for the keys of this issuer: it will have none.
+    #[must_use]
+    pub fn keyless(mut self, issuer: &str) -> Self {
+        self.keyless.push(issuer.into());
+        self
+    }
+
     /// Starts it and waits until it is ready and has keys of every issuer.
     pub fn start(self) -> Credence {
+        let keyless = self.keyless.clone();
         let credence = self.start_unready();
         eventually("credence to be ready", || (credence.admin("/readyz").status == 200).then_some(()));
-        eventually("the keys of every issuer", || credence.has_keys().then_some(()));
+        eventually("the keys of every issuer", || credence.has_keys(&keyless).then_some(()));
         credence
     }
 
@@ -131,7 +140,13 @@ pub struct Credence {
 impl Credence {
     /// Prepares `credence serve --trust trust` on free loopback ports.
     pub fn serve(trust: impl AsRef<Path>) -> Serve {
-        Serve { trust: trust.as_ref().to_owned(), listen: "127.0.0.1:0".into(), log: None, args: Vec::new() }
+        Serve {
+            trust: trust.as_ref().to_owned(),
+            listen: "127.0.0.1:0".into(),
+            log: None,
+            args: Vec::new(),
+            keyless: Vec::new(),
+        }
     }
 
     /// Where gRPC listens: `host:port` or `unix:PATH`.
@@ -170,8 +185,8 @@ impl Credence {
         text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.trim().parse().ok())
     }
 
-    /// Whether no issuer of the table is without keys, by `credence_keys{issuer,state}`.
-    pub fn has_keys(&self) -> bool {
+    /// Whether no issuer of the table but `except` is without keys, by `credence_keys{issuer,state}`.
+    pub fn has_keys(&self, except: &[String]) -> bool {
         let text = self.admin("/metrics").text();
         let mut counts = std::collections::BTreeMap::<String, f64>::new();
         for line in text.lines().filter_map(|line| line.strip_prefix("credence_keys{")) {
@@ -179,7 +194,7 @@ impl Credence {
             let count = line.rsplit(' ').next().and_then(|count| count.parse::<f64>().ok()).unwrap_or_default();
             *counts.entry(issuer.to_owned()).or_default() += count;
         }
-        !counts.is_empty() && counts.values().all(|count| *count > 0.0)
+        !counts.is_empty() && counts.iter().all(|(issuer, count)| *count > 0.0 || except.contains(issuer))
     }
 
     /// A gRPC client over one connection that is made on first use.

@@ -1,0 +1,62 @@
+// The certified OpenID provider of npm as an issuer on loopback: client credentials, access tokens by RFC 9068.
+// usage: node provider.mjs DIRECTORY-WITH-NODE_MODULES CERTIFICATE KEY
+// A free port is chosen; `issuer URL` is printed when it listens.
+import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const [home, certificate, key] = process.argv.slice(2);
+const module = createRequire(join(home, 'package.json')).resolve('oidc-provider');
+const { default: Provider } = await import(pathToFileURL(module));
+
+const pairs = {
+  RS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  PS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  EdDSA: generateKeyPairSync('ed25519'),
+};
+const keys = Object.entries(pairs).map(([alg, pair]) => ({ ...pair.privateKey.export({ format: 'jwk' }), alg, use: 'sig' }));
+const client = (id, more) => ({
+  client_id: id,
+  client_secret: 'not-a-secret-only-a-test-of-thirty-two',
+  grant_types: ['client_credentials'],
+  redirect_uris: [],
+  response_types: [],
+  ...more,
+});
+
+function provider(issuer) {
+  return new Provider(issuer, {
+    jwks: { keys },
+    clients: [client('invoice-bot'), client('bound-bot', { dpop_bound_access_tokens: true })],
+    scopes: ['read'],
+    enabledJWA: { dPoPSigningAlgValues: ['ES256'] },
+    ttl: { ClientCredentials: 300 },
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      dPoP: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        // The host of the resource is its audience; the fragmentless query picks the algorithm.
+        getResourceServerInfo: (_context, resource) => ({
+          scope: 'read',
+          audience: resource.split('?')[0],
+          accessTokenFormat: 'jwt',
+          jwt: { sign: { alg: new URL(resource).searchParams.get('alg') } },
+        }),
+      },
+    },
+  });
+}
+
+let answer;
+const server = createServer({ cert: readFileSync(certificate), key: readFileSync(key) }, (request, response) => answer(request, response));
+server.listen(0, '127.0.0.1', () => {
+  const issuer = `https://localhost:${server.address().port}`;
+  answer = provider(issuer).callback();
+  console.log(`issuer ${issuer}`);
+});
