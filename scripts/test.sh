@@ -16,5 +16,9 @@ awk '/^test result: / {
             if ($i ~ /^ignored/) ignored += $(i - 1)
         }
     }
-    END { printf "\n%d passed, %d failed, %d ignored\n", passed, failed, ignored }' "$output"
+    END {
+        printf "\n%d passed, %d failed", passed, failed
+        if (ignored) printf ", %d ignored", ignored
+        print ""
+    }' "$output"
 exit "$(cat "$status")"

@@ -14,7 +14,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::answer::Answer;
 use super::call::Call;
 use super::http::{Request, Response};
-use super::process::Process;
+use super::process::{Process, environment};
 use super::{eventually, runtime};
 
 /// The built program. For tests cargo says where it is; for an example it lies beside the `examples` directory.
@@ -30,11 +30,7 @@ pub fn binary() -> PathBuf {
 
 /// Runs the program to its end, with these arguments and no `CREDENCE_*` variables.
 pub fn run(args: &[&str]) -> Output {
-    let mut command = Command::new(binary());
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CREDENCE_")) {
-        command.env_remove(name);
-    }
-    command.args(args).output().expect("the credence binary")
+    environment(&mut Command::new(binary())).args(args).output().expect("the credence binary")
 }
 
 /// `credence serve` in the making.

@@ -81,7 +81,7 @@ pub fn scratch() -> tempfile::TempDir {
         let path = tempfile::Builder::new().prefix("credence-").tempdir().unwrap().keep();
         // Statics are never dropped, but the system closes this pipe whichever way the process ends.
         let mut janitor = Command::new("sh")
-            .args(["-c", "read -r _; sleep 2; rm -rf -- \"$1\"", "janitor"])
+            .args(["-c", "trap '' INT; read -r _; sleep 2; rm -rf -- \"$1\"", "janitor"])
             .arg(&path)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

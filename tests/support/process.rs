@@ -1,7 +1,7 @@
 //! A child process on a leash: it ends when its handle is dropped and also when this process ends, however it ends.
 //!
 //! A shell stands between: it starts the program, waits for it, and ends it when its own standard input closes. The
-//! system closes that pipe even when this process is killed. (It also keeps Envoy alive: Envoy asks to be ended
+//! system closes that pipe even when this process is killed; Ctrl-C is left to this process. (It also keeps Envoy alive: Envoy asks to be ended
 //! together with the *thread* that started it, and test threads are short-lived; the shell's only thread is not.)
 
 use std::ffi::OsStr;
@@ -12,6 +12,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use tempfile::TempDir;
 
 const LEASH: &str = r#"
+trap '' INT
 dir=$1; shift
 exec 3<&0
 "$@" 3<&- </dev/null >"$dir/stdout" 2>"$dir/stderr" &
@@ -35,10 +36,10 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `program`; the environment is inherited.
+    /// Starts `program` in [`environment`].
     pub fn start<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: impl IntoIterator<Item = S>) -> Self {
         let dir = super::scratch();
-        let mut shell = Command::new("sh")
+        let mut shell = environment(&mut Command::new("sh"))
             .args(["-c", LEASH, "leash"])
             .arg(dir.path())
             .arg(program.as_ref())
@@ -93,6 +94,16 @@ impl Process {
         self.leash = None;
         self.wait()
     }
+}
+
+/// The environment of this process without what would change the program's mind: its own variables, and proxies
+/// (everything here is on loopback).
+pub fn environment(command: &mut Command) -> &mut Command {
+    let meddles = |name: &str| name.starts_with("CREDENCE_") || name.to_ascii_lowercase().ends_with("_proxy");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| meddles(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    command
 }
 
 impl Drop for Process {

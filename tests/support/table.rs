@@ -7,32 +7,39 @@ use tempfile::TempDir;
 /// A directory with a `trust.yaml` in it.
 #[derive(Debug)]
 pub struct Table {
-    dir: TempDir,
+    dir: PathBuf,
+    _scratch: Option<TempDir>,
 }
 
 impl Table {
     /// Writes `yaml` (without `apiVersion` and `kind`, which are put before it) as a new table.
     pub fn new(yaml: &str) -> Self {
-        let table = Self { dir: super::scratch() };
+        Self::raw(document(yaml).as_bytes())
+    }
+
+    /// Like [`Table::new`], in a directory that stays.
+    pub fn at(dir: &Path, yaml: &str) -> Self {
+        let table = Self { dir: dir.to_owned(), _scratch: None };
         table.replace(yaml);
         table
     }
 
     /// A table of exactly these bytes.
     pub fn raw(bytes: &[u8]) -> Self {
-        let table = Self { dir: super::scratch() };
+        let scratch = super::scratch();
+        let table = Self { dir: scratch.path().to_owned(), _scratch: Some(scratch) };
         table.replace_raw(bytes);
         table
     }
 
     /// The file.
     pub fn path(&self) -> PathBuf {
-        self.dir.path().join("trust.yaml")
+        self.dir.join("trust.yaml")
     }
 
     /// The directory of the file, for keys and certificates that the table names.
     pub fn dir(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
 
     /// Replaces the table in one step: written beside, then renamed over.
@@ -42,7 +49,7 @@ impl Table {
 
     /// Replaces the file by exactly these bytes, in one step.
     pub fn replace_raw(&self, bytes: &[u8]) {
-        let beside = self.dir.path().join(".trust.yaml.new");
+        let beside = self.dir.join(".trust.yaml.new");
         std::fs::write(&beside, bytes).unwrap();
         std::fs::rename(beside, self.path()).unwrap();
     }
