@@ -78,10 +78,65 @@ fn without_a_token_the_challenge_says_only_how_to_come_back() {
     let expected = Refused { status: 401, challenge: Some(""), error: "unauthorized", reason: "no_token" };
     let world = world();
     refused(&world, |mark| api("GET", "/v1/x", mark), &expected);
-    refused(&world, |mark| api("GET", "/v1/x", mark).header("authorization", "Basic YTpi"), &expected);
+    let token = world.ci.token(SUBJECT, API).mint();
+    for scheme in ["Basic", "DPoP", "Negotiate", "Bearerx"] {
+        refused(
+            &world,
+            |mark| api("GET", "/v1/x", mark).header("authorization", format!("{scheme} {token}")),
+            &expected,
+        );
+    }
+}
+
+#[test]
+fn a_token_is_read_nowhere_but_where_the_resource_expects_it() {
+    let expected = Refused { status: 401, challenge: Some(""), error: "unauthorized", reason: "no_token" };
+    let world = world();
     let token = world.ci.token(SUBJECT, API).mint();
     refused(&world, |mark| api("GET", &format!("/v1/x?access_token={token}"), mark), &expected);
-    refused(&world, |mark| api("GET", "/v1/x", mark).header("cookie", format!("token={token}")), &expected);
+    let form = format!("access_token={token}");
+    refused(&world, |mark| api("POST", "/v1/x", mark).body(form.clone()), &expected);
+    refused(&world, |mark| api("GET", "/v1/x", mark).header("cookie", format!("access_token={token}")), &expected);
+    let names = [
+        "proxy-authorization",
+        "x-authorization",
+        "x-access-token",
+        "x-forwarded-access-token",
+        "x-api-key",
+        "x-amz-security-token",
+    ];
+    for name in names {
+        refused(&world, |mark| api("GET", "/v1/x", mark).header(name, format!("Bearer {token}")), &expected);
+    }
+}
+
+#[test]
+fn a_method_is_what_the_request_line_says() {
+    let world = world();
+    let token = world.ci.token(SUBJECT, API).mint();
+    for method in ["DELETE", "PATCH", "HEAD", "get", "Get"] {
+        let mark = mark();
+        let mut request = api(method, "/v1/x", &mark).bearer(&token);
+        for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+            request = request.header(name, "GET");
+        }
+        let status = request.send(world.envoy.address("plain")).status;
+        assert!(matches!(status, 400 | 403), "{method}: {status}");
+        assert!(!world.upstream.saw(&mark), "{method}");
+    }
+}
+
+#[test]
+fn an_override_of_the_url_changes_nothing() {
+    let world = world();
+    let token = world.ci.token(SUBJECT, API).mint();
+    for name in ["x-original-url", "x-rewrite-url", "x-envoy-original-path", "x-forwarded-uri", "x-forwarded-prefix"] {
+        let mark = mark();
+        let status =
+            api("GET", "/admin", &mark).bearer(&token).header(name, "/v1/x").send(world.envoy.address("plain")).status;
+        assert_eq!(status, 403, "{name}");
+        assert!(!world.upstream.saw(&mark), "{name}");
+    }
 }
 
 #[test]

@@ -149,6 +149,40 @@ fn a_token_that_points_at_another_issuer_makes_credence_fetch_nothing() {
 }
 
 #[test]
+fn callers_that_hang_up_at_once_leave_credence_answering() {
+    let world = world();
+    let bytes = api("GET", "/v1/x", "hangs-up").bearer("a.b.c").bytes();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..40 {
+                    let mut stream = connect(world.envoy.address("open")).unwrap();
+                    let _ = stream.write_all(&bytes);
+                }
+            });
+        }
+    });
+    assert!(!world.upstream.saw("hangs-up"));
+    let request = api("GET", "/v1/x", &mark()).bearer(world.ci.token(SUBJECT, API));
+    assert_eq!(Echo::of(&request.send(world.envoy.address("open"))).one("x-credence-subject"), SUBJECT);
+}
+
+#[test]
+fn line_breaks_in_a_subject_make_no_second_line_and_no_header() {
+    let world = world();
+    for sub in ["a\r\nx-credence-subject: root", "a\n{\"decision\":\"allow\"}", "a\u{0}b", "a\u{202e}b", "a\u{2028}b"] {
+        let token = world.ci.token(sub, API).mint();
+        let mark = mark();
+        let response = api("GET", "/v1/x", &mark).bearer(&token).send(world.envoy.address("open"));
+        assert_eq!(response.status, 401, "{sub:?}");
+        assert!(!world.upstream.saw(&mark), "{sub:?}");
+        let id = response.json()["decision_id"].as_str().unwrap().to_owned();
+        // The log is read line by line, each of which has to be JSON.
+        assert_eq!(world.credence.decision(&id)["reason"], "claims_malformed", "{sub:?}");
+    }
+}
+
+#[test]
 fn many_at_once_each_get_their_own_verdict() {
     let world = world();
     let good = world.ci.token(SUBJECT, API).mint();

@@ -126,7 +126,9 @@ pub fn exchange(to: SocketAddr, bytes: &[u8]) -> io::Result<Response> {
     let mut stream = connect(to)?;
     // The answer may come before all is sent, and the rest be refused: the answer is what counts.
     let sent = stream.write_all(bytes);
-    read_response(&mut BufReader::new(stream)).or_else(|unread| sent.and(Err(unread)))
+    let mut stream = BufReader::new(stream);
+    let answer = if bytes.starts_with(b"HEAD ") { read_start(&mut stream) } else { read_response(&mut stream) };
+    answer.or_else(|unread| sent.and(Err(unread)))
 }
 
 /// A connection that gives up reading and writing after the deadline of all tests.
@@ -140,10 +142,8 @@ pub fn connect(to: SocketAddr) -> io::Result<TcpStream> {
 
 /// Reads a response; after `101` the body is what follows on the stream and is left there.
 pub fn read_response(stream: &mut impl BufRead) -> io::Result<Response> {
-    let (line, headers) = read_head(stream)?;
-    let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| invalid(&line))?;
-    let mut response = Response { status, headers, body: Vec::new() };
-    if status == 101 || status == 204 || status == 304 {
+    let mut response = read_start(stream)?;
+    if matches!(response.status, 101 | 204 | 304) {
         return Ok(response);
     }
     response.body = if response.header("transfer-encoding") == Some("chunked") {
@@ -158,6 +158,13 @@ pub fn read_response(stream: &mut impl BufRead) -> io::Result<Response> {
         body
     };
     Ok(response)
+}
+
+/// Reads the status and the headers of a response and leaves the rest.
+fn read_start(stream: &mut impl BufRead) -> io::Result<Response> {
+    let (line, headers) = read_head(stream)?;
+    let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| invalid(&line))?;
+    Ok(Response { status, headers, body: Vec::new() })
 }
 
 /// The first line and the headers of a message.
