@@ -181,16 +181,12 @@ impl Credence {
         text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.trim().parse().ok())
     }
 
-    /// Whether no issuer of the table but `except` is without keys, by `credence_keys{issuer,state}`.
+    /// Whether no issuer of the table but `except` is without usable keys, by `/readyz`.
     pub fn has_keys(&self, except: &[String]) -> bool {
-        let text = self.admin("/metrics").text();
-        let mut counts = std::collections::BTreeMap::<String, f64>::new();
-        for line in text.lines().filter_map(|line| line.strip_prefix("credence_keys{")) {
-            let issuer = line.split_once("issuer=\"").and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default();
-            let count = line.rsplit(' ').next().and_then(|count| count.parse::<f64>().ok()).unwrap_or_default();
-            *counts.entry(issuer.to_owned()).or_default() += count;
-        }
-        !counts.is_empty() && counts.iter().all(|(issuer, count)| *count > 0.0 || except.contains(issuer))
+        let state = self.admin("/readyz").json();
+        let issuers = state["issuers"].as_array().unwrap_or_else(|| panic!("no issuers in {state}"));
+        let has_key = |issuer: &Value| issuer["keys"].as_u64().unwrap_or(0) > 0;
+        issuers.iter().all(|issuer| has_key(issuer) || except.iter().any(|name| issuer["name"] == **name))
     }
 
     /// A gRPC client over one connection that is made on first use.
