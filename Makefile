@@ -11,7 +11,7 @@ help: ## Say what can be made
 
 demo: ## Show credence at work behind a real Envoy; KEEP=1 leaves it running and prints what to try
 	@scripts/envoy.sh >/dev/null
-	cargo build --quiet --bin credence --example demo
+	cargo build --bin credence --example demo
 	@KEEP=$(KEEP) cargo run --quiet --example demo
 
 test: ## Run every test, the ones with a real Envoy and a foreign issuer included; ARGS= goes to cargo test
