@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod json;
+pub mod keys;
 pub mod name;
 pub mod proto;
 pub mod reason;
