@@ -16,3 +16,7 @@ pub mod credential;
 pub mod keys;
 pub mod trail;
 pub mod trust;
+pub mod decide;
+pub mod profile;
+pub mod table;
+pub mod path;

@@ -53,13 +53,23 @@ pub trait Trail: sealed::Sealed {
     ///
     /// # Errors
     /// The reason, if this walk stops at the first failure.
-    fn check(&mut self, subject: &'static str, outcome: Result<(), Reason>, note: impl FnOnce() -> Note) -> Result<(), Reason>;
+    fn check(
+        &mut self,
+        subject: &'static str,
+        outcome: Result<(), Reason>,
+        note: impl FnOnce() -> Note,
+    ) -> Result<(), Reason>;
 
     /// A judgement whose result the rest of the walk needs.
     ///
     /// # Errors
     /// The reason: without the result no walk goes on.
-    fn need<T>(&mut self, subject: &'static str, outcome: Result<T, Reason>, note: impl FnOnce(Option<&T>) -> Note) -> Result<T, Reason>;
+    fn need<T>(
+        &mut self,
+        subject: &'static str,
+        outcome: Result<T, Reason>,
+        note: impl FnOnce(Option<&T>) -> Note,
+    ) -> Result<T, Reason>;
 
     /// The judgement on the signature.
     ///
@@ -85,7 +95,12 @@ impl Trail for Strict {
         outcome
     }
 
-    fn need<T>(&mut self, _: &'static str, outcome: Result<T, Reason>, _: impl FnOnce(Option<&T>) -> Note) -> Result<T, Reason> {
+    fn need<T>(
+        &mut self,
+        _: &'static str,
+        outcome: Result<T, Reason>,
+        _: impl FnOnce(Option<&T>) -> Note,
+    ) -> Result<T, Reason> {
         outcome
     }
 
@@ -121,12 +136,22 @@ impl Recorder {
 impl Trail for Recorder {
     type Proof = Assumed;
 
-    fn check(&mut self, subject: &'static str, outcome: Result<(), Reason>, note: impl FnOnce() -> Note) -> Result<(), Reason> {
+    fn check(
+        &mut self,
+        subject: &'static str,
+        outcome: Result<(), Reason>,
+        note: impl FnOnce() -> Note,
+    ) -> Result<(), Reason> {
         self.push(subject, outcome, note());
         Ok(())
     }
 
-    fn need<T>(&mut self, subject: &'static str, outcome: Result<T, Reason>, note: impl FnOnce(Option<&T>) -> Note) -> Result<T, Reason> {
+    fn need<T>(
+        &mut self,
+        subject: &'static str,
+        outcome: Result<T, Reason>,
+        note: impl FnOnce(Option<&T>) -> Note,
+    ) -> Result<T, Reason> {
         self.push(subject, outcome.as_ref().map(|_| ()).map_err(|reason| *reason), note(outcome.as_ref().ok()));
         outcome
     }

@@ -73,7 +73,12 @@ impl TrustedIssuer {
     ///
     /// # Errors
     /// The first reason that fails, in the order of the list in [`Reason`].
-    pub fn verify<T: Trail>(&self, token: Unverified<'_>, now: Time, trail: &mut T) -> Result<Authentic<T::Proof>, Reason> {
+    pub fn verify<T: Trail>(
+        &self,
+        token: Unverified<'_>,
+        now: Time,
+        trail: &mut T,
+    ) -> Result<Authentic<T::Proof>, Reason> {
         let alive = self.expires.is_none_or(|end| now < end);
         trail.check("issuer in force", if alive { Ok(()) } else { Err(Reason::IssuerExpired) }, || {
             let end = self.expires.map_or("without end".to_owned(), |end| format!("until {end}"));
@@ -86,14 +91,16 @@ impl TrustedIssuer {
             Note::at(&self.site, format!("alg is {:?}; signingAlgs: {allowed}", envelope.header.algorithm))
         })?;
         trail.check("type", self.kind(&envelope, &payload), || {
-            let allowed = self.token_types.iter().map(|kind| format!("{:?}", kind.as_str())).collect::<Vec<_>>().join(" ");
+            let allowed =
+                self.token_types.iter().map(|kind| format!("{:?}", kind.as_str())).collect::<Vec<_>>().join(" ");
             let kind = envelope.header.kind.as_deref().unwrap_or_default();
             Note::at(&self.site, format!("typ is {kind:?}; tokenTypes: {allowed}; and no `events` claim"))
         })?;
         let claims = trail.need("claims", Claims::read(payload), |claims| {
-            Note::new(claims.map_or("a registered claim is missing, mistyped, or holds forbidden characters".to_owned(), |claims| {
-                format!("registered claims have their types; sub is {:?}", claims.subject)
-            }))
+            Note::new(claims.map_or(
+                "a registered claim is missing, mistyped, or holds forbidden characters".to_owned(),
+                |claims| format!("registered claims have their types; sub is {:?}", claims.subject),
+            ))
         })?;
         trail.check("times", times::in_force(&claims, self.clock_skew, now), || {
             let end = Time::from_seconds(claims.expires);
@@ -108,10 +115,13 @@ impl TrustedIssuer {
         let proof = trail.proof(signature.map(|(_, signed)| signed), || {
             let kid = envelope.header.key_id.as_deref();
             let keys = self.keys.ring().keys().len();
-            Note::at(&self.site, match key {
-                Some(thumbprint) => format!("kid {kid:?} is key {thumbprint} of issuer {:?}", self.name),
-                None => format!("kid {kid:?}, {keys} usable keys of issuer {:?}", self.name),
-            })
+            Note::at(
+                &self.site,
+                match key {
+                    Some(thumbprint) => format!("kid {kid:?} is key {thumbprint} of issuer {:?}", self.name),
+                    None => format!("kid {kid:?}, {keys} usable keys of issuer {:?}", self.name),
+                },
+            )
         })?;
         let token = TokenFacts {
             key_id: envelope.header.key_id.map(KeyId::new),
