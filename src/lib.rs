@@ -20,3 +20,4 @@ pub mod decide;
 pub mod profile;
 pub mod table;
 pub mod path;
+pub mod answer;

@@ -3,7 +3,7 @@
 use super::fit::NearMiss;
 use super::grant::Grant;
 use crate::json::Json;
-use crate::name::{GrantName, Scope};
+use crate::name::{GrantName, IssuerName, Scope};
 use crate::reason::Reason;
 use crate::resource::{Place, Resource};
 use crate::trust::{Principal, TokenFacts, Verified};
@@ -13,6 +13,7 @@ use crate::trust::{Principal, TokenFacts, Verified};
 #[derive(Debug)]
 pub struct Permit<'s, P> {
     principal: Principal,
+    issuer_name: IssuerName,
     token: TokenFacts,
     resource: &'s Resource,
     grants: Vec<&'s Grant>,
@@ -44,6 +45,7 @@ impl<'s, P> Permit<'s, P> {
         let mut scopes: Vec<_> = grants.iter().flat_map(|grant| &grant.scopes).collect();
         scopes.sort_unstable();
         scopes.dedup();
+        let issuer_name = caller.issuer_name().clone();
         let (principal, claims, token, proof) = caller.into_parts();
         let mut forwarded: Vec<(&'s str, Json)> = Vec::new();
         for (name, key) in grants.iter().flat_map(|grant| &grant.forward_claims) {
@@ -53,12 +55,17 @@ impl<'s, P> Permit<'s, P> {
                 forwarded.push((name, value.clone()));
             }
         }
-        Self { principal, token, resource: place.resource, grants, shadow, scopes, forwarded, proof }
+        Self { principal, issuer_name, token, resource: place.resource, grants, shadow, scopes, forwarded, proof }
     }
 
     /// The pair.
     pub const fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// The entry of the table that vouched.
+    pub const fn issuer_name(&self) -> &IssuerName {
+        &self.issuer_name
     }
 
     /// Which token it was.
