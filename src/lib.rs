@@ -21,3 +21,6 @@ pub mod profile;
 pub mod table;
 pub mod path;
 pub mod answer;
+pub mod wire;
+pub mod grpc;
+pub mod admin;
