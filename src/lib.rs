@@ -21,6 +21,7 @@ pub mod profile;
 pub mod table;
 pub mod path;
 pub mod answer;
+pub mod observe;
 pub mod wire;
 pub mod grpc;
 pub mod admin;
