@@ -5,6 +5,7 @@
 //! The rooms of the house, in order: a room knows only rooms above it. `ARCHITECTURE.md` tells the walk.
 
 pub mod clock;
+pub mod fetch;
 pub mod json;
 pub mod keys;
 pub mod name;
