@@ -78,9 +78,9 @@ impl Getter {
             return Ok(client.clone());
         }
         // Reading the system's authorities takes a while, and is done once.
-        let (system, resolver, limit) = (self.system.clone(), self.resolver.clone(), self.timing.exchange);
+        let (system, resolver) = (self.system.clone(), self.resolver.clone());
         let built = tokio::task::spawn_blocking(move || {
-            let client = build(resolver, limit, None)?;
+            let client = build(resolver, None)?;
             Ok::<_, reqwest::Error>(system.get_or_init(|| client).clone())
         });
         match built.await {
@@ -90,15 +90,11 @@ impl Getter {
     }
 
     fn build(&self, authorities: Option<Vec<Certificate>>) -> reqwest::Result<Client> {
-        build(self.resolver.clone(), self.timing.exchange, authorities)
+        build(self.resolver.clone(), authorities)
     }
 }
 
-fn build(
-    resolver: Arc<dyn Resolve>,
-    limit: Duration,
-    authorities: Option<Vec<Certificate>>,
-) -> reqwest::Result<Client> {
+fn build(resolver: Arc<dyn Resolve>, authorities: Option<Vec<Certificate>>) -> reqwest::Result<Client> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/jwk-set+json"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -108,7 +104,6 @@ fn build(
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .no_proxy()
-        .timeout(limit)
         .pool_max_idle_per_host(0)
         .dns_resolver(resolver);
     match authorities {
@@ -163,7 +158,7 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
 
 /// Says how an exchange broke, by the innermost cause.
 fn broken(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
-    let causes = || std::iter::successors(Some(error as &(dyn Error + 'static)), |error| (*error).source());
+    let causes = || std::iter::successors(Some(error as &(dyn Error + 'static)), |error| cause(*error));
     if let Some(RefusedAddress(address)) = causes().find_map(|cause| cause.downcast_ref()) {
         let what = format!("its name leads to {address}, and keys are never fetched from there");
         return FetchError::new(FetchResult::RefusedAddress, url, what);
@@ -173,7 +168,6 @@ fn broken(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
         .any(|cause| matches!(cause.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof));
     let (result, head) = match error {
-        _ if error.is_timeout() => (FetchResult::Timeout, "no complete answer in time"),
         _ if error.is_dns() => (FetchResult::Dns, "the name does not resolve"),
         _ if error.is_connect() && handshake => (FetchResult::Tls, "no trusted TLS connection"),
         _ if error.is_connect() => (FetchResult::Connect, "no connection"),
@@ -185,6 +179,14 @@ fn broken(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
         _ => "",
     };
     FetchError::new(result, url, format!("{head} ({}){remedy}", cause.trim_matches('"')))
+}
+
+/// What lies under an error. An I/O error hides the one that it carries from `source`.
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+        None => error.source(),
+    }
 }
 
 fn no_client(url: &KeyUrl, error: &reqwest::Error) -> FetchError {

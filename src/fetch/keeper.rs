@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::dns::Resolve;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::address::System;
@@ -88,19 +89,16 @@ impl Keeper {
 
     /// Waits until every source bound so far has been tried once, well or not.
     pub async fn tried(&self) {
-        self.tried_times(1).await;
+        for mut count in self.tries() {
+            // An error means that the source is gone, and with it the reason to wait.
+            let _ = count.wait_for(|count| *count >= 1).await;
+        }
     }
 
-    /// Waits until every source with a task has been tried `times` times.
-    pub(super) async fn tried_times(&self, times: u64) {
-        let counts: Vec<_> = {
-            let sources = self.sources();
-            sources.values().flatten().filter(|kept| kept.task.is_some()).map(|kept| kept.feed.tries()).collect()
-        };
-        for mut count in counts {
-            // An error means that the source is gone, and with it the reason to wait.
-            let _ = count.wait_for(|count| *count >= times).await;
-        }
+    /// How often each source with a task has been tried.
+    pub(super) fn tries(&self) -> Vec<watch::Receiver<u64>> {
+        let sources = self.sources();
+        sources.values().flatten().filter(|kept| kept.task.is_some()).map(|kept| kept.feed.tries()).collect()
     }
 
     fn sources(&self) -> MutexGuard<'_, HashMap<(IssuerName, Issuer), Vec<Kept>>> {

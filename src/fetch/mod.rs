@@ -13,6 +13,8 @@ mod load;
 mod refresh;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod timing;
 mod url;
 
