@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::error::FetchError;
@@ -85,8 +86,22 @@ impl Feed {
     }
 }
 
-/// Keeps a feed filled until its task is ended. Waits and ages go by the monotonic clock; the wall clock is only told.
+/// Keeps a feed filled until this task is ended. Should a fault of ours end the work early, nobody would watch the
+/// age of the keys any more: they are taken out of force, and the work begins anew.
 pub(super) async fn keep(feed: Arc<Feed>, loader: Arc<Loader>, clock: Clock, timing: Timing) {
+    loop {
+        // A set of one, because dropping it ends the work with this task.
+        let mut work = JoinSet::new();
+        work.spawn(run(feed.clone(), loader.clone(), clock.clone(), timing.clone()));
+        work.join_next().await;
+        feed.empty();
+        tracing::error!(issuer = %feed.name, iss = %feed.issuer, "fetching keys failed by a fault of credence");
+        tokio::time::sleep(timing.after_failure(u32::MAX)).await;
+    }
+}
+
+/// Fetches and publishes for ever. Waits and ages go by the monotonic clock; the wall clock is only told.
+async fn run(feed: Arc<Feed>, loader: Arc<Loader>, clock: Clock, timing: Timing) {
     let mut failures = Failures::default();
     let mut last_good: Option<Instant> = None;
     loop {

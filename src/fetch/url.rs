@@ -9,6 +9,9 @@ use super::address::is_refused;
 use super::error::{FetchError, quoted};
 use crate::keys::FetchResult;
 
+/// The longest URL, in bytes: it comes from strangers and stands in messages.
+const LONGEST: usize = 2048;
+
 /// An `https` URL, or an `http` one on a loopback host, without credentials and not at a refused address.
 #[derive(Debug, Clone)]
 pub(super) struct KeyUrl(Url);
@@ -16,6 +19,9 @@ pub(super) struct KeyUrl(Url);
 impl KeyUrl {
     pub(super) fn parse(text: &str) -> Result<Self, FetchError> {
         let refuse = |result, what: &str| Err(FetchError::new(result, quoted(text), what));
+        if text.len() > LONGEST {
+            return refuse(FetchResult::Url, "is longer than 2048 bytes");
+        }
         let Ok(url) = Url::parse(text) else { return refuse(FetchResult::Url, "is not a URL") };
         if !url.username().is_empty() || url.password().is_some() {
             // Not quoted: what stands there may be a secret.

@@ -44,6 +44,17 @@ async fn a_key_set_on_a_foreign_host_is_not_contacted_unless_listed() {
 }
 
 #[tokio::test]
+async fn an_endless_jwks_uri_is_refused_and_not_repeated_in_full() {
+    let server = Server::start().await;
+    let issuer = server.url("");
+    let endless = server.url(&format!("/{}", "x".repeat(100_000)));
+    server.set("/d", ok(&discovery_document(&issuer, &endless)));
+    let error = load(&discovery(&issuer, server.url("/d"), &[])).await.unwrap_err();
+    assert_eq!(error.result(), FetchResult::Url);
+    assert!(error.to_string().len() < 1000, "{error}");
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let (server, target) = (Server::start().await, Server::start().await);
     target.set("/keys", ok(&keys("k")));
@@ -64,7 +75,7 @@ async fn only_status_200_counts() {
     {
         let body = if status.starts_with("204") { String::new() } else { keys("k") };
         server.set("/keys", answer(status, "", &body));
-        fails(load(&jwks(server.url("/keys"))).await, FetchResult::Status, &status[..3]);
+        fails(load(&jwks(server.url("/keys"))).await, FetchResult::Status, status.split(' ').next().unwrap());
     }
 }
 
@@ -193,7 +204,7 @@ async fn a_file_is_read_with_the_same_limits() {
     let file = |name: &str| KeyOrigin { source: KeySource::File(folder.path().join(name)), ca_file: None };
     std::fs::write(folder.path().join("good"), keys("k")).unwrap();
     std::fs::write(folder.path().join("large"), vec![b' '; (1 << 20) + 1]).unwrap();
-    std::fs::write(folder.path().join("half"), &keys("k")[..40]).unwrap();
+    std::fs::write(folder.path().join("half"), keys("k").split_at(40).0).unwrap();
     assert!(load(&file("good")).await.is_ok());
     fails(load(&file("large")).await, FetchResult::TooLarge, "1048576");
     fails(load(&file("half")).await, FetchResult::NotJson, "ends too early");

@@ -119,6 +119,27 @@ async fn keys_past_their_time_are_no_longer_used() {
     assert!(tries.has_changed().is_ok(), "the task goes on");
 }
 
+/// A resolver with a fault of its own, once.
+struct Faulty(std::sync::atomic::AtomicBool);
+
+impl Resolve for Faulty {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let spent = self.0.swap(true, std::sync::atomic::Ordering::SeqCst);
+        assert!(spent, "the fault of this test");
+        System.resolve(name)
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_our_own_does_not_end_the_refresh() {
+    let server = Server::start().await;
+    server.set("/keys", ok(&keys("k")));
+    let keeper = Keeper::with(Handle::current(), Clock::System, quick(), Arc::new(Faulty(false.into())));
+    let live = bind(&keeper, "a", &jwks(format!("http://localhost:{}/keys", server.port())));
+    keeper.tried().await;
+    assert!(has(&live, "k"));
+}
+
 #[tokio::test]
 async fn a_hanging_issuer_does_not_hold_up_another() {
     let (slow, fast) = (Server::start().await, Server::start().await);
