@@ -279,7 +279,7 @@ fn text<'a>(json: &'a Json, member: &str) -> Result<Option<&'a str>, String> {
     match json.get(member) {
         None => Ok(None),
         Some(Json::String(value)) => Ok(Some(value)),
-        Some(other) => Err(format!("has a {member} that is {}, not a string", other.kind())),
+        Some(other) => Err(format!("has {} as {member}, not a string", other.kind())),
     }
 }
 
@@ -296,4 +296,197 @@ fn encode(bytes: &[u8]) -> String {
 pub(super) fn quoted(value: &str) -> String {
     let cut: String = value.chars().take(64).collect();
     format!("\"{}{}\"", cut.escape_debug(), if cut.len() < value.len() { "…" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::UnparsedPublicKey;
+    use serde_json::{Value, json};
+
+    use super::super::testing::{RSA, Signer, b64, with};
+    use super::*;
+
+    fn read(jwk: &Value) -> Result<Jwk, String> {
+        Jwk::read(&Json::parse(jwk.to_string().as_bytes(), 16).unwrap())
+    }
+
+    /// The reason must hold the words; a key that is refused for another reason proves nothing.
+    #[track_caller]
+    fn refused(jwk: &Value, words: &str) {
+        let why = read(jwk).expect_err(&jwk.to_string());
+        assert!(why.contains(words), "{why:?} does not say {words:?}");
+    }
+
+    #[test]
+    fn the_thumbprints_of_rfc_7638_and_rfc_8037_come_out() {
+        let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCi\
+                 FV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnY\
+                 b9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0\
+                 Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+        let rsa = read(&json!({"kty": "RSA", "n": n, "e": "AQAB", "alg": "RS256", "kid": "2011-04-29"})).unwrap();
+        assert_eq!(rsa.thumbprint().to_string(), "sha256:NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let ed = read(&json!({"kty": "OKP", "crv": "Ed25519", "x": x})).unwrap();
+        assert_eq!(ed.thumbprint().to_string(), "sha256:kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn a_symmetric_key_never_loads() {
+        refused(&json!({"kty": "oct", "k": "AAAA", "alg": "HS256"}), "symmetric");
+        refused(&json!({"kty": "oct", "k": "AAAA", "alg": "RS256", "use": "sig"}), "symmetric");
+        refused(&with(RSA[0].jwk(), json!({"alg": "HS256"})), "no signature algorithm");
+    }
+
+    #[test]
+    fn a_published_private_key_is_no_key() {
+        for signer in [&RSA[0], &Signer::ec("P-256"), &Signer::ed()] {
+            refused(&with(signer.jwk(), json!({"d": "AAAA"})), "private part");
+        }
+        refused(&with(RSA[0].jwk(), json!({"p": 7})), "private part");
+    }
+
+    #[test]
+    fn a_key_for_another_purpose_is_left_out() {
+        let jwk = RSA[0].jwk();
+        refused(&with(jwk.clone(), json!({"use": "enc"})), "is for use \"enc\"");
+        refused(&with(jwk.clone(), json!({"use": "jwt-svid"})), "is for use \"jwt-svid\"");
+        refused(&with(jwk.clone(), json!({"use": 7})), "a number as use");
+        refused(&with(jwk.clone(), json!({"key_ops": ["encrypt"]})), "without verify");
+        refused(&with(jwk.clone(), json!({"key_ops": "verify"})), "not a list");
+        refused(&with(jwk.clone(), json!({"alg": "RSA-OAEP"})), "RSA-OAEP");
+        refused(&with(jwk.clone(), json!({"alg": "none"})), "none");
+        assert!(read(&with(jwk, json!({"use": "sig", "key_ops": ["sign", "verify"], "alg": "PS384"}))).is_ok());
+    }
+
+    #[test]
+    fn an_alg_that_type_or_curve_cannot_do_is_refused() {
+        refused(&with(RSA[0].jwk(), json!({"alg": "ES256"})), "cannot do");
+        refused(&with(Signer::ec("P-256").jwk(), json!({"alg": "ES384"})), "cannot do");
+        refused(&with(Signer::ed().jwk(), json!({"alg": "ES256"})), "cannot do");
+        assert!(read(&with(Signer::ed().jwk(), json!({"alg": "Ed25519"}))).is_ok());
+    }
+
+    #[test]
+    fn rsa_is_2048_to_8192_bits_and_odd() {
+        let of = |bytes: usize, first: u8, last: u8| {
+            let mut n = vec![0x5b; bytes];
+            n[0] = first;
+            n[bytes - 1] = last;
+            json!({"kty": "RSA", "e": "AQAB", "n": b64(&n)})
+        };
+        refused(&of(128, 0x80, 1), "RSA of 1024 bits");
+        refused(&of(256, 0x7f, 1), "RSA of 2047 bits");
+        refused(&of(1025, 0x01, 1), "RSA of 8193 bits");
+        refused(&of(8192, 0x80, 1), "RSA of 65536 bits");
+        refused(&of(256, 0x80, 2), "even");
+        refused(&of(257, 0, 1), "begins with a zero byte");
+        refused(&json!({"kty": "RSA", "e": "AQAB", "n": ""}), "empty");
+        refused(&json!({"kty": "RSA", "e": "AQAB", "n": "AA"}), "begins with a zero byte");
+        refused(&json!({"kty": "RSA", "e": "AQAB"}), "no n");
+        assert!(read(&of(256, 0x80, 1)).is_ok());
+        assert!(read(&of(1024, 0xff, 1)).is_ok());
+    }
+
+    #[test]
+    fn an_rsa_exponent_is_odd_and_from_65537() {
+        for (exponent, words) in [
+            (&[1][..], "exponent 1,"),
+            (&[2], "exponent 2,"),
+            (&[3], "exponent 3,"),
+            (&[1, 0, 0], "exponent 65536,"),
+            (&[1, 0, 2], "exponent 65538,"),
+            (&[0, 1, 0, 1], "padded"),
+            (&[], "empty"),
+            (&[2, 0, 0, 0, 1], "above 33 bits"),
+        ] {
+            refused(&with(RSA[0].jwk(), json!({"e": b64(exponent)})), words);
+        }
+        assert!(read(&with(RSA[0].jwk(), json!({"e": b64(&[1, 0, 0, 0, 1])}))).is_ok());
+    }
+
+    #[test]
+    fn a_modulus_of_the_roca_generator_is_refused() {
+        // 65537^128 has 2049 bits and is a power of 65537 modulo everything.
+        let mut power = vec![1u8];
+        for _ in 0..128 {
+            let shifted = [power.as_slice(), &[0, 0]].concat();
+            let mut sum = vec![0; shifted.len()];
+            let mut carry = 0;
+            for (place, byte) in shifted.iter().enumerate().rev() {
+                let low = if place >= 2 { power[place - 2] } else { 0 };
+                let total = u16::from(*byte) + u16::from(low) + carry;
+                (sum[place], carry) = ((total & 0xff) as u8, total >> 8);
+            }
+            power = sum.into_iter().skip_while(|byte| *byte == 0).collect();
+        }
+        refused(&json!({"kty": "RSA", "e": "AQAB", "n": b64(&power)}), "ROCA");
+    }
+
+    #[test]
+    fn a_point_off_its_curve_is_no_key() {
+        for (crv, length) in [("P-256", 32), ("P-384", 48), ("P-521", 66)] {
+            let jwk = Signer::ec(crv).jwk();
+            assert!(read(&jwk).is_ok(), "{crv}");
+            let zero = b64(&vec![0; length]);
+            refused(&with(jwk.clone(), json!({"x": zero, "y": zero})), "does not lie");
+            let mut y = URL_SAFE_NO_PAD.decode(jwk["y"].as_str().unwrap()).unwrap();
+            *y.last_mut().unwrap() ^= 1;
+            refused(&with(jwk.clone(), json!({"y": b64(&y)})), "does not lie");
+            refused(&with(jwk.clone(), json!({"y": b64(&vec![0xff; length])})), "does not lie");
+            refused(&with(jwk.clone(), json!({"y": b64(&y[1..])})), "coordinates of");
+            refused(&with(jwk, json!({"y": null})), "no y");
+        }
+        refused(&with(Signer::ec("P-256").jwk(), json!({"crv": "P-384"})), "coordinates of");
+        refused(&with(Signer::ec("P-256").jwk(), json!({"crv": "secp256k1"})), "unknown curve");
+    }
+
+    #[test]
+    fn a_small_order_ed25519_key_would_sign_everything_and_is_refused() {
+        // With A = R = the neutral point and S = 0 the equation [S]B = R + [h]A holds for every message.
+        let mut neutral = [0; 32];
+        neutral[0] = 1;
+        let forged = [neutral, [0; 32]].concat();
+        let library = UnparsedPublicKey::new(&signature::ED25519, neutral);
+        assert!(library.verify(b"anything", &forged).is_ok(), "the library refuses it too: this check can go");
+
+        for point in SMALL_ORDER {
+            for sign in [0, 0x80] {
+                let mut point = point;
+                point[31] |= sign;
+                refused(&json!({"kty": "OKP", "crv": "Ed25519", "x": b64(&point)}), "small order");
+            }
+        }
+        for low in 0xed..=0xffu8 {
+            for top in [0x7f, 0xff] {
+                let mut point = [0xff; 32];
+                (point[0], point[31]) = (low, top);
+                refused(&json!({"kty": "OKP", "crv": "Ed25519", "x": b64(&point)}), "non-canonical");
+            }
+        }
+        refused(&json!({"kty": "OKP", "crv": "Ed25519", "x": b64(&[7; 31])}), "31 bytes");
+        refused(&json!({"kty": "OKP", "crv": "X25519", "x": b64(&[7; 32])}), "unknown curve");
+    }
+
+    #[test]
+    fn base64url_is_strict() {
+        let jwk = Signer::ec("P-256").jwk();
+        let x = jwk["x"].as_str().unwrap();
+        let last = x.chars().last().unwrap();
+        let twisted = char::from_u32(last as u32 + 1).unwrap();
+        for bad in [format!("{x}="), format!(" {x}"), format!("{x}\n"), x.replace(last, "+")] {
+            refused(&with(jwk.clone(), json!({"x": bad})), "base64url");
+        }
+        // The spare bits of the last character must be zero, or one key had several spellings.
+        refused(&with(jwk.clone(), json!({"x": format!("{}{twisted}", x.split_at(x.len() - 1).0)})), "base64url");
+    }
+
+    #[test]
+    fn members_of_the_wrong_type_are_refused() {
+        let jwk = RSA[0].jwk();
+        refused(&with(jwk.clone(), json!({"kid": 7})), "a number as kid");
+        refused(&with(jwk.clone(), json!({"alg": ["RS256"]})), "an array as alg");
+        refused(&with(jwk.clone(), json!({"kty": null})), "no kty");
+        refused(&with(jwk, json!({"kty": "rsa"})), "unknown kty \"rsa\"");
+        refused(&json!("RSA"), "is a string, not an object");
+    }
 }

@@ -68,3 +68,46 @@ impl LiveKeys {
         self.log.status(ring.keys().len(), ignored, ring.not_pinned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::FetchResult;
+    use super::super::testing::{RSA, rules, set};
+    use super::*;
+    use crate::clock::Time;
+    use crate::name::Algorithm;
+
+    #[test]
+    fn a_reader_keeps_its_ring_while_a_new_one_is_published() {
+        let keys = LiveKeys::fixed(set(&[RSA[0].named("old")]), &rules(&[Algorithm::RS256]));
+        let held = keys.ring();
+        keys.publish(set(&[RSA[1].named("new")]));
+        assert!(held.find(Some("old"), Algorithm::RS256).is_ok());
+        assert!(keys.ring().find(Some("old"), Algorithm::RS256).is_err());
+        assert!(keys.ring().find(Some("new"), Algorithm::RS256).is_ok());
+        keys.withdraw();
+        assert!(!keys.is_ready());
+    }
+
+    #[test]
+    fn the_status_tells_usable_from_ignored_and_the_last_error_goes_with_success() {
+        let log = Arc::new(FetchLog::default());
+        let keys = LiveKeys::fed(None, &rules(&[Algorithm::RS256]), log.clone());
+        log.failed(FetchResult::Timeout, "too slow".to_owned());
+        assert_eq!(keys.status().last_error.as_deref(), Some("too slow"));
+        keys.publish(set(&[RSA[0].named("a"), json!({"kty": "oct"}), super::super::testing::Signer::ed().jwk()]));
+        log.succeeded(Time::from_seconds(7.0));
+        let status = keys.status();
+        assert_eq!((status.usable, status.ignored, status.not_pinned), (1, 2, 0));
+        assert_eq!((status.last_error, status.last_success), (None, Some(Time::from_seconds(7.0))));
+        assert_eq!(status.fetches, [(FetchResult::Ok, 1), (FetchResult::Timeout, 1)]);
+    }
+
+    #[test]
+    fn every_fetch_result_has_its_own_label() {
+        let labels: std::collections::BTreeSet<_> = FetchResult::ALL.iter().map(|result| result.label()).collect();
+        assert_eq!(labels.len(), FetchResult::ALL.len());
+    }
+}

@@ -160,3 +160,119 @@ impl KeyRing {
         &self.set
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::testing::{RSA, Signer, any_rules, rules, set, with};
+    use super::*;
+
+    fn ring(keys: &[Value]) -> KeyRing {
+        KeyRing::build(set(keys), &any_rules())
+    }
+
+    fn pinned(keys: &[Value], pin: Thumbprint) -> KeyRing {
+        KeyRing::build(set(keys), &KeyRules { pins: Some(NonEmpty::of(pin)), ..any_rules() })
+    }
+
+    fn miss(ring: &KeyRing, kid: Option<&str>, algorithm: Algorithm) -> KeyMiss {
+        ring.find(kid, algorithm).expect_err("no key should be found")
+    }
+
+    #[test]
+    fn a_kid_matches_exactly_and_no_other_key_is_tried() {
+        let ring = ring(&[Signer::ec("P-256").named("key-1")]);
+        assert!(ring.find(Some("key-1"), Algorithm::ES256).is_ok());
+        for kid in ["", "KEY-1", "key-1 ", "key-1\0", "key", "key-11", "../key-1"] {
+            assert_eq!(miss(&ring, Some(kid), Algorithm::ES256), KeyMiss::Unknown, "{kid:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_bound_to_one_algorithm() {
+        let bare = KeyRing::build(set(&[RSA[0].named("k")]), &rules(&[Algorithm::PS256, Algorithm::RS256]));
+        assert!(bare.find(Some("k"), Algorithm::PS256).is_ok());
+        assert_eq!(miss(&bare, Some("k"), Algorithm::RS256), KeyMiss::Unknown);
+
+        let declared = with(RSA[0].named("k"), json!({"alg": "RS256"}));
+        let declared = KeyRing::build(set(&[declared]), &rules(&[Algorithm::PS256, Algorithm::RS256]));
+        assert!(declared.find(Some("k"), Algorithm::RS256).is_ok());
+        assert_eq!(miss(&declared, Some("k"), Algorithm::PS256), KeyMiss::Unknown);
+    }
+
+    #[test]
+    fn a_key_for_an_algorithm_outside_the_rules_is_left_out() {
+        let keys = [with(RSA[0].named("a"), json!({"alg": "RS512"})), Signer::ec("P-256").named("b")];
+        let ring = KeyRing::build(set(&keys), &rules(&[Algorithm::ES256]));
+        assert_eq!(miss(&ring, Some("a"), Algorithm::RS512), KeyMiss::Unknown);
+        assert_eq!((ring.keys().len(), ring.left_out()), (1, 1));
+    }
+
+    #[test]
+    fn a_kid_that_names_two_keys_names_none() {
+        let (a, b, c) = (Signer::ec("P-256"), Signer::ed(), RSA[0].named("other"));
+        let ring = ring(&[a.named("k"), b.named("k"), c]);
+        assert_eq!(miss(&ring, Some("k"), Algorithm::ES256), KeyMiss::Unknown);
+        assert_eq!(miss(&ring, Some("k"), Algorithm::EdDSA), KeyMiss::Unknown);
+        assert!(ring.find(Some("other"), Algorithm::RS256).is_ok());
+    }
+
+    #[test]
+    fn a_pinned_key_does_not_lend_its_kid_to_an_unpinned_one() {
+        let keys = [RSA[0].named("k"), RSA[1].named("k")];
+        for key in set(&keys).keys() {
+            assert_eq!(miss(&pinned(&keys, key.thumbprint()), Some("k"), Algorithm::RS256), KeyMiss::Unknown);
+        }
+    }
+
+    #[test]
+    fn without_kid_exactly_one_key_must_fit() {
+        let (a, b, ed) = (Signer::ec("P-256"), Signer::ec("P-256"), Signer::ed());
+        let ring = ring(&[a.named("a"), b.named("b"), ed.jwk()]);
+        assert!(ring.find(None, Algorithm::EdDSA).is_ok());
+        assert_eq!(miss(&ring, None, Algorithm::ES256), KeyMiss::Unknown);
+        assert_eq!(miss(&ring, None, Algorithm::RS256), KeyMiss::Unknown);
+        assert_eq!(miss(&ring, Some(""), Algorithm::EdDSA), KeyMiss::Unknown);
+    }
+
+    #[test]
+    fn a_published_key_that_is_not_pinned_is_said_to_be_so() {
+        let keys = [RSA[0].named("a"), RSA[1].named("b"), Signer::ed().jwk()];
+        let pin = set(&keys).keys()[0].thumbprint();
+        let ring = pinned(&keys, pin);
+        assert_eq!(ring.find(Some("a"), Algorithm::RS256).unwrap().thumbprint(), pin);
+        assert_eq!(miss(&ring, Some("b"), Algorithm::RS256), KeyMiss::NotPinned);
+        assert_eq!(miss(&ring, Some("b"), Algorithm::PS256), KeyMiss::Unknown);
+        assert_eq!(miss(&ring, Some("c"), Algorithm::RS256), KeyMiss::Unknown);
+        assert_eq!(ring.find(None, Algorithm::RS256).unwrap().thumbprint(), pin);
+        assert_eq!(miss(&ring, None, Algorithm::EdDSA), KeyMiss::NotPinned);
+        assert_eq!(ring.not_pinned(), 2);
+    }
+
+    #[test]
+    fn keys_are_unavailable_only_while_there_is_none_at_all() {
+        let empty = KeyRing::empty();
+        assert_eq!(miss(&empty, Some("a"), Algorithm::RS256), KeyMiss::Unavailable);
+        assert_eq!(miss(&empty, None, Algorithm::RS256), KeyMiss::Unavailable);
+        assert_eq!(miss(&ring(&[json!({"kty": "oct", "k": "AA"})]), None, Algorithm::RS256), KeyMiss::Unavailable);
+        let unpinned = pinned(&[RSA[0].named("a")], Thumbprint::new([7; 32]));
+        assert_eq!(miss(&unpinned, Some("a"), Algorithm::RS256), KeyMiss::NotPinned);
+        assert_eq!(miss(&unpinned, Some("b"), Algorithm::RS256), KeyMiss::Unknown);
+        assert_eq!(KeyMiss::Unavailable.reason(), Reason::KeysUnavailable);
+        assert_eq!(KeyMiss::Unknown.reason(), Reason::KeyUnknown);
+        assert_eq!(KeyMiss::NotPinned.reason(), Reason::KeyNotPinned);
+    }
+
+    #[test]
+    fn a_key_that_names_an_issuer_speaks_for_no_other() {
+        let keys = [with(RSA[0].named("k"), json!({"issuer": "https://a.test"}))];
+        let of = |issuer: Option<&str>| {
+            KeyRing::build_for(issuer.map(Issuer::new).as_ref(), set(&keys), &any_rules()).keys().len()
+        };
+        assert_eq!(of(Some("https://a.test")), 1);
+        assert_eq!(of(Some("https://a.test/")), 0);
+        assert_eq!(of(Some("https://b.test")), 0);
+        assert_eq!(of(None), 0);
+    }
+}

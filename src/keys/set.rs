@@ -111,3 +111,65 @@ impl KeySet {
         self.keys.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{RSA, Signer, document, with};
+    use super::*;
+
+    #[test]
+    fn one_unusable_key_spoils_no_other() {
+        let good = Signer::ec("P-256").named("good");
+        let junk =
+            [json!({"kty": "oct", "kid": "s", "k": "AA"}), json!(7), json!({}), good, json!({"kid": "\u{202e}x"})];
+        let set = KeySet::parse(document(&junk).as_bytes()).unwrap();
+        assert_eq!(set.keys().len(), 1);
+        let told: Vec<String> = set.ignored().iter().map(ToString::to_string).collect();
+        assert!(told[0].starts_with("key \"s\" is symmetric"), "{told:?}");
+        assert_eq!(told[1], "key number 2 is a number, not an object");
+        assert_eq!(told[2], "key number 3 has no kty");
+        assert_eq!(told[3], "key \"\\u{202e}x\" has no kty");
+    }
+
+    #[test]
+    fn an_emptied_set_is_told_from_a_broken_one() {
+        assert!(KeySet::parse(br#"{"keys":[]}"#).unwrap().is_empty());
+        for (bytes, words) in [
+            (&b"<!doctype html><html>"[..], "is not JSON"),
+            (b"", "ends too early"),
+            (b"null", "null, not an object"),
+            (b"[]", "an array, not an object"),
+            (b"{}", "no list named keys"),
+            (br#"{"keys":{}}"#, "no list named keys"),
+            (br#"{"keys":[],"keys":[]}"#, "duplicate"),
+            (br#"{"keys":[]} x"#, "is not JSON"),
+            (b"\xef\xbb\xbf{\"keys\":[]}", "is not JSON"),
+            (b"{\"keys\":[\"\xff\"]}", "is not JSON"),
+        ] {
+            let error = KeySet::parse(bytes).unwrap_err().to_string();
+            assert!(error.contains(words), "{error:?} does not say {words:?}");
+        }
+    }
+
+    #[test]
+    fn size_count_and_depth_are_bounded() {
+        let padded = format!(r#"{{"keys":[]{}}}"#, " ".repeat(MAX_BYTES));
+        assert_eq!(KeySet::parse(padded.as_bytes()), Err(KeySetError::TooLarge));
+        let many = vec![json!(0); MAX_KEYS + 1];
+        assert_eq!(KeySet::parse(document(&many).as_bytes()), Err(KeySetError::TooManyKeys(1001)));
+        assert!(KeySet::parse(document(&many[1..]).as_bytes()).is_ok());
+        let deep = format!(r#"{{"keys":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert!(matches!(KeySet::parse(deep.as_bytes()), Err(KeySetError::NotJson(_))));
+    }
+
+    #[test]
+    fn sets_are_equal_when_they_publish_the_same() {
+        let jwk = RSA[0].named("a");
+        let read = |jwk| KeySet::parse(document(&[jwk]).as_bytes()).unwrap();
+        assert_eq!(read(jwk.clone()), read(with(jwk.clone(), json!({"x5t": "unused"}))));
+        assert_ne!(read(jwk.clone()), read(with(jwk.clone(), json!({"kid": "b"}))));
+        assert_ne!(read(jwk), read(RSA[1].named("a")));
+    }
+}
