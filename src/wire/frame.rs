@@ -33,9 +33,10 @@ impl Patience {
         Self { gap: limits.max_gap, end: Instant::now() + total }
     }
 
-    /// When the wait that begins now must end.
-    fn next(self) -> Instant {
-        self.end.min(Instant::now() + self.gap)
+    /// When the wait that begins now must end, and whether that is for the gap alone.
+    fn next(self) -> (Instant, bool) {
+        let gap = Instant::now() + self.gap;
+        (self.end.min(gap), gap < self.end)
     }
 }
 
@@ -98,7 +99,14 @@ async fn next_chunk<B>(body: &mut B, patience: Patience) -> Result<Option<Bytes>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    match timeout_at(patience.next(), body.frame()).await {
+    let (until, time_is_left) = patience.next();
+    let mut frame = timeout_at(until, body.frame()).await;
+    if frame.is_err() && time_is_left {
+        // Perhaps not the caller was slow but we, and what it sent lies unread in the socket: look once more.
+        tokio::task::yield_now().await;
+        frame = timeout_at(until, body.frame()).await;
+    }
+    match frame {
         Err(_late) => Err(UNREADABLE),
         Ok(None) => Ok(None),
         Ok(Some(Err(_broken))) => Err(UNREADABLE),
