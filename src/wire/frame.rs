@@ -161,6 +161,8 @@ mod tests {
     use http_body::Frame;
     use http_body_util::{Full, StreamBody};
     use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
     use tokio_stream::StreamExt;
 
     use super::*;
@@ -255,6 +257,34 @@ mod tests {
         let body = StreamBody::new(start.chain(drip));
         assert_eq!(read_message(Box::pin(body), 1024, patience()).await, Err(Reason::MalformedRequest));
         assert!((5000..5100).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    }
+
+    /// A body that has its message only when it is asked a second time.
+    struct Late(bool);
+
+    impl Body for Late {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if std::mem::replace(&mut self.0, true) {
+                return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"\0\0\0\0\0more")))));
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_while_we_were_slow_is_still_read_unless_the_caller_is_about_to_leave() {
+        for (total, seen) in [(Duration::from_secs(1), true), (Duration::ZERO, false)] {
+            let mut body = Late(false);
+            let patience = Patience { gap: Duration::ZERO, end: Instant::now() + total };
+            assert_eq!(next_chunk(&mut body, patience).await.is_ok(), seen, "{total:?}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use prost::Message;
 use tonic::body::Body;
 use tower::Service;
 
-use super::{CheckService, Judge, Limits, ProxyPeer, attributes};
+use super::{CheckService, Judge, Limits, ProxyPeer, attributes, reply};
 use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse, DeniedHttpResponse, OkHttpResponse};
 use crate::proto::google::rpc::Status;
@@ -250,6 +250,42 @@ fn names_that_differ_only_in_case_are_two_headers_in_a_steady_order() {
     let message = decoded(&question);
     let facts = attributes::read(&message, None).unwrap();
     assert_eq!(facts.headers.all("b").collect::<Vec<_>>(), [b"1", b"2"]);
+}
+
+#[test]
+fn our_answers_say_to_envoy_what_they_mean() {
+    use crate::proto::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
+    use envoy::envoy::config::core::v3::header_value_option::HeaderAppendAction;
+    use envoy::envoy::service::auth::v3 as theirs;
+
+    let header = HeaderValueOption {
+        header: Some(HeaderValue { key: "x-a".into(), value: "1".into(), raw_value: vec![] }),
+        append: Some(false),
+        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd as i32,
+    };
+    let fields = [("k".to_owned(), prost_types::Value::from(true))];
+    let allow = OkHttpResponse { headers: vec![header.clone()], headers_to_remove: vec!["x-b".into()] };
+    let allow = CheckResponse {
+        dynamic_metadata: Some(prost_types::Struct { fields: fields.into() }),
+        ..answer(0, HttpResponse::OkResponse(allow), "")
+    };
+    let seen = theirs::CheckResponse::decode(&reply::frame(&allow)[5..]).unwrap();
+    assert_eq!(seen.dynamic_metadata.unwrap().fields.len(), 1);
+    let Some(theirs::check_response::HttpResponse::OkResponse(ok)) = seen.http_response else { panic!("not ok") };
+    assert_eq!(ok.headers_to_remove, ["x-b"]);
+    assert_eq!(ok.headers[0].header.as_ref().unwrap().key, "x-a");
+    assert_eq!(ok.headers[0].append_action(), HeaderAppendAction::OverwriteIfExistsOrAdd);
+    #[expect(deprecated, reason = "the only one that Envoy 1.40 reads")]
+    let append = ok.headers[0].append.unwrap();
+    assert!(!append.value);
+
+    let status = Some(crate::proto::envoy::r#type::v3::HttpStatus { code: 401 });
+    let deny = DeniedHttpResponse { status, headers: vec![header], body: "{}".into() };
+    let deny = answer(16, HttpResponse::DeniedResponse(deny), "");
+    let seen = theirs::CheckResponse::decode(&reply::frame(&deny)[5..]).unwrap();
+    assert_eq!(seen.status.unwrap().code, 16);
+    let Some(theirs::check_response::HttpResponse::DeniedResponse(denied)) = seen.http_response else { panic!() };
+    assert_eq!((denied.status.unwrap().code, denied.body.as_str(), denied.headers.len()), (401, "{}", 1));
 }
 
 #[tokio::test]
