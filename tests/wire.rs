@@ -1,4 +1,5 @@
 //! The gRPC door over real sockets: a verdict for every call, health beside it, and a drain that loses nothing.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,7 +51,7 @@ impl Judge for Echo {
             gate.entered.send(()).unwrap();
             gate.leave.lock().unwrap().recv().unwrap();
         }
-        CheckResponse { status: Some(Status { code, message, ..Status::default() }), ..CheckResponse::default() }
+        CheckResponse { status: Some(Status { code, message }), ..CheckResponse::default() }
     }
 }
 
@@ -117,7 +118,8 @@ fn unfinished(bytes: Vec<u8>) -> Body {
 
 #[tokio::test]
 async fn whatever_is_sent_gets_an_ok_status_with_a_verdict() {
-    let (_server, uri) = start(Arc::default(), Limits::default()).await;
+    let (_server, uri) =
+        start(Arc::default(), Limits { max_gap: Duration::from_millis(300), ..Limits::default() }).await;
     let channel = connect(&uri).await;
     let good = framed(&question("/").encode_to_vec());
     let cases = [
@@ -165,7 +167,7 @@ async fn another_service_and_another_method_are_unimplemented() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_call_over_the_limit_is_overloaded_while_the_others_wait() {
     let (judge, mut arrivals, open) = gated();
-    let (_server, uri) = start(Arc::new(judge), Limits { max_concurrent: 1, ..Limits::default() }).await;
+    let (_server, uri) = start(Arc::new(judge), Limits { max_concurrent: 1, ..unhurried() }).await;
     let channel = connect(&uri).await;
     let first = tokio::spawn({
         let channel = channel.clone();
@@ -397,7 +399,7 @@ async fn a_unix_socket_serves_and_is_gone_after_shutdown() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
     let refusal = Listener::bind(&address).await.unwrap_err();
     assert!(refusal.to_string().contains("another server"), "{refusal}");
-    let server = serve(listener, CheckService::new(Arc::<Echo>::default(), Limits::default())).await;
+    let server = serve(listener, CheckService::new(Arc::<Echo>::default(), unhurried())).await;
     let channel = connect(&address.to_string()).await;
     let status = ask(&channel, "/").await.unwrap();
     assert!(status.message.contains(&format!("unix:pid={},uid=", std::process::id())), "{}", status.message);

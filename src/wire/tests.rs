@@ -54,7 +54,7 @@ impl Judge for Panicking {
 }
 
 fn answer(code: i32, response: HttpResponse, message: &str) -> CheckResponse {
-    let status = Status { code, message: message.into(), ..Status::default() };
+    let status = Status { code, message: message.into() };
     CheckResponse { status: Some(status), http_response: Some(response), dynamic_metadata: None }
 }
 
