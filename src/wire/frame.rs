@@ -237,6 +237,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn one_byte_too_many_is_answered_without_waiting_for_the_end() {
+        let begun = Instant::now();
+        let endless = StreamBody::new(
+            tokio_stream::once(Ok::<_, Infallible>(Frame::data(Bytes::from(framed(0, 1, b"ab")))))
+                .chain(tokio_stream::pending()),
+        );
+        assert_eq!(read_message(Box::pin(endless), 1024, patience()).await, Err(Reason::MalformedRequest));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn half_a_frame_and_then_silence_is_given_up_after_one_gap() {
         let begun = Instant::now();
         let silent = StreamBody::new(
