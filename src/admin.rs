@@ -192,3 +192,101 @@ impl axum::serve::Listener for Bounded {
 async fn life(phase: watch::Receiver<Phase>, _place: Option<OwnedSemaphorePermit>) {
     _ = tokio::time::timeout(CONNECTION_LIFE, reaches(phase, |phase| phase == Phase::Cut)).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    struct Fixed(bool);
+
+    impl Status for Fixed {
+        fn readiness(&self) -> Readiness {
+            let table = TableState { generation: 3, sha256: "ab".into(), loaded_at: "2026-11-21T12:00:00Z".into() };
+            let issuers = vec![IssuerState { name: "github-acme".into(), keys: 2, ..IssuerState::default() }];
+            Readiness { ready: self.0, table: Some(table), last_reload_error: Some("cut off".into()), issuers }
+        }
+
+        fn metrics(&self) -> String {
+            "# TYPE up gauge\nup 1\n# EOF\n".into()
+        }
+    }
+
+    async fn start(ready: bool) -> Server {
+        serve(([127, 0, 0, 1], 0).into(), Arc::new(Fixed(ready))).await.unwrap()
+    }
+
+    /// Everything that comes back until the server closes the connection.
+    async fn send(server: &Server, request: &str) -> String {
+        let mut socket = TcpStream::connect(server.address()).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    async fn get(server: &Server, path: &str) -> String {
+        send(server, &format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await
+    }
+
+    #[tokio::test]
+    async fn alive_is_one_thing_and_ready_another() {
+        let (ready, unready) = (start(true).await, start(false).await);
+        assert!(get(&unready, "/healthz").await.starts_with("HTTP/1.1 200 OK"));
+        assert!(get(&unready, "/readyz").await.starts_with("HTTP/1.1 503 Service Unavailable"));
+        let answer = get(&ready, "/readyz?verbose").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"));
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["table"]["generation"], 3);
+        assert_eq!(body["last_reload_error"], "cut off");
+        assert_eq!(body["issuers"][0]["keys"], 2);
+    }
+
+    #[tokio::test]
+    async fn metrics_are_openmetrics() {
+        let answer = get(&start(true).await, "/metrics").await;
+        assert!(answer.contains("\r\ncontent-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
+        assert!(answer.ends_with("# EOF\n"));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_404_and_what_would_change_something_405() {
+        let server = start(true).await;
+        for path in ["/config", "/healthz/", "//", "/../metrics"] {
+            assert!(get(&server, path).await.starts_with("HTTP/1.1 404 "), "{path}");
+        }
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"] {
+            let answer = send(&server, &format!("{method} /metrics HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 405 "), "{method}: {answer}");
+        }
+        let answer = send(&server, "HEAD /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_serves_one_request() {
+        let twice = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2);
+        let answer = send(&start(true).await, &twice).await;
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_never_done_is_cut() {
+        let server = start(true).await;
+        let mut socket = TcpStream::connect(server.address()).await.unwrap();
+        socket.write_all(b"GET /healthz HTTP/1.1\r\nx: ").await.unwrap();
+        let mut rest = Vec::new();
+        _ = socket.read_to_end(&mut rest).await;
+        assert!(!rest.starts_with(b"HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn shutdown_closes_the_listener() {
+        let server = start(true).await;
+        let address = server.address();
+        server.shutdown(Duration::from_secs(30)).await;
+        TcpStream::connect(address).await.unwrap_err();
+    }
+}

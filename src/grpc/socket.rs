@@ -130,3 +130,56 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Leashed<S> {
         self.socket.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    fn never() -> Leash {
+        Box::pin(std::future::pending())
+    }
+
+    fn soon() -> Leash {
+        Box::pin(tokio::time::sleep(Duration::from_secs(10)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_greet_in_time_is_cut() {
+        let (mut peer, ours) = duplex(64);
+        let mut ours = Leashed::new(ours, never()).with_greeting(24, soon());
+        peer.write_all(&[0; 23]).await.unwrap();
+        assert_eq!(ours.read_exact(&mut [0; 24]).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_greeted_may_be_silent() {
+        let (mut peer, ours) = duplex(64);
+        let mut ours = Leashed::new(ours, never()).with_greeting(24, soon());
+        peer.write_all(&[0; 24]).await.unwrap();
+        ours.read_exact(&mut [0; 24]).await.unwrap();
+        let later = tokio::time::timeout(Duration::from_secs(60), ours.read_u8()).await;
+        assert!(later.is_err(), "{later:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_read_is_cut_too_and_stays_cut() {
+        let (_peer, ours) = duplex(8);
+        let mut ours = Leashed::new(ours, soon());
+        assert_eq!(ours.write_all(&[0; 9]).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+        assert_eq!(ours.write_all(&[0; 9]).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+        assert_eq!(ours.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_gone_cuts_its_connections() {
+        let (phase, watched) = watch::channel(Phase::Serving);
+        let (_peer, ours) = duplex(8);
+        let mut ours = Leashed::new(ours, Box::pin(reaches(watched, |phase| phase == Phase::Cut)));
+        drop(phase);
+        assert_eq!(ours.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+    }
+}

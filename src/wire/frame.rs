@@ -33,9 +33,10 @@ impl Patience {
         Self { gap: limits.max_gap, end: Instant::now() + total }
     }
 
-    /// When the wait that begins now must end.
-    fn next(self) -> Instant {
-        self.end.min(Instant::now() + self.gap)
+    /// When the wait that begins now must end, and whether that is for the gap alone.
+    fn next(self) -> (Instant, bool) {
+        let gap = Instant::now() + self.gap;
+        (self.end.min(gap), gap < self.end)
     }
 }
 
@@ -98,7 +99,14 @@ async fn next_chunk<B>(body: &mut B, patience: Patience) -> Result<Option<Bytes>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    match timeout_at(patience.next(), body.frame()).await {
+    let (until, time_is_left) = patience.next();
+    let mut frame = timeout_at(until, body.frame()).await;
+    if frame.is_err() && time_is_left {
+        // Perhaps not the caller was slow but we, and what it sent lies unread in the socket: look once more.
+        tokio::task::yield_now().await;
+        frame = timeout_at(until, body.frame()).await;
+    }
+    match frame {
         Err(_late) => Err(UNREADABLE),
         Ok(None) => Ok(None),
         Ok(Some(Err(_broken))) => Err(UNREADABLE),
@@ -153,6 +161,8 @@ mod tests {
     use http_body::Frame;
     use http_body_util::{Full, StreamBody};
     use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
     use tokio_stream::StreamExt;
 
     use super::*;
@@ -227,6 +237,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn one_byte_too_many_is_answered_without_waiting_for_the_end() {
+        let begun = Instant::now();
+        let endless = StreamBody::new(
+            tokio_stream::once(Ok::<_, Infallible>(Frame::data(Bytes::from(framed(0, 1, b"ab")))))
+                .chain(tokio_stream::pending()),
+        );
+        assert_eq!(read_message(Box::pin(endless), 1024, patience()).await, Err(Reason::MalformedRequest));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn half_a_frame_and_then_silence_is_given_up_after_one_gap() {
         let begun = Instant::now();
         let silent = StreamBody::new(
@@ -247,6 +268,34 @@ mod tests {
         let body = StreamBody::new(start.chain(drip));
         assert_eq!(read_message(Box::pin(body), 1024, patience()).await, Err(Reason::MalformedRequest));
         assert!((5000..5100).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    }
+
+    /// A body that has its message only when it is asked a second time.
+    struct Late(bool);
+
+    impl Body for Late {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if std::mem::replace(&mut self.0, true) {
+                return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"\0\0\0\0\0more")))));
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_while_we_were_slow_is_still_read_unless_the_caller_is_about_to_leave() {
+        for (total, seen) in [(Duration::from_secs(1), true), (Duration::ZERO, false)] {
+            let mut body = Late(false);
+            let patience = Patience { gap: Duration::ZERO, end: Instant::now() + total };
+            assert_eq!(next_chunk(&mut body, patience).await.is_ok(), seen, "{total:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The service, called as tonic would call it.
 
+mod facts;
+
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,12 +19,12 @@ use prost::Message;
 use tonic::body::Body;
 use tower::Service;
 
-use super::{CheckService, Judge, Limits, ProxyPeer, attributes};
+use super::{CheckService, Judge, Limits, ProxyPeer};
 use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse, DeniedHttpResponse, OkHttpResponse};
 use crate::proto::google::rpc::Status;
 use crate::reason::Reason;
-use crate::request::{AuthzRequest, Route};
+use crate::request::AuthzRequest;
 
 /// Allows what is a question and refuses what is none, each with what it was asked.
 struct Echo;
@@ -54,7 +56,7 @@ impl Judge for Panicking {
 }
 
 fn answer(code: i32, response: HttpResponse, message: &str) -> CheckResponse {
-    let status = Status { code, message: message.into(), ..Status::default() };
+    let status = Status { code, message: message.into() };
     CheckResponse { status: Some(status), http_response: Some(response), dynamic_metadata: None }
 }
 
@@ -183,73 +185,6 @@ async fn a_question_is_put_to_the_judge_with_the_peer_of_the_connection() {
     let status = response.status.unwrap();
     assert_eq!(status.code, 0);
     assert!(status.message.contains("proxy_peer: Some(\"192.0.2.9:1\")"), "{}", status.message);
-}
-
-#[test]
-fn the_facts_are_those_that_envoy_wrote() {
-    let message = decoded(&question());
-    let facts = attributes::read(&message, None).unwrap();
-    assert_eq!((facts.method, facts.target, facts.host), ("POST", "/a?b=c", "x.test"));
-    assert_eq!(facts.request_id, Some("r-1"));
-    assert_eq!(facts.source_address, Some("192.0.2.7"));
-    assert_eq!(facts.source_principal, Some("spiffe://a.test/b"));
-    assert_eq!(facts.context, [("a", "2"), ("z", "1")]);
-    assert_eq!(facts.routes, [Route { namespace: "shop", name: "cart" }]);
-    assert_eq!(facts.headers.len(), 2);
-    assert_eq!(facts.headers.first("authorization"), Some("Bearer t"));
-    assert!(!facts.headers.both_maps());
-}
-
-/// The question, with the headers moved to `header_map`.
-fn with_header_map(entries: &[(&str, &str, &[u8])], keep: bool) -> CheckRequest {
-    use envoy::envoy::config::core::v3::{HeaderMap, HeaderValue};
-    let mut question = question();
-    let http = question.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
-    if !keep {
-        http.headers.clear();
-    }
-    let headers = entries.iter().map(|(key, value, raw)| HeaderValue {
-        key: (*key).into(),
-        value: (*value).into(),
-        raw_value: raw.to_vec(),
-    });
-    http.header_map = Some(HeaderMap { headers: headers.collect() });
-    decoded(&question)
-}
-
-#[test]
-fn raw_headers_keep_their_repetitions_and_their_bytes() {
-    let message = with_header_map(&[("a", "", b"\xff"), ("A", "1", b""), ("b", "2", b"2"), ("c", "", b"")], false);
-    let facts = attributes::read(&message, None).unwrap();
-    assert_eq!(facts.headers.all("a").collect::<Vec<_>>(), [&b"\xff"[..], b"1"]);
-    assert_eq!(facts.headers.first("b"), Some("2"));
-    assert_eq!(facts.headers.first("c"), Some(""));
-    assert_eq!(facts.request_id, Some("17"));
-    assert!(!facts.headers.both_maps());
-}
-
-#[test]
-fn a_header_with_two_values_in_one_place_is_malformed() {
-    let message = with_header_map(&[("authorization", "Bearer a", b"Bearer b")], false);
-    assert_eq!(attributes::read(&message, None).err(), Some(Reason::MalformedRequest));
-}
-
-#[test]
-fn headers_in_both_maps_are_told_apart_from_one() {
-    let message = with_header_map(&[("x", "1", b"")], true);
-    let facts = attributes::read(&message, None).unwrap();
-    assert!(facts.headers.both_maps());
-    assert_eq!(facts.headers.len(), 3);
-}
-
-#[test]
-fn names_that_differ_only_in_case_are_two_headers_in_a_steady_order() {
-    let mut question = question();
-    let http = question.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
-    http.headers = [("b", "2"), ("B", "1")].map(|(name, value)| (name.into(), value.into())).into();
-    let message = decoded(&question);
-    let facts = attributes::read(&message, None).unwrap();
-    assert_eq!(facts.headers.all("b").collect::<Vec<_>>(), [b"1", b"2"]);
 }
 
 #[tokio::test]
