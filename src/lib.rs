@@ -10,3 +10,4 @@ pub mod name;
 pub mod proto;
 pub mod reason;
 pub mod request;
+pub mod table;
