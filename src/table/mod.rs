@@ -1,7 +1,7 @@
-//! The trust table: what people wrote, read with care.
+//! The trust table: from what people wrote to what every decision reads.
 //!
-//! In: the path given with `--trust`. Out: every problem at once with its place and a fix, or the meaning of the table.
-//! It never sees a request or a token, and nothing it cannot read in exactly one way is ever taken.
+//! In: YAML files. Out: every problem at once, each with its place and its fix, or a [`Snapshot`], immutable and
+//! indexed. It must never see a request: a table means the same whoever asks.
 
 mod code;
 mod diagnostic;
@@ -9,15 +9,15 @@ mod live;
 mod node;
 mod place;
 mod render;
+mod snapshot;
 mod source;
 mod watch;
 mod yaml;
 
 pub use code::{Code, Severity};
 pub use diagnostic::{Diagnostic, Report};
-pub use live::{Live, Published};
-pub use node::{Key, Kind, Node, Type};
+pub use live::Live;
 pub use place::{Place, Span};
+pub use snapshot::{Issuers, Published, Snapshot};
 pub use source::{SourceFile, Sources};
 pub use watch::{Pace, Watcher};
-pub use yaml::parse;
