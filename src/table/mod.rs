@@ -3,6 +3,21 @@
 //! In: YAML files. Out: every problem at once, each with its place and its fix, or a [`Snapshot`], immutable and
 //! indexed. It must never see a request: a table means the same whoever asks.
 
+mod code;
+mod diagnostic;
+mod live;
+mod node;
+mod place;
+mod render;
 mod snapshot;
+mod source;
+mod watch;
+mod yaml;
 
+pub use code::{Code, Severity};
+pub use diagnostic::{Diagnostic, Report};
+pub use live::Live;
+pub use place::{Place, Span};
 pub use snapshot::{Issuers, Published, Snapshot};
+pub use source::{SourceFile, Sources};
+pub use watch::{Pace, Watcher};
