@@ -74,7 +74,12 @@ impl House {
     }
 
     /// The walk of one call; a log that cannot be written overrides it where the operator says so.
-    fn walk<'s>(&self, published: Option<&'s Published>, call: Result<&AuthzRequest<'_>, Reason>, now: Time) -> Walk<'s, Signed> {
+    fn walk<'s>(
+        &self,
+        published: Option<&'s Published>,
+        call: Result<&AuthzRequest<'_>, Reason>,
+        now: Time,
+    ) -> Walk<'s, Signed> {
         let finished = match (published, call) {
             (None, _) => refused(Reason::NotReady),
             (Some(_), Err(reason)) => refused(reason),
@@ -86,13 +91,20 @@ impl House {
         finished
     }
 
-    fn answer(&self, walk: &Walk<'_, Signed>, request: Option<&AuthzRequest<'_>>, occasion: Occasion<'_>) -> CheckResponse {
+    fn answer(
+        &self,
+        walk: &Walk<'_, Signed>,
+        request: Option<&AuthzRequest<'_>>,
+        occasion: Occasion<'_>,
+    ) -> CheckResponse {
         match (&walk.outcome, request) {
             (Outcome::Allowed(permit), Some(request)) => answer::allow(permit, request, occasion),
             (Outcome::Open(resource, _), Some(request)) => answer::open(resource, request, occasion),
             (Outcome::Refused(reason), request) => answer::refuse(*reason, &walk.facts, request, occasion),
             // A yes without a question cannot come about; if it did, it would be a fault of ours.
-            (Outcome::Allowed(_) | Outcome::Open(..), None) => answer::refuse(Reason::Internal, &walk.facts, None, occasion),
+            (Outcome::Allowed(_) | Outcome::Open(..), None) => {
+                answer::refuse(Reason::Internal, &walk.facts, None, occasion)
+            }
         }
     }
 }
@@ -117,17 +129,20 @@ impl Judge for House {
 
         let mut walk = self.walk(published, call, now);
         let duration = arrival.elapsed();
-        let record = line(&walk, Call {
-            time: now,
-            decision_id: &decision_id,
-            duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-            status: match walk.outcome {
-                Outcome::Refused(reason) => reason.class().http_status(request.is_some_and(AuthzRequest::is_grpc)),
-                Outcome::Allowed(_) | Outcome::Open(..) => 200,
+        let record = line(
+            &walk,
+            Call {
+                time: now,
+                decision_id: &decision_id,
+                duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+                status: match walk.outcome {
+                    Outcome::Refused(reason) => reason.class().http_status(request.is_some_and(AuthzRequest::is_grpc)),
+                    Outcome::Allowed(_) | Outcome::Open(..) => 200,
+                },
+                request,
+                table: occasion.table.map(|(generation, sha256)| Table { generation, sha256 }),
             },
-            request,
-            table: occasion.table.map(|(generation, sha256)| Table { generation, sha256 }),
-        });
+        );
         let taken = self.log.take(record);
         if taken.is_err() && self.when_full == WhenFull::Deny {
             walk.outcome = Outcome::Refused(Reason::LogUnavailable);

@@ -58,7 +58,8 @@ fn reload(sources: &Sources, house: &House, keeper: &Keeper) {
             tracing::info!(generation, sha256 = digest, "a new trust table is in force");
         }
         None => {
-            let (generation, since) = house.in_force().map_or((0, String::new()), |(number, since)| (number, since.to_string()));
+            let (generation, since) =
+                house.in_force().map_or((0, String::new()), |(number, since)| (number, since.to_string()));
             let text = report.render(false);
             tracing::error!(generation, %since, "the changed trust table was not taken, the old one serves on:\n{text}");
             house.keep_old(text);

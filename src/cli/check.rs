@@ -50,7 +50,8 @@ fn one(check: &Check, path: &PathBuf, now: Time) -> u8 {
         return TROUBLE;
     }
     let sources = Sources::read(path);
-    let (snapshot, report) = compile(&sources, now, &mut |_, _, _, rules| Arc::new(LiveKeys::unfetched(rules)));
+    let (snapshot, report) =
+        compile(&sources, now, &mut |_, _, origin, rules| Arc::new(LiveKeys::at_rest(origin, rules)));
     if !report.is_empty() {
         diagnostic(&report.render(colours()));
     }

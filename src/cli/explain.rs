@@ -35,7 +35,9 @@ const MAX_KEYS: u64 = 2 << 20;
 ///
 /// Exit code: 0 allowed, 1 denied, 2 could not run.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: credence explain --trust trust.yaml --token-file token.jwt POST https://deploy.acme.test/v1/services/payments/web")]
+#[command(
+    after_help = "Example: credence explain --trust trust.yaml --token-file token.jwt POST https://deploy.acme.test/v1/services/payments/web"
+)]
 pub(super) struct Explain {
     /// The trust table: a YAML file, or a directory of them.
     #[arg(long, env = "CREDENCE_TRUST", value_name = "PATH")]
@@ -72,7 +74,8 @@ enum Output {
 }
 
 pub(super) fn instant(text: &str) -> Result<Time, String> {
-    Time::from_rfc3339(text).ok_or_else(|| "expected an RFC 3339 instant with a zone, such as 2026-11-21T12:00:00Z".to_owned())
+    Time::from_rfc3339(text)
+        .ok_or_else(|| "expected an RFC 3339 instant with a zone, such as 2026-11-21T12:00:00Z".to_owned())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -136,7 +139,9 @@ fn split_url(url: &str) -> Result<(&str, &str), String> {
 fn token(file: Option<&Path>) -> Result<Option<String>, String> {
     let text = match file {
         None => std::env::var("CREDENCE_TOKEN").ok(),
-        Some(path) if path.as_os_str() == "-" => Some(read(std::io::stdin().lock(), MAX_TOKEN).map_err(|error| format!("standard input: {error}"))?),
+        Some(path) if path.as_os_str() == "-" => {
+            Some(read(std::io::stdin().lock(), MAX_TOKEN).map_err(|error| format!("standard input: {error}"))?)
+        }
         Some(path) => Some(open(path, MAX_TOKEN)?),
     };
     Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
@@ -172,9 +177,12 @@ fn bring_keys(
     token: Option<&str>,
 ) -> Result<bool, String> {
     let unverified = token.and_then(|token| Unverified::read(token).ok());
-    let Some(issuer) = unverified.and_then(|token| snapshot.issuers.find(token.claimed_issuer()).ok()) else { return Ok(true) };
+    let Some(issuer) = unverified.and_then(|token| snapshot.issuers.find(token.claimed_issuer()).ok()) else {
+        return Ok(true);
+    };
     if let Some(file) = &explain.keys {
-        let set = KeySet::parse(open(file, MAX_KEYS)?.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
+        let set =
+            KeySet::parse(open(file, MAX_KEYS)?.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
         issuer.keys.publish(Arc::new(set));
         return Ok(true);
     }
@@ -185,7 +193,8 @@ fn bring_keys(
     if explain.offline {
         return Ok(false);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     match runtime.block_on(fetch::once(origin)) {
         Ok(set) => {
             issuer.keys.publish(set);
@@ -247,29 +256,47 @@ impl Story<'_> {
             out += &format!("\nnearest grant {}  [{}]\n", miss.grant.name, miss.grant.site);
             for failed in &miss.failed {
                 let (what, wanted, given, site) = self.difference(miss, failed);
-                out += &format!("  {what}: must be {wanted}, is {given}{}\n", site.map(|site| format!("  [{site}]")).unwrap_or_default());
+                out += &format!(
+                    "  {what}: must be {wanted}, is {given}{}\n",
+                    site.map(|site| format!("  [{site}]")).unwrap_or_default()
+                );
             }
         }
         escaped(&out)
     }
 
     fn json(&self) -> Value {
-        let steps: Vec<_> = self.recorder.steps().iter().map(|step| {
-            json!({
-                "step": step.subject,
-                "ok": step.outcome.is_ok(),
-                "reason": step.outcome.err().map(Reason::code),
-                "detail": step.note.text,
-                "site": step.note.site.as_ref().map(ToString::to_string),
+        let steps: Vec<_> = self
+            .recorder
+            .steps()
+            .iter()
+            .map(|step| {
+                json!({
+                    "step": step.subject,
+                    "ok": step.outcome.is_ok(),
+                    "reason": step.outcome.err().map(Reason::code),
+                    "detail": step.note.text,
+                    "site": step.note.site.as_ref().map(ToString::to_string),
+                })
             })
-        }).collect();
-        let near: Vec<_> = self.walk.facts.near_misses.iter().map(|miss| {
-            let differs: Vec<_> = miss.failed.iter().map(|failed| {
-                let (what, wanted, given, site) = self.difference(miss, failed);
-                json!({"condition": what, "wanted": wanted, "given": given, "site": site})
-            }).collect();
-            json!({"grant": miss.grant.name, "site": miss.grant.site.to_string(), "differs": differs})
-        }).collect();
+            .collect();
+        let near: Vec<_> = self
+            .walk
+            .facts
+            .near_misses
+            .iter()
+            .map(|miss| {
+                let differs: Vec<_> = miss
+                    .failed
+                    .iter()
+                    .map(|failed| {
+                        let (what, wanted, given, site) = self.difference(miss, failed);
+                        json!({"condition": what, "wanted": wanted, "given": given, "site": site})
+                    })
+                    .collect();
+                json!({"grant": miss.grant.name, "site": miss.grant.site.to_string(), "differs": differs})
+            })
+            .collect();
         json!({
             "decision": if self.refusal().is_some() { "deny" } else { "allow" },
             "reason": self.code(),
@@ -302,10 +329,16 @@ impl Story<'_> {
             }
             Failed::Actor => ("a token without `act`".to_owned(), claim("act")),
             Failed::Method => (format!("{:?}", grant.methods), self.explain.method.clone()),
-            Failed::Path => (list(&grant.paths), split_url(&self.explain.url).map_or_else(|error| error, |(_, path)| path.to_owned())),
+            Failed::Path => (
+                list(&grant.paths),
+                split_url(&self.explain.url).map_or_else(|error| error, |(_, path)| path.to_owned()),
+            ),
             Failed::Starts => (format!("from {}", date(grant.times.starts)), "before".to_owned()),
             Failed::Expires => (format!("before {}", date(grant.times.expires)), "after".to_owned()),
-            Failed::MaxTokenAge => (format!("at most {:?} old", grant.times.max_token_age.unwrap_or_default()), format!("iat {}", claim("iat"))),
+            Failed::MaxTokenAge => (
+                format!("at most {:?} old", grant.times.max_token_age.unwrap_or_default()),
+                format!("iat {}", claim("iat")),
+            ),
         };
         (failed.to_string(), wanted, given, None)
     }

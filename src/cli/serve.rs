@@ -115,7 +115,9 @@ async fn until_stopped(serve: Serve) -> u8 {
     tracing::info!("draining");
     match app.shutdown(grace).await {
         Drained::Completely => tracing::info!("stopped: every call was answered"),
-        Drained::CutOff => tracing::warn!("stopped: connections were still open after {} s and were cut", grace.as_secs()),
+        Drained::CutOff => {
+            tracing::warn!("stopped: connections were still open after {} s and were cut", grace.as_secs())
+        }
     }
     YES
 }
@@ -152,8 +154,8 @@ fn settings(serve: Serve) -> Settings {
 }
 
 fn start_log(serve: &Serve) -> Result<(), String> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&serve.log_level)
-        .map_err(|error| format!("--log-level: {error}"))?;
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(&serve.log_level).map_err(|error| format!("--log-level: {error}"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -6,6 +6,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::ring::{KeyRing, KeyRules};
 use super::set::KeySet;
+use super::source::{KeyOrigin, KeySource};
 use super::status::{FetchLog, Status};
 use crate::name::Issuer;
 
@@ -29,6 +30,14 @@ impl LiveKeys {
     /// No keys yet: every look-up is `keys_unavailable`.
     pub fn unfetched(rules: &KeyRules) -> Self {
         Self::fed(None, rules, Arc::default())
+    }
+
+    /// What an offline command has without fetching: the keys that stand in the table, else none.
+    pub fn at_rest(origin: &KeyOrigin, rules: &KeyRules) -> Self {
+        match &origin.source {
+            KeySource::Inline(set) => Self::fixed(Arc::clone(set), rules),
+            KeySource::Discovery { .. } | KeySource::Jwks { .. } | KeySource::File(_) => Self::unfetched(rules),
+        }
     }
 
     /// No keys yet; `log` is where the writer keeps what came of its fetches.
