@@ -4,7 +4,9 @@
 //! indexed. It must never see a request: a table means the same whoever asks.
 
 mod code;
+mod compile;
 mod diagnostic;
+mod draft;
 mod live;
 mod node;
 mod place;
@@ -16,8 +18,10 @@ mod yaml;
 
 use node::{Key, Kind, Node, Type};
 pub use code::{Code, Severity};
+pub use compile::{Compiled, KeyNeed, compile};
 pub use diagnostic::{Diagnostic, Report};
 pub use live::Live;
+use node::{Key, Kind, Node, Type};
 pub use place::{Place, Span};
 pub use snapshot::{Issuers, Published, Snapshot};
 pub use source::{SourceFile, Sources};
