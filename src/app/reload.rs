@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{House, StartError};
 use crate::fetch::Keeper;
 use crate::keys::LiveKeys;
-use crate::table::{Pace, Report, Snapshot, Sources, Watcher, compile};
+use crate::table::{Compiled, Pace, Report, Snapshot, Sources, Watcher, compile};
 
 /// Watches the table and puts each good one in force; a bad one changes nothing.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl Reloader {
     /// The first table must be good; its whole report is the error.
     pub(super) fn start(path: &Path, house: Arc<House>, keeper: Arc<Keeper>) -> Result<Self, StartError> {
         let sources = Sources::read(path);
-        let (snapshot, report) = load(&sources, &house, &keeper);
+        let Compiled { snapshot, report } = load(&sources, &house, &keeper);
         let Some(snapshot) = snapshot else { return Err(StartError::Table(report.render(false))) };
         tell(&report);
         take(snapshot, &house, &keeper);
@@ -36,8 +36,8 @@ impl Reloader {
     }
 }
 
-fn load(sources: &Sources, house: &House, keeper: &Keeper) -> (Option<Snapshot>, Report) {
-    compile(sources, house.now(), &mut |name, issuer, origin, rules| keeper.bind(name, issuer, origin, rules))
+fn load(sources: &Sources, house: &House, keeper: &Keeper) -> Compiled {
+    compile(sources, house.now(), |need| keeper.bind(need.name, need.issuer, need.origin, need.rules))
 }
 
 /// The old generation's keys that nobody needs any more are no longer fetched.
@@ -49,7 +49,7 @@ fn take(snapshot: Snapshot, house: &House, keeper: &Keeper) -> u64 {
 }
 
 fn reload(sources: &Sources, house: &House, keeper: &Keeper) {
-    let (snapshot, report) = load(sources, house, keeper);
+    let Compiled { snapshot, report } = load(sources, house, keeper);
     match snapshot {
         Some(snapshot) => {
             tell(&report);

@@ -9,7 +9,7 @@ use super::output::{colours, diagnostic, result};
 use super::{NO, TROUBLE, YES};
 use crate::clock::{Clock, Time};
 use crate::keys::LiveKeys;
-use crate::table::{Sources, compile};
+use crate::table::{Compiled, Sources, compile};
 
 /// Parses, compiles and lints offline: nothing is fetched, nothing is changed. Every problem is told at once, with
 /// file, line and column, and how to mend it.
@@ -50,8 +50,7 @@ fn one(check: &Check, path: &PathBuf, now: Time) -> u8 {
         return TROUBLE;
     }
     let sources = Sources::read(path);
-    let (snapshot, report) =
-        compile(&sources, now, &mut |_, _, origin, rules| Arc::new(LiveKeys::at_rest(origin, rules)));
+    let Compiled { snapshot, report } = compile(&sources, now, |need| Arc::new(LiveKeys::at_rest(need.origin, need.rules)));
     if !report.is_empty() {
         diagnostic(&report.render(colours()));
     }

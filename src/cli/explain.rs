@@ -21,7 +21,7 @@ use crate::path::{Outcome, Walk, walk};
 use crate::reason::{Accepted, Reason};
 use crate::request::{AuthzRequest, Headers};
 use crate::resource::{CredentialPlace, RequestPath};
-use crate::table::{Snapshot, Sources, compile};
+use crate::table::{Compiled, Snapshot, Sources, compile};
 use crate::trail::{Assumed, Recorder};
 
 /// A token is read up to this many bytes; a longer one is cut and then refused by its size.
@@ -96,9 +96,9 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
     let token = token(explain.token_file.as_deref())?;
     let mut origins = HashMap::new();
     let sources = Sources::read(&explain.trust);
-    let (snapshot, report) = compile(&sources, now, &mut |name, _, origin, rules| {
-        origins.insert(name.clone(), origin.clone());
-        Arc::new(LiveKeys::at_rest(origin, rules))
+    let Compiled { snapshot, report } = compile(&sources, now, |need| {
+        origins.insert(need.name.clone(), need.origin.clone());
+        Arc::new(LiveKeys::at_rest(need.origin, need.rules))
     });
     let Some(snapshot) = snapshot else {
         diagnostic(&report.render(super::output::colours()));

@@ -16,7 +16,6 @@ mod source;
 mod watch;
 mod yaml;
 
-use node::{Key, Kind, Node, Type};
 pub use code::{Code, Severity};
 pub use compile::{Compiled, KeyNeed, compile};
 pub use diagnostic::{Diagnostic, Report};
@@ -26,17 +25,3 @@ pub use place::{Place, Span};
 pub use snapshot::{Issuers, Published, Snapshot};
 pub use source::{SourceFile, Sources};
 pub use watch::{Pace, Watcher};
-
-/// stub
-pub fn compile(
-    _: &Sources,
-    _: crate::clock::Time,
-    _: &mut dyn FnMut(
-        &crate::name::IssuerName,
-        &crate::name::Issuer,
-        &crate::keys::KeyOrigin,
-        &crate::keys::KeyRules,
-    ) -> std::sync::Arc<crate::keys::LiveKeys>,
-) -> (Option<Snapshot>, Report) {
-    (None, Report::default())
-}
