@@ -13,6 +13,7 @@ mod status;
 #[cfg(test)]
 pub(crate) mod testing;
 mod verify;
+mod weak;
 
 pub use jwk::Jwk;
 pub use live::LiveKeys;

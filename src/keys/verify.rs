@@ -17,6 +17,18 @@ pub struct VerifyKey {
 }
 
 /// The proof that a signature stood. Only [`VerifyKey::verify`] makes it.
+///
+/// ```
+/// fn believe(proof: credence::keys::Signed) {
+///     let _: credence::keys::Signed = proof;
+/// }
+/// ```
+///
+/// ```compile_fail
+/// fn believe() {
+///     let _: credence::keys::Signed = credence::keys::Signed(());
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Signed(());
