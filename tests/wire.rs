@@ -331,6 +331,22 @@ async fn a_tiny_deadline_is_answered_before_tonic_makes_an_error_of_it() {
     }
 }
 
+#[tokio::test]
+async fn a_flood_of_continuations_ends_its_connection_and_no_other() {
+    let (server, uri) = start(Arc::default(), unhurried()).await;
+    let channel = connect(&uri).await;
+    let mut peer = raw_connection(&server).await;
+    peer.write_all(&h2_frame(0x1, 0, 1, &[])).await.unwrap();
+    // A header that never ends: its value is announced with 1 GiB (RFC 7541 §5.1, §5.2).
+    let never_ending = [&[0, 1, b'x', 0x7f, 0x81, 0xff, 0xff, 0xff, 0x03][..], &[b'x'; 16_000]].concat();
+    let mut sent = 0;
+    while peer.write_all(&h2_frame(0x9, 0, 1, &never_ending)).await.is_ok() {
+        sent += 1;
+        assert!(sent < 10_000, "the server still reads after {sent} frames");
+    }
+    assert_eq!(ask(&channel, "/").await.unwrap().code, 0);
+}
+
 /// A connection on which the test writes the frames, after preface and empty settings (RFC 9113 §3.4).
 async fn raw_connection(server: &Server) -> tokio::net::TcpStream {
     let Address::Tcp(address) = server.address() else { panic!("not TCP") };

@@ -16,6 +16,9 @@ use crate::reason::Reason;
 /// Bytes before the message: flags and length.
 const PREFIX: usize = 5;
 
+/// No limit is longer than this, so that no sum of times overflows.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// What all failures here are to the outside.
 const UNREADABLE: Reason = Reason::MalformedRequest;
 
@@ -29,8 +32,9 @@ pub(super) struct Patience {
 impl Patience {
     /// Starts the clock: half of what the caller waits for us, so that the answer still reaches it.
     pub(super) fn starting_now(limits: &Limits, headers: &HeaderMap) -> Self {
-        let total = grpc_timeout(headers).map_or(limits.max_wait, |caller| limits.max_wait.min(caller / 2));
-        Self { gap: limits.max_gap, end: Instant::now() + total }
+        let own = limits.max_wait.min(LONGEST);
+        let total = grpc_timeout(headers).map_or(own, |caller| own.min(caller / 2));
+        Self { gap: limits.max_gap.min(LONGEST), end: Instant::now() + total }
     }
 
     /// When the wait that begins now must end, and whether that is for the gap alone.
@@ -296,6 +300,13 @@ mod tests {
             let patience = Patience { gap: Duration::ZERO, end: Instant::now() + total };
             assert_eq!(next_chunk(&mut body, patience).await.is_ok(), seen, "{total:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limits_of_all_eternity_are_no_panic() {
+        let limits = Limits { max_gap: Duration::MAX, max_wait: Duration::MAX, ..Limits::default() };
+        let mut body = Late(false);
+        assert!(next_chunk(&mut body, Patience::starting_now(&limits, &HeaderMap::new())).await.is_ok());
     }
 
     #[test]

@@ -79,7 +79,10 @@ impl<J: Judge> Service<Request<Body>> for CheckService<J> {
             let frame = match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(frame)) => frame,
-                Err(_panic) => last_resort.clone(),
+                Err(_panic) => {
+                    tracing::error!("a refusal made the service panic too: a plain 503 was sent");
+                    last_resort.clone()
+                }
             };
             Poll::Ready(Ok(reply::response(frame)))
         }))
