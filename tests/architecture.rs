@@ -44,7 +44,8 @@ fn code() -> BTreeMap<String, Vec<(PathBuf, String)>> {
     let mut rooms: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
     for path in found {
         let relative = path.strip_prefix("src").unwrap().to_owned();
-        let first = relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let first =
+            relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
         let is_test = relative.components().any(|part| part.as_os_str().to_str().unwrap().contains("test"));
         if is_test || matches!(first.as_str(), "lib" | "main") {
             continue;
@@ -69,7 +70,11 @@ fn names(code: &str, name: &str) -> bool {
 fn every_room_imports_only_rooms_above_it() {
     let rooms = rooms();
     let code = code();
-    assert_eq!(rooms.iter().collect::<std::collections::BTreeSet<_>>(), code.keys().collect(), "lib.rs lists every room");
+    assert_eq!(
+        rooms.iter().collect::<std::collections::BTreeSet<_>>(),
+        code.keys().collect(),
+        "lib.rs lists every room"
+    );
     let mut wrong = Vec::new();
     for (room, sources) in &code {
         let own = rooms.iter().position(|other| other == room).unwrap();
@@ -80,7 +85,10 @@ fn every_room_imports_only_rooms_above_it() {
                 }
             }
             if text.contains("use crate::{") {
-                wrong.push(format!("{}: write one `use crate::ROOM` a line, so that this test can see it", path.display()));
+                wrong.push(format!(
+                    "{}: write one `use crate::ROOM` a line, so that this test can see it",
+                    path.display()
+                ));
             }
         }
     }
@@ -116,7 +124,8 @@ fn nothing_in_the_walk_waits_or_reads_a_clock() {
     let off_the_walk = ["clock", "table", "observe", "fetch", "wire", "grpc", "admin", "app", "cli", "keys"];
     for (room, sources) in code().into_iter().filter(|(room, _)| !off_the_walk.contains(&room.as_str())) {
         for (path, text) in sources {
-            for word in ["async fn", ".await", "Instant::now", "std::fs", "std::net::Tcp", "thread::sleep", "std::env"] {
+            for word in ["async fn", ".await", "Instant::now", "std::fs", "std::net::Tcp", "thread::sleep", "std::env"]
+            {
                 assert!(!text.contains(word), "{}: `{room}` holds `{word}`", path.display());
             }
         }

@@ -50,7 +50,8 @@ fn one(check: &Check, path: &PathBuf, now: Time) -> u8 {
         return TROUBLE;
     }
     let sources = Sources::read(path);
-    let Compiled { snapshot, report } = compile(&sources, now, |need| Arc::new(LiveKeys::at_rest(need.origin, need.rules)));
+    let Compiled { snapshot, report } =
+        compile(&sources, now, |need| Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules)));
     if !report.is_empty() {
         diagnostic(&report.render(colours()));
     }

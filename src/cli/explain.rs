@@ -98,7 +98,7 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
     let sources = Sources::read(&explain.trust);
     let Compiled { snapshot, report } = compile(&sources, now, |need| {
         origins.insert(need.name.clone(), need.origin.clone());
-        Arc::new(LiveKeys::at_rest(need.origin, need.rules))
+        Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules))
     });
     let Some(snapshot) = snapshot else {
         diagnostic(&report.render(super::output::colours()));

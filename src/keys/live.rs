@@ -33,11 +33,12 @@ impl LiveKeys {
     }
 
     /// What an offline command has without fetching: the keys that stand in the table, else none.
-    pub fn at_rest(origin: &KeyOrigin, rules: &KeyRules) -> Self {
-        match &origin.source {
-            KeySource::Inline(set) => Self::fixed(Arc::clone(set), rules),
-            KeySource::Discovery { .. } | KeySource::Jwks { .. } | KeySource::File(_) => Self::unfetched(rules),
+    pub fn at_rest(issuer: &Issuer, origin: &KeyOrigin, rules: &KeyRules) -> Self {
+        let keys = Self::fed(Some(issuer.clone()), rules, Arc::default());
+        if let KeySource::Inline(set) = &origin.source {
+            keys.publish(Arc::clone(set));
         }
+        keys
     }
 
     /// No keys yet; `log` is where the writer keeps what came of its fetches.
