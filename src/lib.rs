@@ -4,9 +4,27 @@
 //!
 //! The rooms of the house, in order: a room knows only rooms above it. `ARCHITECTURE.md` tells the walk.
 
-pub mod clock;
-pub mod json;
-pub mod name;
-pub mod proto;
 pub mod reason;
+pub mod clock;
+pub mod name;
+pub mod json;
+pub mod proto;
 pub mod request;
+pub mod resource;
+pub mod claims;
+pub mod credential;
+pub mod keys;
+pub mod trail;
+pub mod trust;
+pub mod decide;
+pub mod profile;
+pub mod table;
+pub mod path;
+pub mod answer;
+pub mod observe;
+pub mod fetch;
+pub mod wire;
+pub mod grpc;
+pub mod admin;
+pub mod app;
+pub mod cli;

@@ -1,2 +1,7 @@
-//! The program: see [`credence`].
-fn main() {}
+//! The program: see [`credence::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    credence::cli::run(std::env::args_os())
+}

@@ -1,0 +1,292 @@
+//! The operator's door: is it alive, is it ready, what did it count.
+//!
+//! In: a [`Status`] that answers when asked. Out: `/healthz`, `/readyz` and `/metrics` over plain HTTP/1.1 on a
+//! listener of their own, one request a connection. It must never know what stands behind the answers, and
+//! nothing here changes anything.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use serde::Serialize;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::grpc::socket::{Leashed, Phase, reaches};
+
+/// A connection that is not done by then is cut: nothing here takes long, and nobody may sit on a connection.
+const CONNECTION_LIFE: Duration = Duration::from_secs(10);
+
+/// Connections at once; more wait in the kernel.
+const MAX_CONNECTIONS: usize = 64;
+
+/// Pause after an accept that failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the endpoints tell. Called on the runtime: must not block.
+pub trait Status: Send + Sync + 'static {
+    /// For `/readyz`.
+    fn readiness(&self) -> Readiness;
+
+    /// For `/metrics`: OpenMetrics text, `# EOF` included.
+    fn metrics(&self) -> String;
+}
+
+/// The body of `/readyz`; 200 if `ready`, else 503.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Readiness {
+    /// Whether calls can be decided.
+    pub ready: bool,
+    /// The table in force, once there is one.
+    pub table: Option<TableState>,
+    /// Why the last reload was not taken; none if it was.
+    pub last_reload_error: Option<String>,
+    /// The keys of each issuer, in the order of their names.
+    pub issuers: Vec<IssuerState>,
+}
+
+/// Which table is in force.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct TableState {
+    /// Counts up from 1 with every table that came into force.
+    pub generation: u64,
+    /// Digest of its meaning, in hexadecimal.
+    pub sha256: String,
+    /// When it came into force, RFC 3339.
+    pub loaded_at: String,
+}
+
+/// What is known of one issuer's keys.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct IssuerState {
+    /// Its name in the table.
+    pub name: String,
+    /// Usable keys.
+    pub keys: usize,
+    /// When they were last fetched, RFC 3339; none if never, or if they stand in the table.
+    pub fetched_at: Option<String>,
+    /// Why the last fetch failed; none if it did not.
+    pub last_error: Option<String>,
+}
+
+/// A server that runs until [`Server::shutdown`].
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    phase: watch::Sender<Phase>,
+    running: JoinHandle<()>,
+}
+
+/// Listens on `address` (port 0 takes a free one) and answers from `status`, on the runtime that this is called on.
+///
+/// # Errors
+/// The address is taken or unusable.
+pub async fn serve<S: Status>(address: SocketAddr, status: Arc<S>) -> io::Result<Server> {
+    let socket = TcpListener::bind(address).await?;
+    let address = socket.local_addr()?;
+    let (phase, watched) = watch::channel(Phase::Serving);
+    let stop = reaches(phase.subscribe(), |phase| phase != Phase::Serving);
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let serving = axum::serve(Bounded { socket, places, phase: watched }, router(status)).with_graceful_shutdown(stop);
+    let running = tokio::spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the admin server ended");
+        }
+    });
+    Ok(Server { address, phase, running })
+}
+
+impl Server {
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends the server; what is being answered gets `grace`.
+    pub async fn shutdown(mut self, grace: Duration) {
+        self.phase.send_replace(Phase::Draining);
+        if tokio::time::timeout(grace, &mut self.running).await.is_err() {
+            self.phase.send_replace(Phase::Cut);
+            self.running.abort();
+        }
+    }
+}
+
+fn router<S: Status>(status: Arc<S>) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/healthz", get(alive))
+        .route("/readyz", get(ready::<S>))
+        .route("/metrics", get(metrics::<S>))
+        .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
+        .layer(middleware::map_response(once_and_uncached))
+        .with_state(status)
+}
+
+async fn index() -> &'static str {
+    "credence\n\n/healthz  the process lives\n/readyz   calls can be decided\n/metrics  OpenMetrics\n"
+}
+
+async fn alive() -> &'static str {
+    "ok\n"
+}
+
+async fn ready<S: Status>(State(status): State<Arc<S>>) -> Response {
+    let readiness = status.readiness();
+    let code = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(readiness)).into_response()
+}
+
+async fn metrics<S: Status>(State(status): State<Arc<S>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], status.metrics()).into_response()
+}
+
+/// One request a connection, so that a connection's life is bounded; and an answer is true only now.
+async fn once_and_uncached(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A listener with a bounded number of connections of bounded life.
+struct Bounded {
+    socket: TcpListener,
+    places: Arc<Semaphore>,
+    phase: watch::Receiver<Phase>,
+}
+
+impl axum::serve::Listener for Bounded {
+    type Io = Leashed<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let place = Arc::clone(&self.places).acquire_owned().await.ok();
+            match self.socket.accept().await {
+                Ok((socket, peer)) => {
+                    return (Leashed::new(socket, Box::pin(life(self.phase.clone(), place))), peer);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "an admin connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+}
+
+/// How long a connection may last; its place is free when this ends or is dropped with the connection.
+async fn life(phase: watch::Receiver<Phase>, _place: Option<OwnedSemaphorePermit>) {
+    _ = tokio::time::timeout(CONNECTION_LIFE, reaches(phase, |phase| phase == Phase::Cut)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    struct Fixed(bool);
+
+    impl Status for Fixed {
+        fn readiness(&self) -> Readiness {
+            let table = TableState { generation: 3, sha256: "ab".into(), loaded_at: "2026-11-21T12:00:00Z".into() };
+            let issuers = vec![IssuerState { name: "github-acme".into(), keys: 2, ..IssuerState::default() }];
+            Readiness { ready: self.0, table: Some(table), last_reload_error: Some("cut off".into()), issuers }
+        }
+
+        fn metrics(&self) -> String {
+            "# TYPE up gauge\nup 1\n# EOF\n".into()
+        }
+    }
+
+    async fn start(ready: bool) -> Server {
+        serve(([127, 0, 0, 1], 0).into(), Arc::new(Fixed(ready))).await.unwrap()
+    }
+
+    /// Everything that comes back until the server closes the connection.
+    async fn send(server: &Server, request: &str) -> String {
+        let mut socket = TcpStream::connect(server.address()).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    async fn get(server: &Server, path: &str) -> String {
+        send(server, &format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await
+    }
+
+    #[tokio::test]
+    async fn alive_is_one_thing_and_ready_another() {
+        let (ready, unready) = (start(true).await, start(false).await);
+        assert!(get(&unready, "/healthz").await.starts_with("HTTP/1.1 200 OK"));
+        assert!(get(&unready, "/readyz").await.starts_with("HTTP/1.1 503 Service Unavailable"));
+        let answer = get(&ready, "/readyz?verbose").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"));
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["table"]["generation"], 3);
+        assert_eq!(body["last_reload_error"], "cut off");
+        assert_eq!(body["issuers"][0]["keys"], 2);
+    }
+
+    #[tokio::test]
+    async fn metrics_are_openmetrics() {
+        let answer = get(&start(true).await, "/metrics").await;
+        assert!(answer.contains("\r\ncontent-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
+        assert!(answer.ends_with("# EOF\n"));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_404_and_what_would_change_something_405() {
+        let server = start(true).await;
+        for path in ["/config", "/healthz/", "//", "/../metrics"] {
+            assert!(get(&server, path).await.starts_with("HTTP/1.1 404 "), "{path}");
+        }
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"] {
+            let answer = send(&server, &format!("{method} /metrics HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 405 "), "{method}: {answer}");
+        }
+        let answer = send(&server, "HEAD /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_serves_one_request() {
+        let twice = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2);
+        let answer = send(&start(true).await, &twice).await;
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_never_done_is_cut() {
+        let server = start(true).await;
+        let mut socket = TcpStream::connect(server.address()).await.unwrap();
+        socket.write_all(b"GET /healthz HTTP/1.1\r\nx: ").await.unwrap();
+        let mut rest = Vec::new();
+        _ = socket.read_to_end(&mut rest).await;
+        assert!(!rest.starts_with(b"HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn shutdown_closes_the_listener() {
+        let server = start(true).await;
+        let address = server.address();
+        server.shutdown(Duration::from_secs(30)).await;
+        TcpStream::connect(address).await.unwrap_err();
+    }
+}

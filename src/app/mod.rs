@@ -1,0 +1,108 @@
+//! The house put together: the one place that knows every room.
+//!
+//! In: [`Settings`]. Out: a running [`App`] and the addresses it was bound to. What it knows of decisions is whom to
+//! ask; nothing in here judges.
+
+mod house;
+mod reload;
+mod settings;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use house::House;
+pub use reload::Reloader;
+pub use settings::Settings;
+
+use crate::admin;
+use crate::fetch::Keeper;
+use crate::grpc::{self, Address, AddressError, Drained, ListenError, Listener};
+use crate::observe::DecisionLog;
+use crate::wire::CheckService;
+
+/// Why the program could not start: a sentence for people, several for a bad table.
+#[derive(Debug)]
+pub enum StartError {
+    /// The trust table does not load; the text is the whole report.
+    Table(String),
+    /// An address that is not listened on without being asked for.
+    Address(AddressError),
+    /// The gRPC address cannot be bound.
+    Listen(ListenError),
+    /// The admin address cannot be bound.
+    Admin(SocketAddr, std::io::Error),
+    /// The decision log cannot be opened.
+    DecisionLog(std::io::Error),
+    /// The table cannot be watched.
+    Watch(std::io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(report) => f.write_str(report),
+            Self::Address(error) => write!(f, "--listen: {error}"),
+            Self::Listen(error) => write!(f, "--listen: {error}"),
+            Self::Admin(address, error) => write!(f, "--admin-listen: cannot listen on {address}: {error}"),
+            Self::DecisionLog(error) => write!(f, "--decision-log: cannot open it for appending: {error}"),
+            Self::Watch(error) => write!(f, "--trust: cannot start watching it: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A running credence.
+#[derive(Debug)]
+pub struct App {
+    grpc: grpc::Server,
+    admin: admin::Server,
+    reloader: Reloader,
+}
+
+impl App {
+    /// Starts everything on the runtime that this is called on: reads the table (a bad one stops the start), binds
+    /// both listeners, begins to fetch keys and to watch the table. Does not wait for any issuer.
+    ///
+    /// # Errors
+    /// A [`StartError`]; nothing is left running then.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        settings.listen.permitted(settings.insecure_listen).map_err(StartError::Address)?;
+        let log = DecisionLog::open(&settings.decision_log).map_err(StartError::DecisionLog)?;
+        let listener = Listener::bind(&settings.listen).await.map_err(StartError::Listen)?;
+        let keeper = Arc::new(Keeper::new(tokio::runtime::Handle::current(), settings.clock.clone()));
+        let house = Arc::new(House::new(&settings, log));
+        let reloader = Reloader::start(&settings.trust, Arc::clone(&house), keeper)?;
+        let admin = admin::serve(settings.admin_listen, Arc::clone(&house))
+            .await
+            .map_err(|error| StartError::Admin(settings.admin_listen, error))?;
+        let grpc = grpc::serve(listener, CheckService::new(house, settings.limits)).await;
+        grpc.health().set_serving(true).await;
+        Ok(Self { grpc, admin, reloader })
+    }
+
+    /// Where Envoy is to ask.
+    pub fn grpc_address(&self) -> &Address {
+        self.grpc.address()
+    }
+
+    /// Where health, readiness and metrics are.
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
+    /// Reads the table again, changed or not.
+    pub fn reload(&self) {
+        self.reloader.poke();
+    }
+
+    /// Ends: health `NOT_SERVING`, accepted calls answered within `grace`, the decision log written out.
+    pub async fn shutdown(self, grace: Duration) -> Drained {
+        let drained = self.grpc.shutdown(grace).await;
+        drop(self.reloader);
+        self.admin.shutdown(Duration::from_secs(1)).await;
+        drained
+    }
+}

@@ -1,0 +1,50 @@
+//! What the program needs to start: the outcome of its flags, not the flags.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::answer::Style;
+use crate::clock::Clock;
+use crate::grpc::Address;
+use crate::observe::{Sink, WhenFull};
+use crate::wire::Limits;
+
+/// Everything that `serve` can be told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `--trust`: a file or a directory.
+    pub trust: PathBuf,
+    /// `--listen`
+    pub listen: Address,
+    /// `--insecure-listen`
+    pub insecure_listen: bool,
+    /// `--admin-listen`
+    pub admin_listen: SocketAddr,
+    /// `--decision-log`
+    pub decision_log: Sink,
+    /// `--decision-log-full`
+    pub when_full: WhenFull,
+    /// `--max-request-bytes`, `--max-concurrent`
+    pub limits: Limits,
+    /// `--claim-headers`, `--deny-detail`
+    pub style: Style,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+impl Settings {
+    /// The defaults: loopback on the documented ports, the decision log on standard output.
+    pub fn new(trust: PathBuf) -> Self {
+        Self {
+            trust,
+            listen: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 9191))),
+            insecure_listen: false,
+            admin_listen: SocketAddr::from(([127, 0, 0, 1], 9192)),
+            decision_log: Sink::Stdout,
+            when_full: WhenFull::Drop,
+            limits: Limits::default(),
+            style: Style::default(),
+            clock: Clock::System,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What a token says, read strictly, and the conditions a table may put on it.
+//!
+//! In: the JSON payload of a token. Out: [`Claims`], whose registered members have the types that RFC 7519 gives
+//! them, and [`Matcher`]s that hold or do not hold. It knows neither issuers nor grants, and believes nothing:
+//! whether the claims are true is the next room's business.
+
+mod matcher;
+mod pointer;
+mod registered;
+
+pub use matcher::{ClaimRule, Glob, GlobFault, Matcher, Scalar};
+pub use pointer::ClaimKey;
+pub use registered::{Actor, Claims, MAX_ID, MAX_SUBJECT};

@@ -1,0 +1,68 @@
+//! `check`: is this table good?
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::output::{colours, diagnostic, result};
+use super::{NO, TROUBLE, YES};
+use crate::clock::{Clock, Time};
+use crate::keys::LiveKeys;
+use crate::table::{Compiled, Sources, compile};
+
+/// Parses, compiles and lints offline: nothing is fetched, nothing is changed. Every problem is told at once, with
+/// file, line and column, and how to mend it.
+///
+/// Exit code: 0 the table is good, 1 it is not (with `--fail-on warning` also for a warning), 2 it could not be read.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: credence check trust.yaml && git commit -a")]
+pub(super) struct Check {
+    /// Files or directories; `-` is standard input.
+    #[arg(env = "CREDENCE_TRUST", default_value = "trust.yaml")]
+    paths: Vec<PathBuf>,
+    /// From which severity on the exit code is 1.
+    #[arg(long, env = "CREDENCE_FAIL_ON", value_enum, default_value_t = FailOn::Error)]
+    fail_on: FailOn,
+    /// Judge as if it were this instant (RFC 3339).
+    #[arg(long, env = "CREDENCE_AT", value_parser = super::explain::instant)]
+    at: Option<Time>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    Error,
+    Warning,
+}
+
+pub(super) fn run(check: &Check) -> u8 {
+    let now = check.at.unwrap_or_else(|| Clock::System.now());
+    let mut code = YES;
+    for path in &check.paths {
+        code = code.max(one(check, path, now));
+    }
+    code
+}
+
+fn one(check: &Check, path: &PathBuf, now: Time) -> u8 {
+    if path.as_os_str() != "-" && !path.exists() {
+        diagnostic(&format!("error: {}: no such file or directory", path.display()));
+        return TROUBLE;
+    }
+    let sources = Sources::read(path);
+    let Compiled { snapshot, report } =
+        compile(&sources, now, |need| Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules)));
+    if !report.is_empty() {
+        diagnostic(&report.render(colours()));
+    }
+    let Some(snapshot) = snapshot else { return NO };
+    result(&format!(
+        "{}: {} issuers, {} resources, {} grants, sha256 {}\n",
+        path.display(),
+        snapshot.issuers.len(),
+        snapshot.resources.iter().count(),
+        snapshot.grants.len(),
+        snapshot.digest
+    ));
+    if check.fail_on == FailOn::Warning && report.warnings() > 0 { NO } else { YES }
+}

@@ -1,0 +1,345 @@
+//! `explain`: the whole decision for one token and request, step by step.
+
+use std::collections::HashMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::output::{diagnostic, escaped, result, trouble};
+use super::{NO, YES};
+use crate::clock::{Clock, Time};
+use crate::credential::Unverified;
+use crate::decide::{Failed, NearMiss};
+use crate::fetch;
+use crate::json::Json;
+use crate::keys::{KeyOrigin, KeySet, LiveKeys};
+use crate::name::IssuerName;
+use crate::path::{Outcome, Walk, walk};
+use crate::reason::{Accepted, Reason};
+use crate::request::{AuthzRequest, Headers};
+use crate::resource::{CredentialPlace, RequestPath};
+use crate::table::{Compiled, Snapshot, Sources, compile};
+use crate::trail::{Assumed, Recorder};
+
+/// A token is read up to this many bytes; a longer one is cut and then refused by its size.
+const MAX_TOKEN: u64 = 64 * 1024;
+/// A `--keys` file is read up to this many bytes.
+const MAX_KEYS: u64 = 2 << 20;
+
+/// Walks the very function that the server walks, but writes every step down and goes on past the deciding one: what
+/// was compared with what, and on which line of the table it stands. For a refusal it names the nearest grants and
+/// what differs. The keys of the token's issuer are fetched from where the table says, unless `--keys` or `--offline`.
+///
+/// Exit code: 0 allowed, 1 denied, 2 could not run.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: credence explain --trust trust.yaml --token-file token.jwt POST https://deploy.acme.test/v1/services/payments/web"
+)]
+pub(super) struct Explain {
+    /// The trust table: a YAML file, or a directory of them.
+    #[arg(long, env = "CREDENCE_TRUST", value_name = "PATH")]
+    trust: PathBuf,
+    /// The file with the token, `-` for standard input; without it the token in the variable CREDENCE_TOKEN, or none.
+    /// Tokens are never taken from arguments, where others on this machine could read them.
+    #[arg(long, env = "CREDENCE_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// A JWK Set to verify with, instead of fetching the issuer's.
+    #[arg(long, env = "CREDENCE_KEYS", value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Fetch nothing: without keys at hand the signature is not checked, and the walk says so.
+    #[arg(long, env = "CREDENCE_OFFLINE")]
+    offline: bool,
+    /// What the proxy would set as `context_extensions`.
+    #[arg(long, env = "CREDENCE_CONTEXT", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = pair)]
+    context: Vec<(String, String)>,
+    /// Decide as if it were this instant (RFC 3339).
+    #[arg(long, env = "CREDENCE_AT", value_name = "TIME", value_parser = instant)]
+    at: Option<Time>,
+    /// For people, or for programs.
+    #[arg(long, short, env = "CREDENCE_OUTPUT", value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// The HTTP method.
+    method: String,
+    /// The URL as the client would ask for it.
+    url: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+pub(super) fn instant(text: &str) -> Result<Time, String> {
+    Time::from_rfc3339(text)
+        .ok_or_else(|| "expected an RFC 3339 instant with a zone, such as 2026-11-21T12:00:00Z".to_owned())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+pub(super) fn run(explain: &Explain) -> u8 {
+    match try_run(explain) {
+        Ok(code) => code,
+        Err(error) => trouble(error),
+    }
+}
+
+fn try_run(explain: &Explain) -> Result<u8, String> {
+    let now = explain.at.unwrap_or_else(|| Clock::System.now());
+    let (host, target) = split_url(&explain.url)?;
+    let token = token(explain.token_file.as_deref())?;
+    let mut origins = HashMap::new();
+    let sources = Sources::read(&explain.trust);
+    let Compiled { snapshot, report } = compile(&sources, now, |need| {
+        origins.insert(need.name.clone(), need.origin.clone());
+        Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules))
+    });
+    let Some(snapshot) = snapshot else {
+        diagnostic(&report.render(super::output::colours()));
+        return Err("the trust table does not load, so nothing can be explained by it".to_owned());
+    };
+
+    let mut context: Vec<_> = explain.context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    context.sort_unstable();
+    let mut request = AuthzRequest { method: &explain.method, target, host, context, ..AuthzRequest::default() };
+    let (header, value) = credential(&snapshot, &request, &token);
+    if let Some(value) = &value {
+        request.headers = Headers::new(vec![(&header, value.as_bytes())], false);
+    }
+
+    let mut recorder = Recorder::default();
+    recorder.without_keys = !bring_keys(explain, &snapshot, &origins, token.as_deref())?;
+    let walked = walk(&snapshot, &request, now, &mut recorder);
+    let story = Story { explain, walk: &walked, recorder: &recorder, payload: token.as_deref().and_then(payload) };
+    result(&match explain.output {
+        Output::Text => story.text(),
+        Output::Json => format!("{:#}\n", story.json()),
+    });
+    Ok(if story.refusal().is_none() { YES } else { NO })
+}
+
+/// Splits a URL into authority and target; the target keeps every byte, so that odd paths can be tried.
+fn split_url(url: &str) -> Result<(&str, &str), String> {
+    let form = || format!("{url:?} is no URL: expected https://HOST/PATH");
+    let (scheme, rest) = url.split_once("://").ok_or_else(form)?;
+    if !matches!(scheme, "https" | "http") {
+        return Err(form());
+    }
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (host, target) = rest.split_at_checked(end).ok_or_else(form)?;
+    Ok((host, if target.is_empty() { "/" } else { target }))
+}
+
+fn token(file: Option<&Path>) -> Result<Option<String>, String> {
+    let text = match file {
+        None => std::env::var("CREDENCE_TOKEN").ok(),
+        Some(path) if path.as_os_str() == "-" => {
+            Some(read(std::io::stdin().lock(), MAX_TOKEN).map_err(|error| format!("standard input: {error}"))?)
+        }
+        Some(path) => Some(open(path, MAX_TOKEN)?),
+    };
+    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+fn open(path: &Path, most: u64) -> Result<String, String> {
+    let named = |error: std::io::Error| format!("{}: {error}", path.display());
+    read(std::fs::File::open(path).map_err(named)?, most).map_err(named)
+}
+
+fn read(from: impl std::io::Read, most: u64) -> std::io::Result<String> {
+    let mut text = String::new();
+    from.take(most).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Puts the token where the resource wants it, as a caller who read the documentation would.
+fn credential(snapshot: &Snapshot, request: &AuthzRequest<'_>, token: &Option<String>) -> (String, Option<String>) {
+    let place = RequestPath::read(request.path()).ok().and_then(|path| snapshot.resources.find(request, path).ok());
+    match (place.map(|place| &place.resource.credential), token) {
+        (Some(CredentialPlace::Header(name)), Some(token)) => (name.clone(), Some(token.clone())),
+        (Some(CredentialPlace::Cookie(name)), Some(token)) => ("cookie".to_owned(), Some(format!("{name}={token}"))),
+        (_, Some(token)) => ("authorization".to_owned(), Some(format!("Bearer {token}"))),
+        (_, None) => (String::new(), None),
+    }
+}
+
+/// Gets the keys of the token's issuer; false where the walk must do without.
+fn bring_keys(
+    explain: &Explain,
+    snapshot: &Snapshot,
+    origins: &HashMap<IssuerName, KeyOrigin>,
+    token: Option<&str>,
+) -> Result<bool, String> {
+    let unverified = token.and_then(|token| Unverified::read(token).ok());
+    let Some(issuer) = unverified.and_then(|token| snapshot.issuers.find(token.claimed_issuer()).ok()) else {
+        return Ok(true);
+    };
+    if let Some(file) = &explain.keys {
+        let set =
+            KeySet::parse(open(file, MAX_KEYS)?.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
+        issuer.keys.publish(Arc::new(set));
+        return Ok(true);
+    }
+    let Some(origin) = origins.get(&issuer.name) else { return Ok(false) };
+    if issuer.keys.is_ready() {
+        return Ok(true);
+    }
+    if explain.offline {
+        return Ok(false);
+    }
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    match runtime.block_on(fetch::once(origin)) {
+        Ok(set) => {
+            issuer.keys.publish(set);
+            Ok(true)
+        }
+        Err(error) => {
+            diagnostic(&escaped(&format!("warning: the keys of issuer {} cannot be fetched: {error}", issuer.name)));
+            Ok(false)
+        }
+    }
+}
+
+fn payload(token: &str) -> Option<Json> {
+    Some(Unverified::read(token).ok()?.open().1)
+}
+
+/// What is told of a recorded walk.
+struct Story<'a> {
+    explain: &'a Explain,
+    walk: &'a Walk<'a, Assumed>,
+    recorder: &'a Recorder,
+    payload: Option<Json>,
+}
+
+impl Story<'_> {
+    fn refusal(&self) -> Option<Reason> {
+        let ended = match &self.walk.outcome {
+            Outcome::Refused(reason) => Some(*reason),
+            Outcome::Allowed(_) | Outcome::Open(..) => None,
+        };
+        self.recorder.first_failure().or(ended)
+    }
+
+    fn code(&self) -> &'static str {
+        match (&self.walk.outcome, self.refusal()) {
+            (_, Some(reason)) => reason.code(),
+            (Outcome::Open(..), None) => Accepted::Anonymous.code(),
+            (_, None) => Accepted::Ok.code(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut out = match self.refusal() {
+            Some(reason) => format!("deny {reason}: {}\n", reason.sentence()),
+            None => format!("allow {}\n", self.code()),
+        };
+        out += &format!("  {} {}\n\n", self.explain.method, self.explain.url);
+        for step in self.recorder.steps() {
+            let mark = step.outcome.map_or_else(|reason| format!("FAIL {reason}"), |()| "ok".to_owned());
+            let site = step.note.site.as_ref().map(|site| format!("  [{site}]")).unwrap_or_default();
+            out += &format!("{mark:<24} {:<16} {}{site}\n", step.subject, step.note.text);
+        }
+        if let Outcome::Allowed(permit) = &self.walk.outcome {
+            let (issuer, subject) = permit.principal().pair();
+            let scopes: Vec<_> = permit.scopes().iter().map(|scope| scope.as_str()).collect();
+            out += &format!("\nprincipal\n  iss {issuer}\n  sub {subject}\nscopes\n  {}\n", scopes.join(" "));
+        }
+        for miss in &self.walk.facts.near_misses {
+            out += &format!("\nnearest grant {}  [{}]\n", miss.grant.name, miss.grant.site);
+            for failed in &miss.failed {
+                let (what, wanted, given, site) = self.difference(miss, failed);
+                out += &format!(
+                    "  {what}: must be {wanted}, is {given}{}\n",
+                    site.map(|site| format!("  [{site}]")).unwrap_or_default()
+                );
+            }
+        }
+        escaped(&out)
+    }
+
+    fn json(&self) -> Value {
+        let steps: Vec<_> = self
+            .recorder
+            .steps()
+            .iter()
+            .map(|step| {
+                json!({
+                    "step": step.subject,
+                    "ok": step.outcome.is_ok(),
+                    "reason": step.outcome.err().map(Reason::code),
+                    "detail": step.note.text,
+                    "site": step.note.site.as_ref().map(ToString::to_string),
+                })
+            })
+            .collect();
+        let near: Vec<_> = self
+            .walk
+            .facts
+            .near_misses
+            .iter()
+            .map(|miss| {
+                let differs: Vec<_> = miss
+                    .failed
+                    .iter()
+                    .map(|failed| {
+                        let (what, wanted, given, site) = self.difference(miss, failed);
+                        json!({"condition": what, "wanted": wanted, "given": given, "site": site})
+                    })
+                    .collect();
+                json!({"grant": miss.grant.name, "site": miss.grant.site.to_string(), "differs": differs})
+            })
+            .collect();
+        json!({
+            "decision": if self.refusal().is_some() { "deny" } else { "allow" },
+            "reason": self.code(),
+            "resource": self.walk.facts.resource.map(|resource| resource.name.as_str()),
+            "issuer_name": self.walk.facts.issuer.map(|issuer| issuer.name.as_str()),
+            "signature_checked": !self.recorder.steps().iter().any(|step| step.note.text.starts_with("signature not checked")),
+            "steps": steps,
+            "near_miss": near,
+        })
+    }
+
+    /// Condition, what the grant asks for, what the token or request has, and where it is written.
+    fn difference(&self, miss: &NearMiss<'_>, failed: &Failed<'_>) -> (String, String, String, Option<String>) {
+        let grant = miss.grant;
+        let claim = |key: &str| {
+            let value = self.payload.as_ref().and_then(|payload| payload.get(key));
+            value.map_or_else(|| "absent".to_owned(), |value| json!(value).to_string())
+        };
+        let list = |patterns: &[crate::resource::PathPattern]| {
+            patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+        };
+        let date = |time: Option<Time>| time.map(|time| time.to_string()).unwrap_or_default();
+        let (wanted, given) = match failed {
+            Failed::Audience => (format!("{:?} among aud", grant.audience.as_str()), claim("aud")),
+            Failed::Subject => (format!("{:?}", grant.subject), claim("sub")),
+            Failed::Claim(rule) => {
+                let value = self.payload.as_ref().and_then(|payload| rule.key.find(payload));
+                let given = value.map_or_else(|| "absent".to_owned(), |value| json!(value).to_string());
+                return (format!("claim {}", rule.key), rule.matcher.to_string(), given, Some(rule.site.to_string()));
+            }
+            Failed::Actor => ("a token without `act`".to_owned(), claim("act")),
+            Failed::Method => (format!("{:?}", grant.methods), self.explain.method.clone()),
+            Failed::Path => (
+                list(&grant.paths),
+                split_url(&self.explain.url).map_or_else(|error| error, |(_, path)| path.to_owned()),
+            ),
+            Failed::Starts => (format!("from {}", date(grant.times.starts)), "before".to_owned()),
+            Failed::Expires => (format!("before {}", date(grant.times.expires)), "after".to_owned()),
+            Failed::MaxTokenAge => (
+                format!("at most {:?} old", grant.times.max_token_age.unwrap_or_default()),
+                format!("iat {}", claim("iat")),
+            ),
+        };
+        (failed.to_string(), wanted, given, None)
+    }
+}

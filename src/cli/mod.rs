@@ -1,0 +1,98 @@
+//! The command line: one file a verb.
+//!
+//! In: arguments. Out: an exit code, results on standard output, diagnostics on standard error. It must never decide
+//! anything by itself: every verb calls the same rooms as the server.
+
+mod check;
+mod explain;
+mod output;
+mod serve;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+/// Yes.
+const YES: u8 = 0;
+/// No.
+const NO: u8 = 1;
+/// Could not run.
+const TROUBLE: u8 = 2;
+
+/// Should this issuer be believed about this subject for this resource?
+///
+/// Credence is the external authorization service (ext_authz v3) that Envoy, Istio and Envoy Gateway ask about every
+/// request. What is trusted stands in one table; what is not written there is denied.
+#[derive(Debug, Parser)]
+#[command(name = "credence", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Answer Envoy's questions by the trust table.
+    Serve(serve::Serve),
+    /// Read the trust table offline and tell every problem at once.
+    Check(check::Check),
+    /// Walk one token and request through the whole decision, step by step.
+    Explain(explain::Explain),
+    /// Print the version.
+    Version,
+    /// Print the completion script of a shell.
+    ///
+    /// Example: credence completion bash > /etc/bash_completion.d/credence
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the program and returns its exit code: 0 yes, 1 no, 2 could not run.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` are no errors, and go to standard output.
+            let code = if error.use_stderr() { TROUBLE } else { YES };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    ExitCode::from(match cli.verb {
+        Verb::Serve(serve) => serve::run(serve),
+        Verb::Check(check) => check::run(&check),
+        Verb::Explain(explain) => explain::run(&explain),
+        Verb::Version => output::result(&format!("credence {}\n", env!("CARGO_PKG_VERSION"))),
+        Verb::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "credence", &mut script);
+            let _ = std::io::stdout().write_all(&script);
+            YES
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_flag_has_a_variable() {
+        Cli::command().debug_assert();
+        for verb in Cli::command().get_subcommands() {
+            for argument in verb.get_arguments().filter(|argument| argument.get_long().is_some()) {
+                let long = argument.get_long().unwrap();
+                if matches!(long, "help" | "version") {
+                    continue;
+                }
+                let variable = argument.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+                let expected = format!("CREDENCE_{}", long.to_uppercase().replace('-', "_"));
+                assert_eq!(variable, expected, "{} --{long}", verb.get_name());
+            }
+        }
+    }
+}

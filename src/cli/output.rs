@@ -1,0 +1,50 @@
+//! Results go to standard output, diagnostics to standard error, both without a panic when nobody reads.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use super::{TROUBLE, YES};
+
+/// Prints a result; a reader that went away is no error of ours.
+pub(super) fn result(text: &str) -> u8 {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    YES
+}
+
+/// Prints a diagnostic.
+pub(super) fn diagnostic(text: &str) {
+    let newline = if text.ends_with('\n') { "" } else { "\n" };
+    let _ = std::io::stderr().write_all(format!("{text}{newline}").as_bytes());
+}
+
+/// Prints why the program could not run.
+pub(super) fn trouble(text: impl std::fmt::Display) -> u8 {
+    diagnostic(&format!("error: {text}"));
+    TROUBLE
+}
+
+/// Whether standard error takes colours: a terminal, and `NO_COLOR` is not set (no-color.org).
+pub(super) fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Text from strangers with everything escaped that could move a terminal's cursor or hide text.
+pub(super) fn escaped(text: &str) -> String {
+    let escape = |character: char| {
+        if character != '\n' && crate::name::is_forbidden_character(character) {
+            character.escape_unicode().to_string()
+        } else {
+            character.to_string()
+        }
+    };
+    text.chars().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_cannot_move_the_cursor() {
+        assert_eq!(escaped("a\u{1b}[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\n");
+    }
+}

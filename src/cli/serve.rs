@@ -1,0 +1,169 @@
+//! `serve`: the service itself.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::output::trouble;
+use super::{TROUBLE, YES};
+use crate::answer::Style;
+use crate::app::{App, Settings, StartError};
+use crate::grpc::{Address, Drained};
+use crate::observe::{Sink, WhenFull};
+use crate::wire::Limits;
+
+/// Answers `envoy.service.auth.v3.Authorization/Check` and `grpc.health.v1.Health` on `--listen`, and `/healthz`,
+/// `/readyz` and `/metrics` on `--admin-listen`. Changes of the table are in force within a second; a bad table changes
+/// nothing. SIGHUP reads the table again; SIGTERM and SIGINT drain and exit with 0.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: credence serve --trust trust.yaml --listen unix:/run/credence/authz.sock")]
+pub(super) struct Serve {
+    /// The trust table: a YAML file, or a directory of them.
+    #[arg(long, env = "CREDENCE_TRUST", value_name = "PATH")]
+    trust: PathBuf,
+    /// Where Envoy asks: `IP:PORT` or `unix:PATH` (mode 0660).
+    #[arg(long, env = "CREDENCE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9191")]
+    listen: Address,
+    /// Allow a `--listen` address that others than this host reach, without TLS. Whoever reaches it can ask.
+    #[arg(long, env = "CREDENCE_INSECURE_LISTEN")]
+    insecure_listen: bool,
+    /// Where health, readiness and metrics are: plain HTTP, for your own network only.
+    #[arg(long, env = "CREDENCE_ADMIN_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:9192")]
+    admin_listen: SocketAddr,
+    /// Where decisions are logged, one JSON line each: `stdout`, `off` or a file.
+    #[arg(long, env = "CREDENCE_DECISION_LOG", value_name = "SINK", default_value = "stdout")]
+    decision_log: Sink,
+    /// What happens when the decision log cannot take a line: lose and count it, or refuse the request.
+    #[arg(long, env = "CREDENCE_DECISION_LOG_FULL", value_enum, default_value_t = Full::Drop)]
+    decision_log_full: Full,
+    /// Largest CheckRequest in bytes; a larger one is denied unread.
+    #[arg(long, env = "CREDENCE_MAX_REQUEST_BYTES", value_name = "BYTES", default_value_t = 16 << 20)]
+    max_request_bytes: usize,
+    /// Calls that may be in hand at once; one more is denied as `overloaded`.
+    #[arg(long, env = "CREDENCE_MAX_CONCURRENT", value_name = "CALLS", default_value_t = 1024)]
+    max_concurrent: usize,
+    /// Hand forwarded claims on as `x-credence-claim-NAME` headers too, not only as metadata.
+    #[arg(long, env = "CREDENCE_CLAIM_HEADERS")]
+    claim_headers: bool,
+    /// What the client learns of a refusal: the class alone, or the precise reason too.
+    #[arg(long, env = "CREDENCE_DENY_DETAIL", value_enum, default_value_t = Detail::None)]
+    deny_detail: Detail,
+    /// How long a drain waits for calls in hand, in seconds.
+    #[arg(long, env = "CREDENCE_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = 10)]
+    drain_seconds: u64,
+    /// The program's own log, on standard error: text for people, or JSON.
+    #[arg(long, env = "CREDENCE_LOG_FORMAT", value_enum, default_value_t = Format::Text)]
+    log_format: Format,
+    /// What the program's own log tells: `error`, `warn`, `info`, `debug`, or directives such as `credence=debug`.
+    #[arg(long, env = "CREDENCE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    log_level: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Full {
+    Drop,
+    Deny,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Detail {
+    None,
+    Reason,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub(super) fn run(serve: Serve) -> u8 {
+    if let Err(message) = start_log(&serve) {
+        return trouble(message);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return trouble(format!("cannot start the runtime: {error}")),
+    };
+    runtime.block_on(until_stopped(serve))
+}
+
+async fn until_stopped(serve: Serve) -> u8 {
+    let grace = Duration::from_secs(serve.drain_seconds);
+    let signals = signal(SignalKind::terminate())
+        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)));
+    let (terminate, interrupt, hangup) = match signals {
+        Ok(signals) => signals,
+        Err(error) => return trouble(format!("cannot listen for signals: {error}")),
+    };
+    let app = match App::start(settings(serve)).await {
+        Ok(app) => app,
+        Err(StartError::Table(report)) => {
+            super::output::diagnostic(&report);
+            super::output::diagnostic("error: not started: the trust table does not load");
+            return TROUBLE;
+        }
+        Err(error) => return trouble(error),
+    };
+    tracing::info!("listening grpc={} admin={}", app.grpc_address(), app.admin_address());
+    tracing::info!("ready");
+    reload_until_stopped(&app, terminate, interrupt, hangup).await;
+    tracing::info!("draining");
+    match app.shutdown(grace).await {
+        Drained::Completely => tracing::info!("stopped: every call was answered"),
+        Drained::CutOff => {
+            tracing::warn!("stopped: connections were still open after {} s and were cut", grace.as_secs())
+        }
+    }
+    YES
+}
+
+async fn reload_until_stopped(app: &App, mut terminate: Signal, mut interrupt: Signal, mut hangup: Signal) {
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => return,
+            _ = hangup.recv() => app.reload(),
+        }
+    }
+}
+
+fn settings(serve: Serve) -> Settings {
+    Settings {
+        trust: serve.trust.clone(),
+        listen: serve.listen,
+        insecure_listen: serve.insecure_listen,
+        admin_listen: serve.admin_listen,
+        decision_log: serve.decision_log,
+        when_full: match serve.decision_log_full {
+            Full::Drop => WhenFull::Drop,
+            Full::Deny => WhenFull::Deny,
+        },
+        limits: Limits {
+            max_request_bytes: serve.max_request_bytes,
+            max_concurrent: serve.max_concurrent,
+            ..Limits::default()
+        },
+        style: Style { claim_headers: serve.claim_headers, deny_detail: serve.deny_detail == Detail::Reason },
+        ..Settings::new(serve.trust)
+    }
+}
+
+fn start_log(serve: &Serve) -> Result<(), String> {
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(&serve.log_level).map_err(|error| format!("--log-level: {error}"))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && super::output::colours())
+        .with_target(false);
+    let started = match serve.log_format {
+        Format::Text => builder.try_init(),
+        Format::Json => builder.json().try_init(),
+    };
+    started.map_err(|error| format!("cannot start the log: {error}"))
+}

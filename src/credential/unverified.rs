@@ -1,0 +1,267 @@
+//! A compact JWS (RFC 7515 §7.1) that was split and read, and proves nothing.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use crate::claims::{MAX_ID, MAX_SUBJECT};
+use crate::json::Json;
+use crate::reason::Reason;
+
+/// A token is at most this long, in bytes.
+const MAX_TOKEN: usize = 16 * 1024;
+/// The decoded JOSE header is at most this long, in bytes.
+const MAX_HEADER: usize = 2 * 1024;
+/// Both parts nest at most this deep.
+const MAX_DEPTH: usize = 16;
+/// What an unverified token said is cut to this many bytes wherever it is shown.
+const MAX_CLAIMED: usize = 256;
+
+/// Members that would change how the token is to be read, or bring keys of their own (RFC 7515 §4.1, RFC 7516,
+/// RFC 7797). None of them is needed to verify with keys that we chose.
+const FORBIDDEN: [&str; 9] = ["crit", "b64", "zip", "enc", "cty", "jku", "jwk", "x5u", "x5c"];
+
+/// The members of the JOSE header that are read.
+#[derive(Debug, Clone)]
+pub struct Header {
+    /// `alg` (RFC 7515 §4.1.1), as it was written.
+    pub algorithm: String,
+    /// `kid` (RFC 7515 §4.1.4)
+    pub key_id: Option<String>,
+    /// `typ` (RFC 7515 §4.1.9)
+    pub kind: Option<String>,
+}
+
+/// A token that nobody vouched for yet. It offers the one thing needed to find its issuer, and is used up by
+/// [`verify`](crate::trust::TrustedIssuer::verify).
+#[derive(Debug)]
+pub struct Unverified<'a> {
+    envelope: Envelope<'a>,
+    payload: Json,
+}
+
+/// All of a token but its payload: what a signature is checked with.
+#[derive(Debug)]
+pub struct Envelope<'a> {
+    /// The JOSE header.
+    pub header: Header,
+    /// What was signed (RFC 7515 §5.2).
+    pub signing_input: &'a [u8],
+    /// The signature, decoded.
+    pub signature: Vec<u8>,
+}
+
+/// What an unverified token merely said, cut short, for log and metadata: never a basis for anything.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Claimed {
+    /// `iss`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// `sub`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+    /// `kid`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
+    /// `alg`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alg: Option<String>,
+}
+
+impl<'a> Unverified<'a> {
+    /// Reads a compact JWS.
+    ///
+    /// # Errors
+    /// [`Reason::Malformed`] for whatever can be read in more than one way or not at all: other characters than
+    /// base64url and two dots, padding, non-canonical trailing bits, duplicate members, deep nesting, sizes over
+    /// the caps, forbidden header members, `alg`, `typ` or `kid` that are not strings, `iss` that is not a string.
+    pub fn read(token: &'a str) -> Result<Self, Reason> {
+        Self::split(token).ok_or(Reason::Malformed)
+    }
+
+    fn split(token: &'a str) -> Option<Self> {
+        let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if token.len() > MAX_TOKEN || !token.bytes().all(alphabet) {
+            return None;
+        }
+        let (signing_input, signature) = token.rsplit_once('.')?;
+        let (header, payload) = signing_input.split_once('.')?;
+        if payload.contains('.') {
+            return None;
+        }
+        let header = URL_SAFE_NO_PAD.decode(header).ok().filter(|header| header.len() <= MAX_HEADER)?;
+        let header = read_header(&Json::parse(&header, MAX_DEPTH).ok()?)?;
+        let payload = Json::parse(&URL_SAFE_NO_PAD.decode(payload).ok()?, MAX_DEPTH).ok()?;
+        check_payload(&payload)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        Some(Self { envelope: Envelope { header, signing_input: signing_input.as_bytes(), signature }, payload })
+    }
+
+    /// `iss`, only to look up one entry of the table by byte equality.
+    pub fn claimed_issuer(&self) -> Option<&str> {
+        self.payload.get("iss").and_then(Json::as_str)
+    }
+
+    /// What the token said about itself, for log and metadata.
+    pub fn claimed(&self) -> Claimed {
+        let text = |name| self.payload.get(name).and_then(Json::as_str).map(cut);
+        Claimed {
+            iss: text("iss"),
+            sub: text("sub"),
+            kid: self.envelope.header.key_id.as_deref().map(cut),
+            alg: Some(cut(&self.envelope.header.algorithm)),
+        }
+    }
+
+    /// Takes the token apart, for the room that judges it: the envelope, and a payload that nobody vouches for.
+    pub(crate) fn open(self) -> (Envelope<'a>, Json) {
+        (self.envelope, self.payload)
+    }
+}
+
+fn read_header(header: &Json) -> Option<Header> {
+    let members = header.as_object()?;
+    if FORBIDDEN.iter().any(|name| members.contains_key(*name)) {
+        return None;
+    }
+    let optional = |name: &str| match members.get(name) {
+        None => Some(None),
+        Some(value) => value.as_str().map(|text| Some(text.to_owned())),
+    };
+    let header = Header { algorithm: optional("alg")??, key_id: optional("kid")?, kind: optional("typ")? };
+    header.key_id.as_ref().is_none_or(|id| id.len() <= MAX_ID).then_some(header)
+}
+
+/// The payload is an object, its `iss` is a string if present, and its identifiers are within their caps.
+fn check_payload(payload: &Json) -> Option<()> {
+    let members = payload.as_object()?;
+    if members.get("iss").is_some_and(|issuer| issuer.as_str().is_none()) {
+        return None;
+    }
+    let within = |name, cap| members.get(name).and_then(Json::as_str).is_none_or(|text| text.len() <= cap);
+    (within("iss", MAX_ID) && within("jti", MAX_ID) && within("sub", MAX_SUBJECT)).then_some(())
+}
+
+/// At most [`MAX_CLAIMED`] bytes, ending on a character.
+fn cut(text: &str) -> String {
+    let mut end = MAX_CLAIMED.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(header: &str, payload: &str) -> String {
+        format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload))
+    }
+
+    const HEADER: &str = r#"{"alg":"RS256"}"#;
+    const PAYLOAD: &str = r#"{"iss":"i","sub":"s"}"#;
+
+    fn malformed(token: &str) -> bool {
+        matches!(Unverified::read(token), Err(Reason::Malformed))
+    }
+
+    #[test]
+    fn a_plain_token_tells_its_issuer() {
+        let text = token(r#"{"alg":"RS256","kid":"k","typ":"JWT"}"#, PAYLOAD);
+        let token = Unverified::read(&text).unwrap();
+        assert_eq!(token.claimed_issuer(), Some("i"));
+        assert_eq!(token.envelope.header.key_id.as_deref(), Some("k"));
+        assert_eq!(token.envelope.signature, b"sig");
+    }
+
+    #[test]
+    fn forbidden_header_members_are_refused_whatever_they_hold() {
+        for name in FORBIDDEN {
+            for value in ["null", "[]", "\"x\"", "true"] {
+                assert!(
+                    malformed(&token(&format!(r#"{{"alg":"RS256","{name}":{value}}}"#), PAYLOAD)),
+                    "{name} {value}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_repeated_member_is_refused_also_through_escapes() {
+        assert!(malformed(&token(r#"{"alg":"RS256","alg":"RS256"}"#, PAYLOAD)));
+        assert!(malformed(&token(HEADER, r#"{"iss":"a","iss":"a"}"#)));
+        assert!(malformed(&token(HEADER, r#"{"x":{"a":1,"\u0061":2}}"#)));
+    }
+
+    #[test]
+    fn mistyped_header_members_and_issuers_are_refused() {
+        for header in [
+            "{}",
+            r#"{"alg":null}"#,
+            r#"{"alg":1}"#,
+            r#"{"alg":["RS256"]}"#,
+            r#"{"alg":"RS256","kid":1}"#,
+            r#"{"alg":"RS256","typ":null}"#,
+            "[]",
+            "null",
+            "\"x\"",
+            r#"{"alg":"RS256"} "#,
+        ] {
+            let expected = header != r#"{"alg":"RS256"} "#;
+            assert_eq!(malformed(&token(header, PAYLOAD)), expected, "{header}");
+        }
+        for payload in
+            [r#"{"iss":1}"#, r#"{"iss":["a","b"]}"#, r#"{"iss":null}"#, "[]", "1", "", "{", r#"{"a":1}x"#, "\u{feff}{}"]
+        {
+            assert!(malformed(&token(HEADER, payload)), "{payload}");
+        }
+    }
+
+    #[test]
+    fn everything_but_three_canonical_parts_is_refused() {
+        let good = token(HEADER, PAYLOAD);
+        let (start, _) = good.rsplit_once('.').unwrap();
+        for bad in [
+            "",
+            ".",
+            "..",
+            "...",
+            "a.b.c",
+            start,
+            &format!("{good}.x"),
+            &format!("{good}="),
+            &format!("{good}\n"),
+            &format!(" {good}"),
+            &format!("{start}.a+b/"),
+            &format!("{start}.c2lh\u{e4}"),
+            &format!("{start}.c2l"),
+            &format!("{start}~{good}"),
+            &".".repeat(100_000),
+            "{\"payload\":\"\"}",
+            &format!("\"{good}\""),
+        ] {
+            assert!(malformed(bad), "{bad:.60}");
+        }
+        assert!(Unverified::read(&format!("{start}.")).is_ok(), "an empty signature is refused by the key, not here");
+    }
+
+    #[test]
+    fn caps_hold() {
+        let long = |name, length: usize| token(HEADER, &format!(r#"{{"{name}":"{}"}}"#, "x".repeat(length)));
+        assert!(malformed(&long("iss", 513)) && malformed(&long("jti", 513)) && malformed(&long("sub", 1025)));
+        assert!(!malformed(&long("iss", 512)) && !malformed(&long("jti", 512)) && !malformed(&long("sub", 1024)));
+        assert!(malformed(&long("other", 20_000)) && !malformed(&long("other", 5_000)));
+        assert!(malformed(&token(&format!(r#"{{"alg":"RS256","x":"{}"}}"#, "x".repeat(2048)), PAYLOAD)));
+        assert!(malformed(&token(&format!(r#"{{"alg":"RS256","kid":"{}"}}"#, "x".repeat(513)), PAYLOAD)));
+        assert!(malformed(&token(HEADER, &format!(r#"{{"a":{}{}}}"#, "[".repeat(16), "]".repeat(16)))));
+        assert!(malformed(&token(HEADER, &"[".repeat(8_000))));
+    }
+
+    #[test]
+    fn what_was_claimed_is_cut() {
+        let text = token(HEADER, &format!(r#"{{"iss":"{}"}}"#, "\u{e4}".repeat(200)));
+        let claimed = Unverified::read(&text).unwrap().claimed();
+        assert_eq!(claimed.iss.unwrap(), "\u{e4}".repeat(128));
+    }
+}

@@ -1,0 +1,159 @@
+//! How far a grant fits a case, condition by condition.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::grant::{AudienceFrom, Grant};
+use crate::claims::{ClaimRule, Claims};
+use crate::clock::Time;
+use crate::json::Json;
+use crate::request::AuthzRequest;
+use crate::resource::Place;
+
+/// What a grant is held against.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub(super) place: &'a Place<'a, 'a>,
+    pub(super) request: &'a AuthzRequest<'a>,
+    pub(super) claims: &'a Claims,
+    pub(super) now: Time,
+}
+
+/// A grant that did not fit, and in what.
+#[derive(Debug, Clone)]
+pub struct NearMiss<'s> {
+    /// The grant.
+    pub grant: &'s Grant,
+    /// What differs; never empty.
+    pub failed: Vec<Failed<'s>>,
+}
+
+/// A condition that does not hold.
+#[derive(Debug, Clone)]
+pub enum Failed<'s> {
+    /// The audience is not among the token's.
+    Audience,
+    /// The subject is not the one that is meant.
+    Subject,
+    /// A claim differs.
+    Claim(&'s ClaimRule),
+    /// The token names an acting party.
+    Actor,
+    /// The method is not granted.
+    Method,
+    /// The path is not granted.
+    Path,
+    /// The grant has not started.
+    Starts,
+    /// The grant, or its resource, has ended.
+    Expires,
+    /// The token is older than the grant allows.
+    MaxTokenAge,
+}
+
+/// The name for the log: a claim's own name, else the field of the grant. Never a value.
+impl fmt::Display for Failed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Audience => "audience",
+            Self::Subject => "subject",
+            Self::Claim(rule) => rule.key.as_str(),
+            Self::Actor => "actor",
+            Self::Method => "methods",
+            Self::Path => "paths",
+            Self::Starts => "starts",
+            Self::Expires => "expires",
+            Self::MaxTokenAge => "maxTokenAge",
+        })
+    }
+}
+
+impl Case<'_> {
+    pub(super) fn fits(&self, grant: &Grant) -> bool {
+        self.fits_but_actor_and_times(grant) && self.actor_fits() && self.times_fit(grant)
+    }
+
+    pub(super) fn fits_but_actor(&self, grant: &Grant) -> bool {
+        self.fits_but_actor_and_times(grant) && self.times_fit(grant)
+    }
+
+    pub(super) fn fits_but_times(&self, grant: &Grant) -> bool {
+        self.fits_but_actor_and_times(grant) && self.actor_fits()
+    }
+
+    fn fits_but_actor_and_times(&self, grant: &Grant) -> bool {
+        self.method_fits(grant)
+            && self.path_fits(grant)
+            && self.audience_fits(grant)
+            && self.subject_fits(grant)
+            && grant.claims.iter().all(|rule| rule.holds(&self.claims.payload))
+    }
+
+    /// Everything that differs, in the order of the fields of a grant.
+    pub(super) fn miss<'s>(&self, grant: &'s Grant) -> NearMiss<'s> {
+        let mut failed = Vec::new();
+        let mut unless = |holds: bool, what| {
+            if !holds {
+                failed.push(what);
+            }
+        };
+        unless(self.audience_fits(grant), Failed::Audience);
+        unless(self.subject_fits(grant), Failed::Subject);
+        for rule in &grant.claims {
+            unless(rule.holds(&self.claims.payload), Failed::Claim(rule));
+        }
+        unless(self.actor_fits(), Failed::Actor);
+        unless(self.method_fits(grant), Failed::Method);
+        unless(self.path_fits(grant), Failed::Path);
+        unless(self.started(grant), Failed::Starts);
+        unless(self.unexpired(grant), Failed::Expires);
+        unless(self.young_enough(grant), Failed::MaxTokenAge);
+        NearMiss { grant, failed }
+    }
+
+    pub(super) fn audience_fits(&self, grant: &Grant) -> bool {
+        let wanted = grant.audience.as_str();
+        match grant.audience_from {
+            AudienceFrom::Audience => self.claims.audience.iter().any(|given| given == wanted),
+            AudienceFrom::ClientId => self.claims.payload.get("client_id").and_then(Json::as_str) == Some(wanted),
+        }
+    }
+
+    fn subject_fits(&self, grant: &Grant) -> bool {
+        grant.subject.as_ref().is_none_or(|rule| rule.matches(&self.claims.subject))
+    }
+
+    fn method_fits(&self, grant: &Grant) -> bool {
+        grant.methods.contain(self.request.method)
+    }
+
+    fn path_fits(&self, grant: &Grant) -> bool {
+        grant.paths.iter().any(|pattern| pattern.matches(&self.place.path))
+    }
+
+    /// No grant says yet whom it lets act for someone else, so a token with `act` fits none.
+    const fn actor_fits(&self) -> bool {
+        self.claims.actor.is_none()
+    }
+
+    fn times_fit(&self, grant: &Grant) -> bool {
+        self.started(grant) && self.unexpired(grant) && self.young_enough(grant)
+    }
+
+    fn started(&self, grant: &Grant) -> bool {
+        grant.times.starts.is_none_or(|start| self.now >= start)
+    }
+
+    fn unexpired(&self, grant: &Grant) -> bool {
+        let before = |end: Option<Time>| end.is_none_or(|end| self.now < end);
+        before(grant.times.expires) && before(self.place.resource.expires)
+    }
+
+    /// Like the issuer's `maxTokenAge`, but always with `iat`: what a grant narrows it must be able to see.
+    fn young_enough(&self, grant: &Grant) -> bool {
+        let Some(bound) = grant.times.max_token_age.as_ref().map(Duration::as_secs_f64) else { return true };
+        self.claims
+            .issued_at
+            .is_some_and(|issued| self.claims.expires - issued <= bound && self.now.seconds() - issued <= bound)
+    }
+}

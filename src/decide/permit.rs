@@ -1,0 +1,115 @@
+//! The yes, and the no.
+
+use super::fit::NearMiss;
+use super::grant::Grant;
+use crate::json::Json;
+use crate::name::{GrantName, IssuerName, Scope};
+use crate::reason::Reason;
+use crate::resource::{Place, Resource};
+use crate::trust::{Principal, TokenFacts, Verified};
+
+/// A yes: who, for what, by which grants. Made only by [`decide`](super::decide), and with `P` it says what stands
+/// behind the caller: only a permit with a real signature can be answered to Envoy.
+#[derive(Debug)]
+pub struct Permit<'s, P> {
+    principal: Principal,
+    issuer_name: IssuerName,
+    token: TokenFacts,
+    resource: &'s Resource,
+    grants: Vec<&'s Grant>,
+    shadow: Vec<&'s Grant>,
+    scopes: Vec<&'s Scope>,
+    forwarded: Vec<(&'s str, Json)>,
+    proof: P,
+}
+
+/// A no among the grants.
+#[derive(Debug)]
+pub struct Refusal<'s> {
+    /// Why.
+    pub reason: Reason,
+    /// The enforcing grants in which the least differs, nearest first, at most three.
+    pub near_misses: Vec<NearMiss<'s>>,
+    /// Grants in `mode: shadow` that would have fitted.
+    pub shadow: Vec<&'s Grant>,
+}
+
+impl<'s, P> Permit<'s, P> {
+    /// `grants` are those that fit, in the order of their names, and there is at least one.
+    pub(super) fn new(
+        place: &Place<'s, '_>,
+        caller: Verified<P>,
+        grants: Vec<&'s Grant>,
+        shadow: Vec<&'s Grant>,
+    ) -> Self {
+        let mut scopes: Vec<_> = grants.iter().flat_map(|grant| &grant.scopes).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        let issuer_name = caller.issuer_name().clone();
+        let (principal, claims, token, proof) = caller.into_parts();
+        let mut forwarded: Vec<(&'s str, Json)> = Vec::new();
+        for (name, key) in grants.iter().flat_map(|grant| &grant.forward_claims) {
+            let known = forwarded.iter().any(|(other, _)| other == name);
+            let value = key.find(&claims.payload).filter(|value| is_plain(value));
+            if let (false, Some(value)) = (known, value) {
+                forwarded.push((name, value.clone()));
+            }
+        }
+        Self { principal, issuer_name, token, resource: place.resource, grants, shadow, scopes, forwarded, proof }
+    }
+
+    /// The pair.
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The entry of the table that vouched.
+    pub const fn issuer_name(&self) -> &IssuerName {
+        &self.issuer_name
+    }
+
+    /// Which token it was.
+    pub const fn token(&self) -> &TokenFacts {
+        &self.token
+    }
+
+    /// What is accessed.
+    pub const fn resource(&self) -> &'s Resource {
+        self.resource
+    }
+
+    /// The names of the grants that fit, sorted.
+    pub fn grants(&self) -> impl Iterator<Item = &'s GrantName> {
+        self.grants.iter().map(|grant| &grant.name)
+    }
+
+    /// The names of the shadow grants that would have fitted, sorted.
+    pub fn shadow(&self) -> &[&'s Grant] {
+        &self.shadow
+    }
+
+    /// The audience that the first of the grants asked for.
+    pub fn audience(&self) -> &'s str {
+        self.grants.first().map_or(self.resource.audience.as_str(), |grant| grant.audience.as_str())
+    }
+
+    /// The union of the scopes, sorted.
+    pub fn scopes(&self) -> &[&'s Scope] {
+        &self.scopes
+    }
+
+    /// What leaves credence by `forwardClaims`: strings, numbers, booleans.
+    pub fn forwarded(&self) -> &[(&'s str, Json)] {
+        &self.forwarded
+    }
+
+    /// What stands behind the caller.
+    pub const fn proof(&self) -> &P {
+        &self.proof
+    }
+}
+
+/// What can stand in a header: a scalar that says something.
+fn is_plain(value: &Json) -> bool {
+    matches!(value, Json::String(_) | Json::Number(_) | Json::Bool(_))
+}

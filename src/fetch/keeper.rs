@@ -1,0 +1,107 @@
+//! Which sources are being kept, and for whom.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use reqwest::dns::Resolve;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::address::System;
+use super::load::Loader;
+use super::refresh::{Feed, keep};
+use super::timing::Timing;
+use crate::clock::Clock;
+use crate::keys::{KeyOrigin, KeyRules, KeySource, LiveKeys};
+use crate::name::{Issuer, IssuerName};
+
+/// Keeps the keys of all issuers fresh. Each source has its own task, so one issuer's trouble is never another's;
+/// a reload that leaves a source as it was causes no fetch. Dropping the keeper ends all tasks.
+pub struct Keeper {
+    runtime: Handle,
+    clock: Clock,
+    timing: Timing,
+    loader: Arc<Loader>,
+    sources: Mutex<HashMap<(IssuerName, Issuer), Vec<Kept>>>,
+}
+
+/// A source with its task; keys that stand in the table have none.
+struct Kept {
+    origin: KeyOrigin,
+    feed: Arc<Feed>,
+    task: Option<AbortHandle>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Keeper {
+    /// A keeper without sources, whose tasks will run on `runtime`.
+    pub fn new(runtime: Handle, clock: Clock) -> Self {
+        Self::with(runtime, clock, Timing::default(), Arc::new(System))
+    }
+
+    /// The same with other limits, and another way to look names up.
+    pub(super) fn with(runtime: Handle, clock: Clock, timing: Timing, resolver: Arc<dyn Resolve>) -> Self {
+        let loader = Arc::new(Loader::new(resolver, timing.clone()));
+        Self { runtime, clock, timing, loader, sources: Mutex::default() }
+    }
+
+    /// The keys of one exact issuer under one entry of the table. The first call for a source starts its task and
+    /// returns at once, without keys; a later one returns the same handle, or, under other rules, a new handle with
+    /// the keys that are already there.
+    pub fn bind(&self, name: &IssuerName, issuer: &Issuer, origin: &KeyOrigin, rules: &KeyRules) -> Arc<LiveKeys> {
+        let mut sources = self.sources();
+        let kept = sources.entry((name.clone(), issuer.clone())).or_default();
+        if let Some(known) = kept.iter().find(|kept| kept.origin == *origin) {
+            return known.feed.outlet(rules);
+        }
+        let feed = Arc::new(Feed::new(name.clone(), issuer.clone(), origin.clone()));
+        let task = match &origin.source {
+            KeySource::Inline(set) => {
+                feed.fill(set.clone());
+                None
+            }
+            _ => {
+                let task = keep(feed.clone(), self.loader.clone(), self.clock.clone(), self.timing.clone());
+                Some(self.runtime.spawn(task).abort_handle())
+            }
+        };
+        let outlet = feed.outlet(rules);
+        kept.push(Kept { origin: origin.clone(), feed, task });
+        outlet
+    }
+
+    /// Ends what no handle of `held` is fed by: to be called once the new table is in force.
+    pub fn retain(&self, held: &[Arc<LiveKeys>]) {
+        let held: HashSet<*const LiveKeys> = held.iter().map(Arc::as_ptr).collect();
+        self.sources().retain(|_, kept| {
+            kept.retain(|kept| kept.feed.retain(|outlet| held.contains(&Arc::as_ptr(outlet))));
+            !kept.is_empty()
+        });
+    }
+
+    /// Waits until every source bound so far has been tried once, well or not.
+    pub async fn tried(&self) {
+        for mut count in self.tries() {
+            // An error means that the source is gone, and with it the reason to wait.
+            let _ = count.wait_for(|count| *count >= 1).await;
+        }
+    }
+
+    /// How often each source with a task has been tried.
+    pub(super) fn tries(&self) -> Vec<watch::Receiver<u64>> {
+        let sources = self.sources();
+        sources.values().flatten().filter(|kept| kept.task.is_some()).map(|kept| kept.feed.tries()).collect()
+    }
+
+    fn sources(&self) -> MutexGuard<'_, HashMap<(IssuerName, Issuer), Vec<Kept>>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

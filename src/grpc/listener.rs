@@ -1,0 +1,210 @@
+//! Binding, and the stream of connections that never ends by an error.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::time::Sleep;
+use tokio_stream::Stream;
+use tonic::transport::server::Connected;
+
+use super::Address;
+use super::socket::{Leashed, Phase, reaches};
+use super::unix::{self, SocketFile};
+use crate::wire::ProxyPeer;
+
+/// The HTTP/2 connection preface (RFC 9113 §3.4) has so many bytes, and so long to arrive.
+const PREFACE: usize = 24;
+const PREFACE_WAIT: Duration = Duration::from_secs(10);
+
+/// Pause after an accept that failed for want of descriptors or memory: trying at once would only burn time.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A bound address.
+#[derive(Debug)]
+pub struct Listener {
+    address: Address,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, _file: SocketFile },
+}
+
+/// Why an address could not be bound.
+#[derive(Debug)]
+pub struct ListenError {
+    address: Address,
+    cause: io::Error,
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.cause)
+    }
+}
+
+impl std::error::Error for ListenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl Listener {
+    /// Binds `address`; from then on the kernel takes connections, which wait until they are served.
+    ///
+    /// Whether the address is one to serve without TLS is asked before: [`Address::permitted`].
+    ///
+    /// # Errors
+    /// The address is taken or unusable, with what to do where that is not plain.
+    pub async fn bind(address: &Address) -> Result<Self, ListenError> {
+        let failed = |cause| ListenError { address: address.clone(), cause };
+        match address {
+            Address::Tcp(wanted) => {
+                let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+                let bound = listener.local_addr().map_err(failed)?;
+                Ok(Self { address: Address::Tcp(bound), kind: Kind::Tcp(listener) })
+            }
+            Address::Unix(path) => {
+                let (listener, file) = unix::bind(path).map_err(failed)?;
+                listener.set_nonblocking(true).map_err(failed)?;
+                let listener = UnixListener::from_std(listener).map_err(failed)?;
+                Ok(Self { address: address.clone(), kind: Kind::Unix { listener, _file: file } })
+            }
+        }
+    }
+
+    /// Where it listens: the bound port, where port 0 was asked for.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The connections, each on the leash of `phase`.
+    pub(super) fn into_incoming(self, phase: watch::Receiver<Phase>) -> Incoming {
+        Incoming { kind: self.kind, phase, pause: None }
+    }
+}
+
+/// A stream of connections.
+pub(super) struct Incoming {
+    kind: Kind,
+    phase: watch::Receiver<Phase>,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stream for Incoming {
+    type Item = io::Result<Leashed<Socket>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
+            }
+            match ready!(self.kind.poll_accept(cx)) {
+                Ok(socket) => return Poll::Ready(Some(Ok(self.leash(socket)))),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    self.pause = Some(Box::pin(tokio::time::sleep(ACCEPT_PAUSE)));
+                }
+            }
+        }
+    }
+}
+
+impl Incoming {
+    fn leash(&self, socket: Socket) -> Leashed<Socket> {
+        let cut = reaches(self.phase.clone(), |phase| phase == Phase::Cut);
+        let draining = reaches(self.phase.clone(), |phase| phase != Phase::Serving);
+        let ungreeted = async move { _ = tokio::time::timeout(PREFACE_WAIT, draining).await };
+        Leashed::new(socket, Box::pin(cut)).with_greeting(PREFACE, Box::pin(ungreeted))
+    }
+}
+
+impl Kind {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+        match self {
+            Self::Tcp(listener) => {
+                let (socket, _) = ready!(listener.poll_accept(cx))?;
+                // Answers are small and awaited: nothing is gained by holding them back.
+                if let Err(error) = socket.set_nodelay(true) {
+                    tracing::debug!(%error, "TCP_NODELAY could not be set");
+                }
+                Poll::Ready(Ok(Socket::Tcp(socket)))
+            }
+            Self::Unix { listener, .. } => listener.poll_accept(cx).map_ok(|(socket, _)| Socket::Unix(socket)),
+        }
+    }
+}
+
+/// One accepted connection.
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Connected for Socket {
+    type ConnectInfo = ProxyPeer;
+
+    /// The address at the other end, or the process there, as the kernel knows it.
+    fn connect_info(&self) -> ProxyPeer {
+        let peer = match self {
+            Self::Tcp(socket) => socket.peer_addr().map(|peer| peer.to_string()),
+            Self::Unix(socket) => socket.peer_cred().map(|peer| match peer.pid() {
+                Some(pid) => format!("unix:pid={pid},uid={}", peer.uid()),
+                None => format!("unix:uid={}", peer.uid()),
+            }),
+        };
+        ProxyPeer(Arc::from(peer.unwrap_or_default()))
+    }
+}
+
+/// Hands a call on to whichever socket this is.
+macro_rules! on_either {
+    ($socket:expr, $method:ident($($argument:expr),*)) => {
+        match $socket {
+            Socket::Tcp(socket) => Pin::new(socket).$method($($argument),*),
+            Socket::Unix(socket) => Pin::new(socket).$method($($argument),*),
+        }
+    };
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        on_either!(self.get_mut(), poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        on_either!(self.get_mut(), poll_write(cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_either!(self.get_mut(), poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_either!(self.get_mut(), poll_shutdown(cx))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        on_either!(self.get_mut(), poll_write_vectored(cx, bytes))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,123 @@
+//! The handle that a trust-table entry holds: always readable, written behind its back.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::ring::{KeyRing, KeyRules};
+use super::set::KeySet;
+use super::source::{KeyOrigin, KeySource};
+use super::status::{FetchLog, Status};
+use crate::name::Issuer;
+
+/// The current keys of one issuer under one set of rules. Reading never waits; a new set replaces the ring whole.
+#[derive(Debug)]
+pub struct LiveKeys {
+    issuer: Option<Issuer>,
+    rules: KeyRules,
+    ring: ArcSwap<KeyRing>,
+    log: Arc<FetchLog>,
+}
+
+impl LiveKeys {
+    /// Keys that never change: those written in the table, or given to an offline command.
+    pub fn fixed(set: Arc<KeySet>, rules: &KeyRules) -> Self {
+        let keys = Self::unfetched(rules);
+        keys.publish(set);
+        keys
+    }
+
+    /// No keys yet: every look-up is `keys_unavailable`.
+    pub fn unfetched(rules: &KeyRules) -> Self {
+        Self::fed(None, rules, Arc::default())
+    }
+
+    /// What an offline command has without fetching: the keys that stand in the table, else none.
+    pub fn at_rest(issuer: &Issuer, origin: &KeyOrigin, rules: &KeyRules) -> Self {
+        let keys = Self::fed(Some(issuer.clone()), rules, Arc::default());
+        if let KeySource::Inline(set) = &origin.source {
+            keys.publish(Arc::clone(set));
+        }
+        keys
+    }
+
+    /// No keys yet; `log` is where the writer keeps what came of its fetches.
+    pub fn fed(issuer: Option<Issuer>, rules: &KeyRules, log: Arc<FetchLog>) -> Self {
+        Self { issuer, rules: rules.clone(), ring: ArcSwap::from_pointee(KeyRing::empty()), log }
+    }
+
+    /// The ring of this moment.
+    pub fn ring(&self) -> Guard<Arc<KeyRing>> {
+        self.ring.load()
+    }
+
+    /// Puts a new set in force, under this handle's rules.
+    pub fn publish(&self, set: Arc<KeySet>) {
+        self.ring.store(Arc::new(KeyRing::build_for(self.issuer.as_ref(), set, &self.rules)));
+    }
+
+    /// Takes all keys out of force: the last good ones are too old to be believed.
+    pub fn withdraw(&self) {
+        self.ring.store(Arc::new(KeyRing::empty()));
+    }
+
+    /// The rules that the ring is built under.
+    pub const fn rules(&self) -> &KeyRules {
+        &self.rules
+    }
+
+    /// Whether at least one key verifies.
+    pub fn is_ready(&self) -> bool {
+        !self.ring().keys().is_empty()
+    }
+
+    /// The state of this moment, for metrics and readiness.
+    pub fn status(&self) -> Status {
+        let ring = self.ring();
+        let ignored = ring.set().ignored().len() + ring.left_out();
+        self.log.status(ring.keys().len(), ignored, ring.not_pinned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::FetchResult;
+    use super::super::testing::{RSA, rules, set};
+    use super::*;
+    use crate::clock::Time;
+    use crate::name::Algorithm;
+
+    #[test]
+    fn a_reader_keeps_its_ring_while_a_new_one_is_published() {
+        let keys = LiveKeys::fixed(set(&[RSA[0].named("old")]), &rules(&[Algorithm::RS256]));
+        let held = keys.ring();
+        keys.publish(set(&[RSA[1].named("new")]));
+        assert!(held.find(Some("old"), Algorithm::RS256).is_ok());
+        assert!(keys.ring().find(Some("old"), Algorithm::RS256).is_err());
+        assert!(keys.ring().find(Some("new"), Algorithm::RS256).is_ok());
+        keys.withdraw();
+        assert!(!keys.is_ready());
+    }
+
+    #[test]
+    fn the_status_tells_usable_from_ignored_and_the_last_error_goes_with_success() {
+        let log = Arc::new(FetchLog::default());
+        let keys = LiveKeys::fed(None, &rules(&[Algorithm::RS256]), log.clone());
+        log.failed(FetchResult::Timeout, "too slow".to_owned());
+        assert_eq!(keys.status().last_error.as_deref(), Some("too slow"));
+        keys.publish(set(&[RSA[0].named("a"), json!({"kty": "oct"}), super::super::testing::Signer::ed().jwk()]));
+        log.succeeded(Time::from_seconds(7.0));
+        let status = keys.status();
+        assert_eq!((status.usable, status.ignored, status.not_pinned), (1, 2, 0));
+        assert_eq!((status.last_error, status.last_success), (None, Some(Time::from_seconds(7.0))));
+        assert_eq!(status.fetches, [(FetchResult::Ok, 1), (FetchResult::Timeout, 1)]);
+    }
+
+    #[test]
+    fn every_fetch_result_has_its_own_label() {
+        let labels: std::collections::BTreeSet<_> = FetchResult::ALL.iter().map(|result| result.label()).collect();
+        assert_eq!(labels.len(), FetchResult::ALL.len());
+    }
+}

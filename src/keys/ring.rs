@@ -1,0 +1,278 @@
+//! The keys of one exact issuer, under its rules, found by name.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use super::jwk::Jwk;
+use super::set::KeySet;
+use super::verify::VerifyKey;
+use crate::name::{Algorithm, Issuer, KeyId, NonEmpty, Thumbprint};
+use crate::reason::Reason;
+
+/// What the table says about an issuer's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRules {
+    /// `signingAlgs`, in the order of preference: a key without `alg` is bound to the first that fits it.
+    pub algorithms: NonEmpty<Algorithm>,
+    /// `pin.keys`: when written, no other key counts.
+    pub pins: Option<NonEmpty<Thumbprint>>,
+}
+
+impl KeyRules {
+    fn pins(&self, key: &Jwk) -> bool {
+        self.pins.as_ref().is_none_or(|pins| pins.iter().any(|pin| *pin == key.thumbprint()))
+    }
+
+    fn bind(&self, key: &Jwk) -> Option<Algorithm> {
+        self.algorithms.iter().copied().find(|algorithm| key.fits(*algorithm))
+    }
+}
+
+/// The keys that may speak for one exact issuer. There is one ring per issuer and no map across issuers, so equal
+/// `kid`s of two issuers cannot meet.
+#[derive(Debug, Default)]
+pub struct KeyRing {
+    keys: Vec<VerifyKey>,
+    not_pinned: Vec<Algorithm>,
+    named: HashMap<KeyId, Named>,
+    left_out: usize,
+    set: Arc<KeySet>,
+}
+
+/// What a `kid` names.
+#[derive(Debug, Clone, Copy)]
+enum Named {
+    Key(usize),
+    NotPinned(Algorithm),
+    /// Two keys, or one that the rules leave out: no key to verify with.
+    Nothing,
+}
+
+/// Why no key was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyMiss {
+    /// The issuer has no key at all at hand: none fetched yet, or past the time that the last good ones may serve.
+    Unavailable,
+    /// No key is named, the name is of two, the key is bound to another algorithm, or without a name not exactly
+    /// one fits.
+    Unknown,
+    /// The key is published but not pinned.
+    NotPinned,
+}
+
+impl KeyMiss {
+    /// The reason to refuse with.
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Unavailable => Reason::KeysUnavailable,
+            Self::Unknown => Reason::KeyUnknown,
+            Self::NotPinned => Reason::KeyNotPinned,
+        }
+    }
+}
+
+impl KeyRing {
+    /// A ring without keys: every look-up is [`KeyMiss::Unavailable`].
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// The ring of an issuer whose name is not known here: keys that say whose they are stay out.
+    pub fn build(set: Arc<KeySet>, rules: &KeyRules) -> Self {
+        Self::build_for(None, set, rules)
+    }
+
+    /// The ring of `issuer`: its keys under `rules`. A key with an `issuer` member counts only where that is this
+    /// one.
+    pub fn build_for(issuer: Option<&Issuer>, set: Arc<KeySet>, rules: &KeyRules) -> Self {
+        let mut ring = Self::empty();
+        for key in set.keys().iter().filter(|key| key.speaks_for(issuer)) {
+            let named = ring.take(key, rules);
+            let Some(kid) = key.kid() else { continue };
+            match ring.named.entry(kid.clone()) {
+                Entry::Vacant(free) => drop(free.insert(named)),
+                Entry::Occupied(mut taken) => drop(taken.insert(Named::Nothing)),
+            }
+        }
+        ring.left_out = set.keys().len() - ring.keys.len() - ring.not_pinned.len();
+        ring.set = set;
+        ring
+    }
+
+    fn take(&mut self, key: &Jwk, rules: &KeyRules) -> Named {
+        let Some(algorithm) = rules.bind(key) else { return Named::Nothing };
+        if !rules.pins(key) {
+            self.not_pinned.push(algorithm);
+            return Named::NotPinned(algorithm);
+        }
+        let Some(parsed) = key.parsed(algorithm) else { return Named::Nothing };
+        let thumbprint = key.thumbprint();
+        self.keys.push(VerifyKey { kid: key.kid().cloned(), algorithm, thumbprint, key: parsed });
+        Named::Key(self.keys.len() - 1)
+    }
+
+    /// The key that a token names. A `kid` matches exactly and no other key is tried; without one exactly one key
+    /// must fit the algorithm. Constant time by `kid`, linear in the ring without.
+    pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&VerifyKey, KeyMiss> {
+        if self.keys.is_empty() && self.not_pinned.is_empty() {
+            return Err(KeyMiss::Unavailable);
+        }
+        let Some(kid) = kid else { return self.only(algorithm) };
+        match self.named.get(kid) {
+            Some(Named::Key(index)) => {
+                self.keys.get(*index).filter(|key| key.algorithm == algorithm).ok_or(KeyMiss::Unknown)
+            }
+            Some(Named::NotPinned(bound)) if *bound == algorithm => Err(KeyMiss::NotPinned),
+            Some(Named::NotPinned(_) | Named::Nothing) | None => Err(KeyMiss::Unknown),
+        }
+    }
+
+    fn only(&self, algorithm: Algorithm) -> Result<&VerifyKey, KeyMiss> {
+        let mut fitting = self.keys.iter().filter(|key| key.algorithm == algorithm);
+        match (fitting.next(), fitting.next()) {
+            (Some(key), None) => Ok(key),
+            (Some(_), Some(_)) => Err(KeyMiss::Unknown),
+            (None, _) => match self.not_pinned.iter().filter(|bound| **bound == algorithm).count() {
+                1 => Err(KeyMiss::NotPinned),
+                _ => Err(KeyMiss::Unknown),
+            },
+        }
+    }
+
+    /// The keys that verify, in the order of the set.
+    pub fn keys(&self) -> &[VerifyKey] {
+        &self.keys
+    }
+
+    /// How many keys are published and would do, but are not pinned.
+    pub const fn not_pinned(&self) -> usize {
+        self.not_pinned.len()
+    }
+
+    /// How many usable keys of the set the rules leave out: another algorithm, or another issuer's.
+    pub const fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    /// The set that the ring was built from.
+    pub const fn set(&self) -> &Arc<KeySet> {
+        &self.set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::testing::{RSA, Signer, any_rules, rules, set, with};
+    use super::*;
+
+    fn ring(keys: &[Value]) -> KeyRing {
+        KeyRing::build(set(keys), &any_rules())
+    }
+
+    fn pinned(keys: &[Value], pin: Thumbprint) -> KeyRing {
+        KeyRing::build(set(keys), &KeyRules { pins: Some(NonEmpty::of(pin)), ..any_rules() })
+    }
+
+    fn miss(ring: &KeyRing, kid: Option<&str>, algorithm: Algorithm) -> KeyMiss {
+        ring.find(kid, algorithm).expect_err("no key should be found")
+    }
+
+    #[test]
+    fn a_kid_matches_exactly_and_no_other_key_is_tried() {
+        let ring = ring(&[Signer::ec("P-256").named("key-1")]);
+        assert!(ring.find(Some("key-1"), Algorithm::ES256).is_ok());
+        for kid in ["", "KEY-1", "key-1 ", "key-1\0", "key", "key-11", "../key-1"] {
+            assert_eq!(miss(&ring, Some(kid), Algorithm::ES256), KeyMiss::Unknown, "{kid:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_bound_to_one_algorithm() {
+        let bare = KeyRing::build(set(&[RSA[0].named("k")]), &rules(&[Algorithm::PS256, Algorithm::RS256]));
+        assert!(bare.find(Some("k"), Algorithm::PS256).is_ok());
+        assert_eq!(miss(&bare, Some("k"), Algorithm::RS256), KeyMiss::Unknown);
+
+        let declared = with(RSA[0].named("k"), json!({"alg": "RS256"}));
+        let declared = KeyRing::build(set(&[declared]), &rules(&[Algorithm::PS256, Algorithm::RS256]));
+        assert!(declared.find(Some("k"), Algorithm::RS256).is_ok());
+        assert_eq!(miss(&declared, Some("k"), Algorithm::PS256), KeyMiss::Unknown);
+    }
+
+    #[test]
+    fn a_key_for_an_algorithm_outside_the_rules_is_left_out() {
+        let keys = [with(RSA[0].named("a"), json!({"alg": "RS512"})), Signer::ec("P-256").named("b")];
+        let ring = KeyRing::build(set(&keys), &rules(&[Algorithm::ES256]));
+        assert_eq!(miss(&ring, Some("a"), Algorithm::RS512), KeyMiss::Unknown);
+        assert_eq!((ring.keys().len(), ring.left_out()), (1, 1));
+    }
+
+    #[test]
+    fn a_kid_that_names_two_keys_names_none() {
+        let (a, b, c) = (Signer::ec("P-256"), Signer::ed(), RSA[0].named("other"));
+        let ring = ring(&[a.named("k"), b.named("k"), c]);
+        assert_eq!(miss(&ring, Some("k"), Algorithm::ES256), KeyMiss::Unknown);
+        assert_eq!(miss(&ring, Some("k"), Algorithm::EdDSA), KeyMiss::Unknown);
+        assert!(ring.find(Some("other"), Algorithm::RS256).is_ok());
+    }
+
+    #[test]
+    fn a_pinned_key_does_not_lend_its_kid_to_an_unpinned_one() {
+        let keys = [RSA[0].named("k"), RSA[1].named("k")];
+        for key in set(&keys).keys() {
+            assert_eq!(miss(&pinned(&keys, key.thumbprint()), Some("k"), Algorithm::RS256), KeyMiss::Unknown);
+        }
+    }
+
+    #[test]
+    fn without_kid_exactly_one_key_must_fit() {
+        let (a, b, ed) = (Signer::ec("P-256"), Signer::ec("P-256"), Signer::ed());
+        let ring = ring(&[a.named("a"), b.named("b"), ed.jwk()]);
+        assert!(ring.find(None, Algorithm::EdDSA).is_ok());
+        assert_eq!(miss(&ring, None, Algorithm::ES256), KeyMiss::Unknown);
+        assert_eq!(miss(&ring, None, Algorithm::RS256), KeyMiss::Unknown);
+        assert_eq!(miss(&ring, Some(""), Algorithm::EdDSA), KeyMiss::Unknown);
+    }
+
+    #[test]
+    fn a_published_key_that_is_not_pinned_is_said_to_be_so() {
+        let keys = [RSA[0].named("a"), RSA[1].named("b"), Signer::ed().jwk()];
+        let pin = set(&keys).keys()[0].thumbprint();
+        let ring = pinned(&keys, pin);
+        assert_eq!(ring.find(Some("a"), Algorithm::RS256).unwrap().thumbprint(), pin);
+        assert_eq!(miss(&ring, Some("b"), Algorithm::RS256), KeyMiss::NotPinned);
+        assert_eq!(miss(&ring, Some("b"), Algorithm::PS256), KeyMiss::Unknown);
+        assert_eq!(miss(&ring, Some("c"), Algorithm::RS256), KeyMiss::Unknown);
+        assert_eq!(ring.find(None, Algorithm::RS256).unwrap().thumbprint(), pin);
+        assert_eq!(miss(&ring, None, Algorithm::EdDSA), KeyMiss::NotPinned);
+        assert_eq!(ring.not_pinned(), 2);
+    }
+
+    #[test]
+    fn keys_are_unavailable_only_while_there_is_none_at_all() {
+        let empty = KeyRing::empty();
+        assert_eq!(miss(&empty, Some("a"), Algorithm::RS256), KeyMiss::Unavailable);
+        assert_eq!(miss(&empty, None, Algorithm::RS256), KeyMiss::Unavailable);
+        assert_eq!(miss(&ring(&[json!({"kty": "oct", "k": "AA"})]), None, Algorithm::RS256), KeyMiss::Unavailable);
+        let unpinned = pinned(&[RSA[0].named("a")], Thumbprint::new([7; 32]));
+        assert_eq!(miss(&unpinned, Some("a"), Algorithm::RS256), KeyMiss::NotPinned);
+        assert_eq!(miss(&unpinned, Some("b"), Algorithm::RS256), KeyMiss::Unknown);
+        assert_eq!(KeyMiss::Unavailable.reason(), Reason::KeysUnavailable);
+        assert_eq!(KeyMiss::Unknown.reason(), Reason::KeyUnknown);
+        assert_eq!(KeyMiss::NotPinned.reason(), Reason::KeyNotPinned);
+    }
+
+    #[test]
+    fn a_key_that_names_an_issuer_speaks_for_no_other() {
+        let keys = [with(RSA[0].named("k"), json!({"issuer": "https://a.test"}))];
+        let of = |issuer: Option<&str>| {
+            KeyRing::build_for(issuer.map(Issuer::new).as_ref(), set(&keys), &any_rules()).keys().len()
+        };
+        assert_eq!(of(Some("https://a.test")), 1);
+        assert_eq!(of(Some("https://a.test/")), 0);
+        assert_eq!(of(Some("https://b.test")), 0);
+        assert_eq!(of(None), 0);
+    }
+}

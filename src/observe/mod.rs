@@ -1,0 +1,13 @@
+//! What is left of a walk: one line in the decision log, and counters.
+//!
+//! In: a finished walk. Out: a JSON line that an incident responder can rely on, and metrics whose labels are names
+//! from the table or closed lists. It must never hold a token, a signature, a query string, or a claim that the
+//! table does not forward; and it never makes a caller wait.
+
+mod line;
+mod log;
+mod metrics;
+
+pub use line::{Call, Table, line};
+pub use log::{DecisionLog, Full, Sink, WhenFull};
+pub use metrics::{Metrics, ReloadKind};

@@ -1,0 +1,138 @@
+//! The walk itself.
+
+use crate::clock::Time;
+use crate::credential::{Claimed, Unverified, locate};
+use crate::decide::{Grant, NearMiss, Permit, decide};
+use crate::reason::{Accepted, Reason};
+use crate::request::AuthzRequest;
+use crate::resource::{Anonymous, RequestPath, Resource};
+use crate::table::Snapshot;
+use crate::trail::{Note, Trail};
+use crate::trust::{Principal, TokenFacts, TrustedIssuer};
+
+/// How a walk ended.
+#[derive(Debug)]
+pub enum Outcome<'s, P> {
+    /// A grant allows it.
+    Allowed(Permit<'s, P>),
+    /// The place is open to all; nothing was verified.
+    Open(&'s Resource, &'s Anonymous),
+    /// No.
+    Refused(Reason),
+}
+
+impl<P> Outcome<'_, P> {
+    /// `ok`, `anonymous`, or the reason of the refusal.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Allowed(_) => Accepted::Ok.code(),
+            Self::Open(..) => Accepted::Anonymous.code(),
+            Self::Refused(reason) => reason.code(),
+        }
+    }
+}
+
+/// What was learnt on the way, whatever the outcome: for the log, the metadata and the metrics.
+#[derive(Debug, Default)]
+pub struct Facts<'s> {
+    /// Where the request goes.
+    pub resource: Option<&'s Resource>,
+    /// The entry that the token's `iss` named.
+    pub issuer: Option<&'s TrustedIssuer>,
+    /// What the token merely said.
+    pub claimed: Option<Claimed>,
+    /// Who called, once the signature stood (on a recorded walk: once it was assumed).
+    pub verified: Option<Principal>,
+    /// Which token it was, once the signature stood.
+    pub token: Option<TokenFacts>,
+    /// The grants that came near, nearest first.
+    pub near_misses: Vec<NearMiss<'s>>,
+    /// Shadow grants that would have allowed it.
+    pub shadow: Vec<&'s Grant>,
+}
+
+/// A finished walk.
+#[derive(Debug)]
+pub struct Walk<'s, P> {
+    /// How it ended.
+    pub outcome: Outcome<'s, P>,
+    /// What was learnt.
+    pub facts: Facts<'s>,
+}
+
+/// Walks the corridor.
+pub fn walk<'s, T: Trail>(
+    snapshot: &'s Snapshot,
+    request: &AuthzRequest<'_>,
+    now: Time,
+    trail: &mut T,
+) -> Walk<'s, T::Proof> {
+    let mut facts = Facts::default();
+    let outcome = corridor(snapshot, request, now, trail, &mut facts).unwrap_or_else(Outcome::Refused);
+    Walk { outcome, facts }
+}
+
+fn corridor<'s, T: Trail>(
+    snapshot: &'s Snapshot,
+    request: &AuthzRequest<'_>,
+    now: Time,
+    trail: &mut T,
+    facts: &mut Facts<'s>,
+) -> Result<Outcome<'s, T::Proof>, Reason> {
+    trail.check("request", request.well_formed(), || {
+        Note::new("one method, path and authority, not too many headers")
+    })?;
+    let read = RequestPath::read(request.path());
+    let path = trail.need("path", read.map_err(|_| Reason::PathNotNormalized), |_| path_note(read))?;
+    let place = trail.need("resource", snapshot.resources.find(request, path), |place| match place {
+        Some(place) => Note::at(
+            &place.resource.site,
+            format!("{}{} is resource {}", request.host, path.as_str(), place.resource.name),
+        ),
+        None => Note::new(format!("no resource has host {:?} and path {:?}", request.host, path.as_str())),
+    })?;
+    facts.resource = Some(place.resource);
+    trail.check("encoded slash", place.slashes_are_clear(), || {
+        Note::at(&place.resource.site, "`%2F` in the path only where the resource says `encodedSlash: segment`")
+    })?;
+    if let Some(open) = place.anonymous(request, now) {
+        trail.check("anonymous", Ok(()), || Note::at(&open.site, format!("open to all: {}", open.reason)))?;
+        return Ok(Outcome::Open(place.resource, open));
+    }
+
+    let token = trail.need("credential", locate(request, &place.resource.credential), |_| {
+        Note::at(&place.resource.site, "one bearer token in the place that the resource names")
+    })?;
+    let token =
+        trail.need("token", Unverified::read(token), |_| Note::new("a compact JWS that reads in exactly one way"))?;
+    facts.claimed = Some(token.claimed());
+    let issuer = trail.need("issuer", snapshot.issuers.find(token.claimed_issuer()), |issuer| match issuer {
+        Some(issuer) => Note::at(&issuer.site, format!("iss {:?} is issuer {}", issuer.issuer, issuer.name)),
+        None => Note::new(format!("no issuer of the table has iss {:?}", token.claimed_issuer().unwrap_or_default())),
+    })?;
+    facts.issuer = Some(issuer);
+
+    let authentic = issuer.verify(token, now, trail)?;
+    facts.verified = Some(authentic.principal().clone());
+    facts.token = Some(authentic.token().clone());
+    let caller = authentic.admit(issuer, trail)?;
+
+    match decide(&snapshot.grants, &place, request, caller, now, trail) {
+        Ok(permit) => {
+            facts.shadow = permit.shadow().to_vec();
+            Ok(Outcome::Allowed(permit))
+        }
+        Err(refusal) => {
+            facts.near_misses = refusal.near_misses;
+            facts.shadow = refusal.shadow;
+            Err(refusal.reason)
+        }
+    }
+}
+
+fn path_note(read: Result<RequestPath<'_>, crate::resource::PathFault>) -> Note {
+    Note::new(match read {
+        Ok(path) => format!("{:?} means one thing to every reader", path.as_str()),
+        Err(fault) => fault.to_string(),
+    })
+}

@@ -1,0 +1,134 @@
+//! GitHub Actions: one issuer signs for every account on GitHub.
+//!
+//! The text of `sub` is made of names that can be given up and taken by someone else, repositories may choose its
+//! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
+
+use super::ClaimType::String as Text;
+use super::{Profile, Tenancy};
+use crate::name::Algorithm;
+
+pub(super) static GITHUB_ACTIONS: Profile = Profile {
+    name: "github-actions",
+    summary: "GitHub Actions jobs: GitHub.com, an enterprise's own issuer, data residency, Enterprise Server",
+    documentation: "https://docs.github.com/en/actions/reference/security/oidc",
+    checked: "2026-11-21",
+    default_issuer: Some("https://token.actions.githubusercontent.com"),
+    issuer,
+    tenant_ids: &["repository_owner_id", "enterprise_id", "repository_id"],
+    tenant_hint: "`gh api users/OWNER --jq .id` prints it; `credence explain` shows it for a token you have",
+    algorithms: &[Algorithm::RS256],
+    token_types: &["jwt"],
+    max_token_age: 3600,
+    claims: &[
+        ("actor", Text),
+        ("actor_id", Text),
+        ("base_ref", Text),
+        ("check_run_id", Text),
+        ("enterprise", Text),
+        ("enterprise_id", Text),
+        ("environment", Text),
+        ("environment_node_id", Text),
+        ("event_name", Text),
+        ("head_ref", Text),
+        ("job_workflow_ref", Text),
+        ("job_workflow_sha", Text),
+        ("ref", Text),
+        ("ref_protected", Text),
+        ("ref_type", Text),
+        ("repository", Text),
+        ("repository_id", Text),
+        ("repository_owner", Text),
+        ("repository_owner_id", Text),
+        ("repository_visibility", Text),
+        ("run_attempt", Text),
+        ("run_id", Text),
+        ("run_number", Text),
+        ("runner_environment", Text),
+        ("sha", Text),
+        ("workflow", Text),
+        ("workflow_ref", Text),
+        ("workflow_sha", Text),
+    ],
+    subject,
+};
+
+/// `https://token.actions.githubusercontent.com[/ENTERPRISE]`, `https://token.actions.SUB.ghe.com`, or an Enterprise
+/// Server's `https://HOST/_services/token`. Only the first, without an enterprise, is shared.
+fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
+    const FORM: &str = "a GitHub Actions issuer is `https://token.actions.githubusercontent.com`, that and `/ENTERPRISE`, \
+                        `https://token.actions.SUBDOMAIN.ghe.com`, or `https://HOST/_services/token`, without a last `/`";
+    let rest = iss.strip_prefix("https://").ok_or(FORM)?;
+    let (host, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
+    let slug = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let residency = host.strip_prefix("token.actions.").and_then(|host| host.strip_suffix(".ghe.com"));
+    match (host, path) {
+        ("token.actions.githubusercontent.com", None) => Ok(Tenancy::Shared),
+        ("token.actions.githubusercontent.com", Some(enterprise)) if slug(enterprise) => Ok(Tenancy::Private),
+        (_, None) if residency.is_some_and(slug) => Ok(Tenancy::Private),
+        (_, Some("_services/token")) if host.contains('.') && !host.ends_with("githubusercontent.com") => {
+            Ok(Tenancy::Private)
+        }
+        _ => Err(FORM),
+    }
+}
+
+/// Every form of `sub`, customised ones too, is a list of `key:value`; those with `repo:` name an owner and a repository.
+fn subject(sub: &str) -> Result<(), &'static str> {
+    const FORM: &str =
+        "a `sub` of GitHub Actions is `repo:OWNER/REPO:…` or `repo:OWNER@ID/REPO@ID:…`, or a list of `claim:value`";
+    let (key, rest) = sub.split_once(':').ok_or(FORM)?;
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+        return Err(FORM);
+    }
+    if key != "repo" {
+        return Ok(());
+    }
+    let (owner, repository) = rest.split(':').next().and_then(|pair| pair.split_once('/')).ok_or(FORM)?;
+    let name = |text: &str| !text.is_empty() && !text.contains('/');
+    if name(owner) && name(repository) { Ok(()) } else { Err(FORM) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_live_forms_of_sub_are_known_and_others_can_never_match() {
+        for good in [
+            "repo:acme/payments:ref:refs/heads/main",
+            "repo:acme@9919/payments@512345678:environment:production",
+            "repo:acme/payments:pull_request",
+            "repository_owner:acme:environment:production",
+            "repo:acme/payments",
+        ] {
+            assert_eq!(subject(good), Ok(()), "{good}");
+        }
+        for bad in ["acme/payments", "repo:acme", "repo:/payments:x", "Repo:acme/payments:x", "repo:a/b/c:x", ":x"] {
+            assert!(subject(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_common_issuer_is_shared() {
+        assert_eq!(issuer("https://token.actions.githubusercontent.com"), Ok(Tenancy::Shared));
+        for private in [
+            "https://token.actions.githubusercontent.com/acme",
+            "https://token.actions.acme.ghe.com",
+            "https://ghes.acme.test/_services/token",
+        ] {
+            assert_eq!(issuer(private), Ok(Tenancy::Private), "{private}");
+        }
+        for bad in [
+            "https://token.actions.githubusercontent.com/",
+            "http://token.actions.githubusercontent.com",
+            "https://token.actions.githubusercontent.com/a/b",
+            "https://token.actions.githubusercontent.com.evil.test",
+            "https://github.com",
+            "https://token.actions.githubusercontent.com/_services/token",
+        ] {
+            assert!(issuer(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The digest of a table's meaning: what could change a verdict, an answer or a log line, in one canonical order.
+//! Owners, descriptions, labels, review dates, reasons and places are not part of it.
+
+use std::fmt::{Debug, Write as _};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::issuer::IssuerPlan;
+use crate::claims::{ClaimRule, Matcher, Scalar};
+use crate::decide::Grant;
+use crate::keys::KeySource;
+use crate::resource::{OpenMethods, PathPattern, Resource, ResourceIndex};
+
+/// SHA-256 in lower-case hexadecimal. The lists are sorted by name.
+pub(super) fn of(issuers: &[IssuerPlan<'_>], resources: &ResourceIndex, grants: &[Grant]) -> String {
+    let mut text = Canon::default();
+    for plan in issuers {
+        text.issuer(plan);
+    }
+    for (_, resource) in resources.iter() {
+        text.resource(resource);
+    }
+    for grant in grants {
+        text.grant(grant, issuers, resources);
+    }
+    let hash = digest(&SHA256, text.0.as_bytes());
+    hash.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Lines of `field value`; values are quoted by `Debug`, so no text can look like a line.
+#[derive(Default)]
+struct Canon(String);
+
+impl Canon {
+    fn line(&mut self, field: &str, value: &dyn Debug) {
+        let _ = writeln!(self.0, "{field} {value:?}");
+    }
+
+    fn issuer(&mut self, plan: &IssuerPlan<'_>) {
+        self.line("issuer", &plan.name);
+        self.line("iss", &plan.issuer);
+        self.line("profile", &plan.profile.map(|profile| profile.name));
+        let draft = plan.draft;
+        match (plan.origin.as_ref().map(|origin| &origin.source), draft.jwks.value()) {
+            (Some(KeySource::Inline(_)), Some(jwks)) => self.line("jwks", &jwks.canonical),
+            // The path as written: where the table lies is not part of its meaning.
+            (Some(KeySource::File(_)), _) => self.line("jwksFile", &draft.jwks_file.value()),
+            (source, _) => self.line("keys", &source),
+        }
+        self.line("caFile", &draft.ca_file.value());
+        self.line("rules", &plan.rules);
+        self.line("tokenTypes", &plan.token_types());
+        self.line("maxTokenAge", &plan.max_token_age());
+        self.line("clockSkew", &plan.clock_skew());
+        self.line("expires", &draft.common.expires.value());
+        self.rules(draft.pin_claims.items().iter().map(|claim| &claim.rule).collect());
+    }
+
+    fn rules(&mut self, mut rules: Vec<&ClaimRule>) {
+        rules.sort_by(|one, two| one.key.cmp(&two.key));
+        for rule in rules {
+            self.line("claim", &(rule.key.as_str(), canonical(&rule.matcher)));
+        }
+    }
+
+    fn resource(&mut self, resource: &Resource) {
+        self.line("resource", &resource.name);
+        self.line("audience", &resource.audience);
+        self.line("hosts", &resource.hosts);
+        self.line("paths", &texts(&resource.paths));
+        self.line("context", &resource.context);
+        self.line("route", &resource.route);
+        self.line("credential", &resource.credential);
+        self.line("forward", &(resource.forward_token, resource.forward_overrides, resource.encoded_slash_is_data));
+        self.line("metadata", &resource.resource_metadata);
+        self.line("expires", &resource.expires);
+        let mut open: Vec<_> = resource
+            .anonymous
+            .iter()
+            .map(|open| match &open.methods {
+                OpenMethods::Methods(methods) => format!("{methods:?} {:?}", texts(&open.paths)),
+                OpenMethods::Preflight => format!("preflight {:?}", texts(&open.paths)),
+            })
+            .collect();
+        open.sort();
+        open.dedup();
+        self.line("anonymous", &open);
+    }
+
+    fn grant(&mut self, grant: &Grant, issuers: &[IssuerPlan<'_>], resources: &ResourceIndex) {
+        self.line("grant", &grant.name);
+        let names: Vec<_> =
+            issuers.iter().filter(|plan| grant.issuers.contains(&plan.id)).map(|plan| &plan.name).collect();
+        self.line("issuers", &names);
+        self.line("resource", &resources.get(grant.resource).map(|resource| &resource.name));
+        self.line("subject", &grant.subject);
+        self.rules(grant.claims.iter().collect());
+        self.line("methods", &grant.methods);
+        self.line("paths", &texts(&grant.paths));
+        self.line("scopes", &grant.scopes);
+        self.line("audience", &(&grant.audience, grant.audience_from));
+        self.line("times", &grant.times);
+        self.line("mode", &grant.mode);
+        self.line("forwardClaims", &grant.forward_claims);
+    }
+}
+
+fn texts(paths: &[PathPattern]) -> Vec<&str> {
+    let mut texts: Vec<_> = paths.iter().map(PathPattern::as_str).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    texts
+}
+
+/// A list of values is a set.
+fn canonical(matcher: &Matcher) -> String {
+    let sorted = |scalars: &[Scalar]| {
+        let mut texts: Vec<_> = scalars.iter().map(|scalar| format!("{scalar:?}")).collect();
+        texts.sort();
+        texts.dedup();
+        texts
+    };
+    match matcher {
+        Matcher::Equals(scalar) => format!("{:?}", sorted(std::slice::from_ref(scalar))),
+        Matcher::OneOf(scalars) => format!("{:?}", sorted(scalars)),
+        Matcher::ContainsAny(scalars) => format!("any {:?}", sorted(scalars)),
+        Matcher::ContainsAll(scalars) => format!("all {:?}", sorted(scalars)),
+        other => format!("{other:?}"),
+    }
+}

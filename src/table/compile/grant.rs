@@ -1,0 +1,184 @@
+//! One grant: who, where, what.
+
+use super::super::draft::{Field, GrantDraft, Subject};
+use super::super::{Code, Diagnostic};
+use super::issuer::IssuerPlan;
+use super::resource::{ResourcePlan, sort_paths};
+use super::{Bench, Names};
+use crate::decide::{AudienceFrom, Grant, GrantTimes, Mode, SubjectRule};
+use crate::name::{Audience, GrantName, Scope};
+
+impl<'a> Bench<'a> {
+    /// The grant; `None` if something of it was refused, here or before.
+    pub(super) fn grant(&mut self, draft: &'a GrantDraft, names: &Names<'_, 'a>) -> Option<Grant> {
+        let owner = format!("grant \"{}\"", draft.name.value);
+        self.ended(&owner, &draft.common.expires);
+        let issuers = self.issuers_of(&owner, draft, names);
+        let resource = self.resource_of(&owner, draft, names);
+        self.who(&owner, draft);
+        self.what(&owner, draft);
+        self.own_audience(&owner, draft);
+        self.never(&owner, draft, &issuers, resource);
+        for plan in &issuers {
+            self.claim_types(&owner, plan.profile, draft.claims.items());
+            self.tenant_of_grant(draft, plan);
+        }
+        build(draft, &issuers, resource?)
+    }
+
+    fn issuers_of<'p>(&mut self, owner: &str, draft: &GrantDraft, names: &Names<'p, 'a>) -> Vec<&'p IssuerPlan<'a>> {
+        if draft.issuers.is_absent() {
+            let help = "add `issuer:` with the name of an entry under `issuers`, or a list of names";
+            self.report(Code::CR002, &draft.name.place, format!("{owner} has no `issuer`"), "whose tokens?", help);
+        }
+        let mut plans: Vec<&IssuerPlan<'a>> = Vec::new();
+        for name in draft.issuers.items() {
+            if !self.exists(owner, "issuer", name) {
+                continue;
+            }
+            let Some(plan) = names.issuers.get(name.value.as_str()) else { continue };
+            if plans.iter().any(|other| other.id == plan.id) {
+                let message = format!("{owner} names issuer \"{}\" twice", name.value);
+                self.report(Code::CR002, &name.place, message, "", "remove one");
+                continue;
+            }
+            plans.push(plan);
+        }
+        plans.sort_by_key(|plan| plan.id);
+        plans
+    }
+
+    fn resource_of<'p>(
+        &mut self,
+        owner: &str,
+        draft: &GrantDraft,
+        names: &Names<'p, 'a>,
+    ) -> Option<&'p ResourcePlan<'a>> {
+        let Some(name) = draft.resource.given() else {
+            if draft.resource.is_absent() {
+                let help = "add `resource:` with the name of an entry under `resources`";
+                self.report(Code::CR002, &draft.name.place, format!("{owner} has no `resource`"), "for what?", help);
+            }
+            return None;
+        };
+        self.exists(owner, "resource", name).then(|| names.resources.get(name.value.as_str()).copied()).flatten()
+    }
+
+    /// A grant says who it is for (CR120), and why where it is for everybody (CR121).
+    fn who(&mut self, owner: &str, draft: &GrantDraft) {
+        if draft.subject.is_absent() && draft.claims.is_absent() {
+            let help = "add `subject:` with the exact `sub`, or `claims:` that only the intended callers carry";
+            self.report(
+                Code::CR120,
+                &draft.name.place,
+                format!("{owner} does not say who: every token of its issuer would do"),
+                "neither `subject` nor `claims`",
+                help,
+            );
+        }
+        let any = draft.subject.given().filter(|subject| matches!(subject.value, Subject::Any));
+        if let Some(any) = any.filter(|_| draft.reason.is_absent()) {
+            let help = "add `reason:` for whoever reads this next, or name the subjects";
+            self.report(
+                Code::CR121,
+                &any.place,
+                format!("{owner} is for any subject and does not say why"),
+                "no `reason`",
+                help,
+            );
+        }
+        if let Some(any) = any.filter(|_| draft.claims.is_absent()) {
+            let help = "add `claims:` that only the intended callers carry, or name the subjects";
+            let message = format!("{owner} does not say who: every token of its issuer would do");
+            self.report(Code::CR120, &any.place, message, "`any` without `claims`", help);
+        }
+    }
+
+    /// A grant says what is allowed (CR130).
+    fn what(&mut self, owner: &str, draft: &GrantDraft) {
+        let place = &draft.name.place;
+        if draft.methods.is_absent() {
+            let help = "add `methods: [GET]`, or `methods: any`";
+            self.report(Code::CR130, place, format!("{owner} says no methods"), "`methods` is missing", help);
+        }
+        if draft.paths.is_absent() {
+            let help = "add `paths: [/v1/orders/**]`, or `paths: any` for all of the resource";
+            self.report(Code::CR130, place, format!("{owner} says no paths"), "`paths` is missing", help);
+        }
+    }
+
+    /// A grant's own audience needs a reason, and is no other resource's (CR133).
+    fn own_audience(&mut self, owner: &str, draft: &GrantDraft) {
+        let Some(audience) = draft.audience.given() else { return };
+        if draft.reason.is_absent() {
+            let help = "add `reason:`, or remove `audience:` to use the resource's";
+            let message = format!("{owner} replaces the audience of its resource and does not say why");
+            self.report(Code::CR002, &audience.place, message, "no `reason`", help);
+        }
+        let own = draft.resource.value();
+        let others = self.draft.resources.iter().filter(|resource| Some(&resource.name.value) != own);
+        let other = others.filter(|resource| resource.audience.value() == Some(&audience.value)).next();
+        if let Some(other) = other {
+            let finding = Diagnostic::at(
+                Code::CR133,
+                &audience.place,
+                format!("{owner} takes tokens that were issued for resource \"{}\"", other.name.value),
+            )
+            .label(format!("the audience of {}", other.name.place))
+            .help("use an audience of its own: whoever is sent a token could otherwise use it elsewhere");
+            self.report.push(finding);
+        }
+    }
+}
+
+fn build(draft: &GrantDraft, issuers: &[&IssuerPlan<'_>], resource: &ResourcePlan<'_>) -> Option<Grant> {
+    let subject = match &draft.subject {
+        Field::Absent => None,
+        Field::Broken => return None,
+        Field::Given(subject) => Some(subject_rule(&subject.value)),
+    };
+    let mut claims: Vec<_> = draft.claims.items().iter().map(|claim| claim.rule.clone()).collect();
+    claims.sort_by(|one, two| one.key.cmp(&two.key));
+    let mut scopes: Vec<_> = draft.scopes.items().iter().map(|at| Scope::new(at.value.as_str())).collect();
+    scopes.sort();
+    scopes.dedup();
+    let mut paths = draft.paths.value()?.clone();
+    sort_paths(&mut paths);
+    let audience = match draft.audience.value() {
+        Some(audience) => Audience::new(audience.as_str()),
+        None => resource.resource.as_ref()?.audience.clone(),
+    };
+    Some(Grant {
+        name: GrantName::new(draft.name.value.as_str()),
+        site: draft.name.place.site(),
+        issuers: issuers.iter().map(|plan| plan.id).collect(),
+        resource: resource.id,
+        subject,
+        claims,
+        methods: draft.methods.value()?.clone(),
+        paths,
+        scopes,
+        audience,
+        audience_from: draft.audience_from.value().copied().unwrap_or(AudienceFrom::Audience),
+        times: GrantTimes {
+            starts: draft.starts.value().copied(),
+            expires: draft.common.expires.value().copied(),
+            max_token_age: draft.max_token_age.value().copied(),
+        },
+        mode: draft.mode.value().copied().unwrap_or(Mode::Enforce),
+        forward_claims: draft.forward_claims.items().to_vec(),
+    })
+}
+
+fn subject_rule(subject: &Subject) -> SubjectRule {
+    match subject {
+        Subject::Exact(subjects) => {
+            let mut subjects: Vec<_> = subjects.iter().map(|at| at.value.clone()).collect();
+            subjects.sort();
+            subjects.dedup();
+            SubjectRule::Exact(subjects)
+        }
+        Subject::Glob(glob) => SubjectRule::Glob(glob.clone()),
+        Subject::Any => SubjectRule::Any,
+    }
+}

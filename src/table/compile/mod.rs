@@ -1,0 +1,183 @@
+//! From what was typed to what it means; every problem at once.
+
+mod digest;
+mod grant;
+mod issuer;
+mod key_source;
+mod never;
+mod resource;
+mod tenancy;
+mod url;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::draft::{self, At, Draft, Field, nearest};
+use super::{Code, Diagnostic, Issuers, Place, Report, Snapshot, Sources};
+use crate::clock::Time;
+use crate::decide::GrantIndex;
+use crate::keys::{KeyOrigin, KeyRules, LiveKeys};
+use crate::name::{Issuer, IssuerName};
+use crate::resource::{ResourceId, ResourceIndex};
+use crate::trust::IssuerId;
+use issuer::IssuerPlan;
+use resource::ResourcePlan;
+
+/// What came of reading a table.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The table; `None` if anything refuses it.
+    pub snapshot: Option<Snapshot>,
+    /// Everything that was found, warnings too.
+    pub report: Report,
+}
+
+/// One issuer that needs keys.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyNeed<'a> {
+    /// Its name in the table.
+    pub name: &'a IssuerName,
+    /// Its exact `iss`.
+    pub issuer: &'a Issuer,
+    /// Where its keys come from.
+    pub origin: &'a KeyOrigin,
+    /// Which of them count.
+    pub rules: &'a KeyRules,
+}
+
+/// Compiles what was read. `now` only serves to warn of what has ended. `keys` gives each issuer its keys, new ones
+/// or those of the table before; it is asked once for each issuer, in the order of their names, and only if nothing
+/// refuses the table.
+pub fn compile(sources: &Sources, now: Time, mut keys: impl FnMut(KeyNeed<'_>) -> Arc<LiveKeys>) -> Compiled {
+    let mut report = Report::default();
+    let mut draft = draft::read(sources, &mut report);
+    // The order of files and maps has no say in anything that follows.
+    draft.issuers.sort_by(|one, two| one.name.value.cmp(&two.name.value));
+    draft.resources.sort_by(|one, two| one.name.value.cmp(&two.name.value));
+    draft.grants.sort_by(|one, two| one.name.value.cmp(&two.name.value));
+    let snapshot = Bench { draft: &draft, now, report: &mut report }.compile(&mut keys);
+    Compiled { snapshot: snapshot.filter(|_| !report.refuses()), report }
+}
+
+/// Where a table is judged.
+struct Bench<'a> {
+    draft: &'a Draft,
+    now: Time,
+    report: &'a mut Report,
+}
+
+impl<'a> Bench<'a> {
+    fn compile(mut self, keys: &mut dyn FnMut(KeyNeed<'_>) -> Arc<LiveKeys>) -> Option<Snapshot> {
+        let draft = self.draft;
+        let issuers: Vec<IssuerPlan<'a>> =
+            (0..).map(IssuerId).zip(&draft.issuers).map(|(id, entry)| self.issuer(id, entry)).collect();
+        self.same_issuer(&issuers);
+        let resources: Vec<ResourcePlan<'a>> =
+            (0..).map(ResourceId).zip(&draft.resources).map(|(id, entry)| self.resource(id, entry)).collect();
+        let index = self.resource_index(&resources);
+        self.ceilings();
+        let by_name = Names {
+            issuers: issuers.iter().map(|plan| (plan.draft.name.value.as_str(), plan)).collect(),
+            resources: resources.iter().map(|plan| (plan.draft.name.value.as_str(), plan)).collect(),
+        };
+        let grants: Vec<_> = draft.grants.iter().map(|entry| self.grant(entry, &by_name)).collect();
+        if self.report.refuses() {
+            return None;
+        }
+        let grants: Vec<_> = grants.into_iter().collect::<Option<_>>()?;
+        let digest = digest::of(&issuers, index.as_ref()?, &grants);
+        let list = issuers.iter().map(|plan| plan.trusted(keys)).collect::<Option<_>>()?;
+        let mut forwardable: Vec<_> =
+            grants.iter().flat_map(|grant| &grant.forward_claims).map(|(name, _)| name.clone()).collect();
+        forwardable.sort();
+        forwardable.dedup();
+        Some(Snapshot {
+            digest,
+            issuers: Issuers::build(list).ok()?,
+            resources: index?,
+            grants: GrantIndex::build(grants),
+            forwardable,
+        })
+    }
+
+    /// The index, and every pair of resources that one request could pick (CR132).
+    fn resource_index(&mut self, plans: &[ResourcePlan<'a>]) -> Option<ResourceIndex> {
+        let (whole, places): (Vec<_>, Vec<_>) =
+            plans.iter().filter_map(|plan| Some((plan.resource.clone()?, &plan.draft.name))).unzip();
+        let conflicts = match ResourceIndex::build(whole) {
+            Ok(index) => return Some(index),
+            Err(conflicts) => conflicts,
+        };
+        let entry = |id: ResourceId| places.get(usize::try_from(id.0).ok()?);
+        for conflict in conflicts {
+            let (Some(first), Some(second)) = (entry(conflict.first), entry(conflict.second)) else { continue };
+            let message =
+                format!("one request could pick both resource \"{}\" and resource \"{}\"", first.value, second.value);
+            let finding = Diagnostic::at(Code::CR132, &second.place, message)
+                .label(format!("the same place as {}", first.place))
+                .help("give them different hosts or paths, or tell them apart by `context` or `route`");
+            self.report.push(finding);
+        }
+        None
+    }
+
+    /// Names under an issuer's `resources` that do not exist (CR003).
+    fn ceilings(&mut self) {
+        for entry in &self.draft.issuers {
+            let owner = format!("issuer \"{}\"", entry.name.value);
+            for name in entry.resources.items() {
+                self.exists(&owner, "resource", name);
+            }
+        }
+    }
+
+    /// Whether an entry of this name exists; CR003 if not.
+    fn exists(&mut self, owner: &str, what: &str, name: &At<String>) -> bool {
+        let draft = self.draft;
+        let names: Vec<&str> = match what {
+            "issuer" => draft.issuers.iter().map(|entry| entry.name.value.as_str()).collect(),
+            _ => draft.resources.iter().map(|entry| entry.name.value.as_str()).collect(),
+        };
+        if names.contains(&name.value.as_str()) {
+            return true;
+        }
+        let help = match nearest(&name.value, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => format!("the table has no {what}s"),
+            None => format!("add it under `{what}s`, or name one that is there"),
+        };
+        let message = format!("{owner} names {what} \"{}\", which does not exist", name.value);
+        self.report.push(Diagnostic::at(Code::CR003, &name.place, message).label(format!("no such {what}")).help(help));
+        false
+    }
+
+    /// Warns of what has ended already (CR303). It loads all the same: whoever calls is told that it has ended.
+    fn ended(&mut self, owner: &str, expires: &Field<Time>) {
+        let Some(end) = expires.given().filter(|end| end.value <= self.now) else { return };
+        let finding = Diagnostic::at(Code::CR303, &end.place, format!("{owner} has ended"))
+            .label("in the past")
+            .help("remove the entry, or set a later end if it is still wanted");
+        self.report.push(finding);
+    }
+
+    fn report(
+        &mut self,
+        code: Code,
+        place: &Place,
+        message: impl AsRef<str>,
+        label: impl AsRef<str>,
+        help: impl AsRef<str>,
+    ) {
+        self.report.push(Diagnostic::at(code, place, message).label(label).help(help));
+    }
+}
+
+/// Entries by name.
+struct Names<'p, 'a> {
+    issuers: BTreeMap<&'a str, &'p IssuerPlan<'a>>,
+    resources: BTreeMap<&'a str, &'p ResourcePlan<'a>>,
+}
+
+#[cfg(test)]
+#[path = "../compile_tests.rs"]
+mod tests;

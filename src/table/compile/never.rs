@@ -1,0 +1,137 @@
+//! Grants that can never match (CR122): somebody believes in access that is not there.
+
+use super::super::draft::{At, ClaimDraft, GrantDraft, Subject};
+use super::super::{Code, Place};
+use super::Bench;
+use super::issuer::IssuerPlan;
+use super::resource::{ResourcePlan, paths};
+use crate::claims::Matcher;
+use crate::clock::Time;
+
+impl Bench<'_> {
+    pub(super) fn never(
+        &mut self,
+        owner: &str,
+        draft: &GrantDraft,
+        issuers: &[&IssuerPlan<'_>],
+        resource: Option<&ResourcePlan<'_>>,
+    ) {
+        self.never_in_time(owner, draft, issuers, resource);
+        if let Some(resource) = resource {
+            self.never_there(owner, draft, issuers, resource);
+        }
+        for plan in issuers {
+            self.never_this_subject(owner, draft, plan);
+            for claim in draft.claims.items() {
+                self.never_this_claim(owner, claim, plan);
+            }
+        }
+    }
+
+    fn never_in_time(
+        &mut self,
+        owner: &str,
+        draft: &GrantDraft,
+        issuers: &[&IssuerPlan<'_>],
+        resource: Option<&ResourcePlan<'_>>,
+    ) {
+        let Some(starts) = draft.starts.given() else { return };
+        let own = draft.common.expires.given().map(|end| (String::from("the grant itself"), end));
+        let of_issuers = issuers.iter().filter_map(|plan| {
+            let end = plan.draft.common.expires.given()?;
+            Some((format!("issuer \"{}\"", plan.name), end))
+        });
+        let of_resource = resource.and_then(|plan| {
+            let end = plan.draft.common.expires.given()?;
+            Some((format!("resource \"{}\"", plan.draft.name.value), end))
+        });
+        let ends: Vec<(String, &At<Time>)> = own.into_iter().chain(of_issuers).chain(of_resource).collect();
+        for (whose, end) in ends.into_iter().filter(|(_, end)| starts.value >= end.value) {
+            let message = format!("{owner} starts when {whose} has ended");
+            let help = "set `starts` to an earlier date, or the end to a later one";
+            self.report(Code::CR122, &starts.place, message, format!("the end is at {}", end.place), help);
+        }
+    }
+
+    /// Outside the ceiling of the issuer, or outside the paths of the resource.
+    fn never_there(
+        &mut self,
+        owner: &str,
+        draft: &GrantDraft,
+        issuers: &[&IssuerPlan<'_>],
+        resource: &ResourcePlan<'_>,
+    ) {
+        let name = &resource.draft.name.value;
+        for plan in issuers {
+            let ceiling = plan.draft.resources.items();
+            if ceiling.is_empty() || ceiling.iter().any(|allowed| allowed.value == *name) {
+                continue;
+            }
+            let place = draft.resource.given().map_or(&draft.name.place, |at| &at.place);
+            let message =
+                format!("{owner} is for resource \"{name}\", and issuer \"{}\" may never be granted it", plan.name);
+            let site = plan
+                .draft
+                .resources
+                .given()
+                .map_or_else(|| plan.draft.name.place.to_string(), |at| at.place.to_string());
+            let help = format!("add `{name}` to `resources` of the issuer, if that is meant");
+            self.report(Code::CR122, place, message, format!("the issuer's `resources` are at {site}"), help);
+        }
+        let of_resource = paths(resource.draft);
+        let Some(of_grant) = draft.paths.given() else { return };
+        if of_resource.is_empty() {
+            return;
+        }
+        for path in &of_grant.value {
+            if !of_resource.iter().any(|other| other.intersects(path)) {
+                let all = of_resource.iter().map(|path| path.as_str()).collect::<Vec<_>>().join(" ");
+                let message = format!("path {path} of {owner} lies outside resource \"{name}\"");
+                let help = format!("the paths of the resource are {all}");
+                self.report(Code::CR122, &of_grant.place, message, "no request can fit", help);
+            }
+        }
+    }
+
+    /// A `sub` that the profile's tokens cannot have.
+    fn never_this_subject(&mut self, owner: &str, draft: &GrantDraft, plan: &IssuerPlan<'_>) {
+        let (Some(profile), Some(Subject::Exact(subjects))) = (plan.profile, draft.subject.value()) else { return };
+        for At { value, place } in subjects {
+            if let Err(form) = (profile.subject)(value) {
+                let message = format!("no token of issuer \"{}\" has the subject that {owner} names", plan.name);
+                self.report(Code::CR122, place, message, "can never match", form);
+            }
+        }
+    }
+
+    /// A claim that contradicts what the issuer pins.
+    fn never_this_claim(&mut self, owner: &str, claim: &ClaimDraft, plan: &IssuerPlan<'_>) {
+        let pin = plan.draft.pin_claims.items().iter().find(|pin| pin.rule.key == claim.rule.key);
+        let Some(pin) = pin.filter(|pin| contradict(&pin.rule.matcher, &claim.rule.matcher)) else { return };
+        let message = format!(
+            "`{}` of {owner} contradicts what issuer \"{}\" pins: it must be {}",
+            claim.rule.key, plan.name, pin.rule.matcher
+        );
+        let help = "every token must fit the pin and the grant: correct one of them";
+        self.report(Code::CR122, contradiction(claim), message, format!("pinned at {}", pin.key), help);
+    }
+}
+
+const fn contradiction(claim: &ClaimDraft) -> &Place {
+    &claim.value
+}
+
+/// Whether no value can meet both conditions; only what is certain counts.
+fn contradict(one: &Matcher, two: &Matcher) -> bool {
+    match (one, two) {
+        (Matcher::Absent, Matcher::Absent) => false,
+        (Matcher::Absent, _) | (_, Matcher::Absent) => true,
+        (Matcher::Glob(glob), other) | (other, Matcher::Glob(glob)) => other.exact().is_some_and(|values| {
+            !values.iter().any(|value| matches!(value, crate::claims::Scalar::String(text) if glob.matches(text)))
+        }),
+        _ => match (one.exact(), two.exact()) {
+            (Some(one), Some(two)) => !one.iter().any(|value| two.contains(value)),
+            _ => false,
+        },
+    }
+}

@@ -1,0 +1,177 @@
+//! `claims` and `pin.claims`: conditions on what a token says.
+
+use super::super::{Code, Key, Kind, Node, Place, Type};
+use super::fields::Cx;
+use super::read::{map, text, wrong};
+use crate::claims::{ClaimKey, ClaimRule, Glob, Matcher, Scalar};
+
+/// A condition and where it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct ClaimDraft {
+    pub(crate) rule: ClaimRule,
+    /// The name of the claim.
+    pub(crate) key: Place,
+    /// What it must be.
+    pub(crate) value: Place,
+}
+
+/// Claims that have their own field or rule, and what to use instead.
+const RESERVED: [(&str, &str); 9] = [
+    ("iss", "the grant's `issuer` says which issuer"),
+    ("sub", "write `subject`"),
+    ("aud", "the resource's `audience` says it"),
+    ("exp", "the times are always checked"),
+    ("nbf", "the times are always checked"),
+    ("iat", "`maxTokenAge` bounds it"),
+    ("jti", "a token id is no condition"),
+    ("act", "who acts is not a matter of claims"),
+    ("cnf", "how a token is confirmed is not a matter of claims"),
+];
+
+const MATCHERS: [&str; 7] = ["glob", "contains", "containsAny", "containsAll", "word", "present", "absent"];
+
+/// A map from claims to conditions.
+pub(super) fn claims(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Vec<ClaimDraft>> {
+    let members = map(cx, field, node)?;
+    let rules: Vec<_> = members.iter().filter_map(|(key, value)| claim(cx, key, value)).collect();
+    (!rules.is_empty()).then_some(rules)
+}
+
+/// The name of a claim, or a JSON Pointer to it.
+pub(super) fn claim_key(cx: &mut Cx<'_>, text: &str, span: super::super::Span) -> Option<ClaimKey> {
+    let key = ClaimKey::parse(text);
+    if key.is_none() {
+        let help = "write the claim's name, or a JSON Pointer such as `/kubernetes.io/namespace` (`~` is written `~0`)";
+        cx.misfit(span, format!("{text:?} names no claim"), "", help);
+    }
+    key
+}
+
+fn claim(cx: &mut Cx<'_>, key: &Key, value: &Node) -> Option<ClaimDraft> {
+    let name = claim_key(cx, &key.text, key.span);
+    let reserved = name.as_ref().and_then(|name| RESERVED.iter().find(|(claim, _)| *claim == name.top()));
+    if let Some((claim, instead)) = reserved {
+        let message = format!("`{claim}` cannot be matched among the claims of {}", cx.owner);
+        cx.misfit(key.span, message, "a registered claim", *instead);
+        return None;
+    }
+    let matcher = matcher(cx, &key.text, value)?;
+    let place = cx.place(key.span);
+    let rule = ClaimRule { key: name?, matcher, site: place.site() };
+    Some(ClaimDraft { rule, key: place, value: cx.place(value.span) })
+}
+
+fn matcher(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<Matcher> {
+    match &node.kind {
+        Kind::Refused => None,
+        Kind::Scalar { .. } => scalar(cx, claim, node).map(Matcher::Equals),
+        Kind::List(_) => scalars(cx, claim, node).map(Matcher::OneOf),
+        Kind::Map(members) => match members.as_slice() {
+            [(key, value)] => named(cx, claim, key, value),
+            _ => {
+                let help = format!("write one of {}", quoted());
+                cx.misfit(node.span, format!("`{claim}` needs exactly one condition"), "", help);
+                None
+            }
+        },
+    }
+}
+
+fn quoted() -> String {
+    MATCHERS.map(|name| format!("`{name}`")).join(" ")
+}
+
+fn named(cx: &mut Cx<'_>, claim: &str, key: &Key, value: &Node) -> Option<Matcher> {
+    match &*key.text {
+        "glob" => glob(cx, claim, value).map(Matcher::Glob),
+        "contains" => scalar(cx, claim, value).map(|scalar| Matcher::ContainsAny(vec![scalar])),
+        "containsAny" => scalars(cx, claim, value).map(Matcher::ContainsAny),
+        "containsAll" => scalars(cx, claim, value).map(Matcher::ContainsAll),
+        "word" => word(cx, claim, value).map(Matcher::Word),
+        "present" => only_true(cx, value, "`absent: true`").map(|()| Matcher::Present),
+        "absent" => only_true(cx, value, "`present: true`").map(|()| Matcher::Absent),
+        other => {
+            let help = match super::nearest(other, MATCHERS.into_iter()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the conditions are {}", quoted()),
+            };
+            let message = format!("unknown condition \"{other}\" on `{claim}` of {}", cx.owner);
+            cx.report(Code::CR001, key.span, message, "unknown condition", help);
+            None
+        }
+    }
+}
+
+fn only_true(cx: &mut Cx<'_>, node: &Node, opposite: &str) -> Option<()> {
+    if let Kind::Scalar { of: Type::Boolean(true), .. } = node.kind {
+        return Some(());
+    }
+    cx.misfit(node.span, "only `true` can stand here", "", format!("for the opposite write {opposite}"));
+    None
+}
+
+/// A pattern with stars (CR125 where it is unsafe).
+pub(super) fn glob(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<Glob> {
+    let text = text(cx, field, node)?;
+    match Glob::parse(&text) {
+        Ok(glob) => Some(glob),
+        Err(fault) => {
+            let help = "list the exact values, or end a part with a star: `acme/*`, `refs/heads/release-*`, `acme/**`";
+            cx.report(
+                Code::CR125,
+                node.span,
+                format!("unsafe pattern {text:?} in {}", cx.owner),
+                fault.to_string(),
+                help,
+            );
+            None
+        }
+    }
+}
+
+fn word(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<String> {
+    let text = text(cx, claim, node)?;
+    if text.contains(' ') {
+        cx.misfit(node.span, format!("{text:?} is more than one word"), "holds a blank", "match one word");
+        return None;
+    }
+    Some(text)
+}
+
+fn scalars(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<Vec<Scalar>> {
+    let items = super::read::list(cx, claim, node, scalar)?;
+    Some(items.into_iter().map(|at| at.value).collect())
+}
+
+/// A string, a number below 2^53, or a boolean.
+fn scalar(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<Scalar> {
+    let Kind::Scalar { text: written, of } = &node.kind else {
+        wrong(cx, claim, node, "a single value", "write a string, a number, `true` or `false`");
+        return None;
+    };
+    match of {
+        Type::String => text(cx, claim, node).map(Scalar::String),
+        Type::Boolean(value) => Some(Scalar::Bool(*value)),
+        Type::Integer | Type::Float => {
+            let number = number(written);
+            if number.is_none() {
+                let help = format!("if the claim is a string, quote it: `\"{written}\"`");
+                let message = format!("{written} cannot be compared exactly");
+                cx.misfit(node.span, message, "not a decimal number below 2^53", help);
+            }
+            number.map(Scalar::Number)
+        }
+        Type::Null => {
+            let help = "nothing equals null: write `{absent: true}` or `{present: true}`, or quote the value";
+            cx.misfit(node.span, format!("`{claim}` of {} has no value", cx.owner), "this is nothing (null)", help);
+            None
+        }
+    }
+}
+
+/// A decimal number below 2^53 in magnitude.
+fn number(text: &str) -> Option<f64> {
+    let decimal = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'));
+    let number: f64 = text.parse().ok()?;
+    (decimal && number.abs() < 9_007_199_254_740_992.0).then_some(number)
+}

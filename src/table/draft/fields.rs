@@ -1,0 +1,209 @@
+//! The fields of one map: the known, the unknown, and those that a later version will know.
+
+use std::sync::Arc;
+
+use super::super::{Code, Diagnostic, Key, Kind, Node, Place, Report, SourceFile, Span};
+
+/// A value and where it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) place: Place,
+}
+
+/// A field of an entry. What is broken was reported already, so nobody calls it missing as well.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Field<T> {
+    #[default]
+    Absent,
+    Broken,
+    Given(At<T>),
+}
+
+impl<T> Field<T> {
+    pub(crate) const fn given(&self) -> Option<&At<T>> {
+        match self {
+            Self::Given(at) => Some(at),
+            Self::Absent | Self::Broken => None,
+        }
+    }
+
+    pub(crate) fn value(&self) -> Option<&T> {
+        self.given().map(|at| &at.value)
+    }
+
+    pub(crate) const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+impl<T> Field<Vec<T>> {
+    /// The items; none where the field is not given.
+    pub(crate) fn items(&self) -> &[T] {
+        self.value().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Where the readers stand: in which file, inside which entry, and where findings go.
+pub(crate) struct Cx<'r> {
+    pub(crate) file: &'r Arc<SourceFile>,
+    pub(crate) report: &'r mut Report,
+    /// What the fields belong to, for messages: `issuer "github"`.
+    pub(crate) owner: String,
+}
+
+impl<'r> Cx<'r> {
+    pub(crate) const fn new(file: &'r Arc<SourceFile>, report: &'r mut Report, owner: String) -> Self {
+        Self { file, report, owner }
+    }
+
+    pub(crate) fn place(&self, span: Span) -> Place {
+        Place { file: Arc::clone(self.file), span }
+    }
+
+    /// Reports a value that does not fit (CR002).
+    pub(crate) fn misfit(
+        &mut self,
+        span: Span,
+        message: impl AsRef<str>,
+        label: impl AsRef<str>,
+        help: impl AsRef<str>,
+    ) {
+        self.report(Code::CR002, span, message, label, help);
+    }
+
+    pub(crate) fn report(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: impl AsRef<str>,
+        label: impl AsRef<str>,
+        help: impl AsRef<str>,
+    ) {
+        let finding = Diagnostic::at(code, &self.place(span), message).label(label).help(help);
+        self.report.push(finding);
+    }
+
+    /// Reports a field of `owner` that must be there (CR002).
+    pub(crate) fn missing(&mut self, span: Span, field: &str, help: impl AsRef<str>) {
+        let message = format!("{} has no `{field}`", self.owner);
+        self.misfit(span, message, format!("`{field}` is missing"), help);
+    }
+}
+
+/// Which fields a map may have.
+pub(crate) struct Schema {
+    pub(crate) known: &'static [&'static str],
+    /// Fields of the table that this version cannot honour, and so refuses.
+    pub(crate) later: &'static [&'static str],
+}
+
+/// Fields of each section, to say where a misplaced one belongs.
+const SECTIONS: [(&str, &Schema); 3] = [
+    ("issuers.*", &super::issuer::ISSUER),
+    ("resources.*", &super::resource::RESOURCE),
+    ("grants.*", &super::grant::GRANT),
+];
+
+/// A map whose field names are all known.
+pub(crate) struct Fields<'n> {
+    members: &'n [(Key, Node)],
+}
+
+impl<'n> Fields<'n> {
+    /// Opens the value of `field`, a map, and reports every field that `schema` does not know.
+    pub(crate) fn open(cx: &mut Cx<'_>, field: &str, node: &'n Node, schema: &Schema) -> Option<Self> {
+        let members = super::read::map(cx, field, node)?;
+        for (key, _) in members {
+            if !schema.known.contains(&&*key.text) {
+                unknown(cx, key, schema);
+            }
+        }
+        Some(Self { members })
+    }
+
+    pub(crate) fn node(&self, name: &str) -> Option<&'n Node> {
+        self.members.iter().find(|(key, _)| &*key.text == name).map(|(_, node)| node)
+    }
+
+    pub(crate) fn key(&self, name: &str) -> Option<&'n Key> {
+        self.members.iter().find(|(key, _)| &*key.text == name).map(|(key, _)| key)
+    }
+
+    /// Reads one field.
+    pub(crate) fn read<T>(
+        &self,
+        cx: &mut Cx<'_>,
+        name: &'static str,
+        read: impl FnOnce(&mut Cx<'_>, &'static str, &Node) -> Option<T>,
+    ) -> Field<T> {
+        let Some(node) = self.node(name) else { return Field::Absent };
+        if matches!(node.kind, Kind::Refused) {
+            return Field::Broken;
+        }
+        match read(cx, name, node) {
+            Some(value) => Field::Given(At { value, place: cx.place(node.span) }),
+            None => Field::Broken,
+        }
+    }
+}
+
+fn unknown(cx: &mut Cx<'_>, key: &Key, schema: &Schema) {
+    let text = &*key.text;
+    if schema.later.contains(&text) {
+        let message = format!("field \"{text}\" of {} is not supported by this version yet", cx.owner);
+        let help = "remove it: a field that cannot be honoured is never passed over";
+        return cx.report(Code::CR001, key.span, message, "not supported yet", help);
+    }
+    let elsewhere = SECTIONS.iter().find(|(_, section)| section.known.contains(&text));
+    let help = match (nearest(text, schema.known.iter().chain(schema.later).copied()), elsewhere) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, Some((section, _))) => format!("`{text}` is a field of `{section}`"),
+        (None, None) => format!("the fields here are {}", list(schema.known)),
+    };
+    let message = format!("unknown field \"{text}\" in {}", cx.owner);
+    cx.report(Code::CR001, key.span, message, "unknown field", help);
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" ")
+}
+
+/// The name that was probably meant: the same but for case and `-` `_` first, then the most alike.
+pub(crate) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let bare = |text: &str| text.replace(['-', '_', '.', ' '], "").to_lowercase();
+    let wanted = bare(text);
+    if let Some(same) = names.clone().find(|name| bare(name) == wanted) {
+        return Some(same);
+    }
+    // A long text is no slip of the fingers, and comparing it would take long.
+    if text.len() > 64 {
+        return None;
+    }
+    names
+        .map(|name| (strsim::normalized_damerau_levenshtein(&wanted, &bare(name)), name))
+        .filter(|(alike, _)| *alike > 0.6)
+        .max_by(|(one, a), (two, b)| one.total_cmp(two).then(b.cmp(a)))
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_ignores_case_first_and_then_counts_slips() {
+        let names = ["audience", "audienceFrom", "jwksUri", "expires", "resources"];
+        for (text, near) in [
+            ("Audience", Some("audience")),
+            ("audiances", Some("audience")),
+            ("jwks_uri", Some("jwksUri")),
+            ("expire", Some("expires")),
+            ("resource", Some("resources")),
+            ("colour", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(text, names.into_iter()), near, "{text}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! One entry under `grants:`, as typed.
+
+use std::time::Duration;
+
+use super::super::{Kind, Node};
+use super::claims::{ClaimDraft, claim_key, claims, glob};
+use super::common::Common;
+use super::fields::{At, Cx, Field, Fields, Schema};
+use super::issuer::positive;
+use super::read::{is_any, list, map, methods, name, one_or_list, paths_or_any, prose, scope, text, wrong};
+use super::resource::audience;
+use super::times::start;
+use crate::claims::{ClaimKey, Glob};
+use crate::clock::Time;
+use crate::decide::{AudienceFrom, Mode};
+use crate::resource::{Methods, PathPattern};
+
+pub(super) const GRANT: Schema = Schema {
+    known: &[
+        "issuer",
+        "resource",
+        "subject",
+        "claims",
+        "methods",
+        "paths",
+        "scopes",
+        "audience",
+        "audienceFrom",
+        "maxTokenAge",
+        "starts",
+        "expires",
+        "reason",
+        "mode",
+        "forwardClaims",
+        "reviewBy",
+        "owner",
+        "description",
+        "labels",
+    ],
+    later: &["iss", "actor", "replay", "accept"],
+};
+const SUBJECT: Schema = Schema { known: &["glob"], later: &[] };
+
+/// The relation, as typed.
+#[derive(Debug)]
+pub(crate) struct GrantDraft {
+    pub(crate) name: At<String>,
+    pub(crate) issuers: Field<Vec<At<String>>>,
+    pub(crate) resource: Field<String>,
+    pub(crate) subject: Field<Subject>,
+    pub(crate) claims: Field<Vec<ClaimDraft>>,
+    pub(crate) methods: Field<Methods>,
+    pub(crate) paths: Field<Vec<PathPattern>>,
+    pub(crate) scopes: Field<Vec<At<String>>>,
+    pub(crate) audience: Field<String>,
+    pub(crate) audience_from: Field<AudienceFrom>,
+    pub(crate) max_token_age: Field<Duration>,
+    pub(crate) starts: Field<Time>,
+    pub(crate) reason: Field<String>,
+    pub(crate) mode: Field<Mode>,
+    pub(crate) forward_claims: Field<Vec<(String, ClaimKey)>>,
+    pub(crate) common: Common,
+}
+
+/// Who, as typed.
+#[derive(Debug, Clone)]
+pub(crate) enum Subject {
+    Exact(Vec<At<String>>),
+    Glob(Glob),
+    Any,
+}
+
+impl GrantDraft {
+    pub(super) fn read(cx: &mut Cx<'_>, entry: At<String>, node: &Node) -> Option<Self> {
+        let owner = cx.owner.clone();
+        let fields = Fields::open(cx, &owner, node, &GRANT)?;
+        Some(Self {
+            name: entry,
+            issuers: fields.read(cx, "issuer", |cx, field, node| one_or_list(cx, field, node, name)),
+            resource: fields.read(cx, "resource", name),
+            subject: fields.read(cx, "subject", subject),
+            claims: fields.read(cx, "claims", claims),
+            methods: fields.read(cx, "methods", methods),
+            paths: fields.read(cx, "paths", paths_or_any),
+            scopes: fields.read(cx, "scopes", |cx, field, node| list(cx, field, node, scope)),
+            audience: fields.read(cx, "audience", audience),
+            audience_from: fields.read(cx, "audienceFrom", audience_from),
+            max_token_age: fields.read(cx, "maxTokenAge", positive),
+            starts: fields.read(cx, "starts", start),
+            reason: fields.read(cx, "reason", prose),
+            mode: fields.read(cx, "mode", mode),
+            forward_claims: fields.read(cx, "forwardClaims", forward_claims),
+            common: Common::read(cx, &fields),
+        })
+    }
+}
+
+/// An exact `sub`, a list of them, `{glob: …}` or `any`.
+fn subject(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Subject> {
+    match &node.kind {
+        _ if is_any(node) => Some(Subject::Any),
+        Kind::Map(_) => {
+            let fields = Fields::open(cx, field, node, &SUBJECT)?;
+            fields.node("glob").and_then(|node| glob(cx, "subject", node)).map(Subject::Glob)
+        }
+        _ => one_or_list(cx, field, node, one_subject).map(Subject::Exact),
+    }
+}
+
+fn one_subject(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<String> {
+    let text = text(cx, field, node)?;
+    if text.contains('*') {
+        let message = format!("`{field}` of {} is compared exactly and holds a star", cx.owner);
+        cx.misfit(node.span, message, "", format!("for a pattern write `{field}: {{glob: {text:?}}}`"));
+        return None;
+    }
+    if text.len() > crate::claims::MAX_SUBJECT {
+        cx.misfit(node.span, "no token can have a subject this long", "", "a `sub` has at most 1,024 bytes");
+        return None;
+    }
+    Some(text)
+}
+
+fn audience_from(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<AudienceFrom> {
+    if text(cx, field, node)? == "client_id" {
+        return Some(AudienceFrom::ClientId);
+    }
+    let help = "write `audienceFrom: client_id`, or leave it out for `aud`";
+    cx.misfit(node.span, format!("`{field}` of {} can only be `client_id`", cx.owner), "", help);
+    None
+}
+
+fn mode(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Mode> {
+    match text(cx, field, node)?.as_str() {
+        "enforce" => Some(Mode::Enforce),
+        "shadow" => Some(Mode::Shadow),
+        _ => {
+            wrong(
+                cx,
+                field,
+                node,
+                "`enforce` or `shadow`",
+                "a `shadow` grant is evaluated and logged, and never allows",
+            );
+            None
+        }
+    }
+}
+
+/// A map from names to claims. A name becomes part of a header, where `_` and `-` are easily taken for one another.
+fn forward_claims(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Vec<(String, ClaimKey)>> {
+    let mut found: Vec<(String, ClaimKey)> = Vec::new();
+    for (key, value) in map(cx, field, node)? {
+        let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let bytes = key.text.as_bytes();
+        let inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        if bytes.len() > 63 || !bytes.iter().all(inner) || !edge(bytes.first()) || !edge(bytes.last()) {
+            let help =
+                "it becomes the header `x-credence-claim-NAME`: lower-case letters, digits, `-` and `_`, at most 63";
+            cx.misfit(key.span, format!("{:?} cannot name a forwarded claim", key.text), "", help);
+        }
+        let folded = |name: &str| name.replace('_', "-");
+        if found.iter().any(|(name, _)| folded(name) == folded(&key.text)) {
+            let message = format!("{:?} and another name of {} become one header", key.text, cx.owner);
+            cx.misfit(key.span, message, "", "`_` and `-` are the same to many servers: rename one");
+        }
+        let Some(claim) = text(cx, &key.text, value) else { continue };
+        let Some(claim) = claim_key(cx, &claim, value.span) else { continue };
+        found.push((key.text.to_string(), claim));
+    }
+    found.sort();
+    Some(found)
+}

@@ -1,0 +1,80 @@
+//! The first two fields: is this file part of the table?
+
+use super::super::{Code, Kind, Node, Type};
+use super::fields::{Cx, nearest};
+
+const API_VERSION: &str = "credence.dev/v1alpha1";
+const KIND: &str = "TrustTable";
+/// Other kinds of this program; not a misspelt table.
+const OTHERS: [&str; 2] = ["TrustBlocks", "TrustTableTest"];
+
+/// What to do with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Belongs {
+    /// It is part of the table.
+    Here,
+    /// It is something else that happens to lie in the same directory: it is passed over.
+    Elsewhere,
+    /// It was given as the table and is none; reported.
+    Nowhere,
+}
+
+/// Looks at `kind` and `apiVersion` (CR006).
+pub(super) fn judge(cx: &mut Cx<'_>, root: &Node, in_directory: bool) -> Belongs {
+    if root.members().is_none() {
+        let help = format!("a table begins with `apiVersion: {API_VERSION}` and `kind: {KIND}`");
+        cx.report(Code::CR006, root.span, "this is no trust table", format!("this is {}", root.what()), help);
+        return Belongs::Nowhere;
+    }
+    let other = root.member("kind").and_then(word).filter(|kind| is_other(kind));
+    if other.is_some() && in_directory {
+        return Belongs::Elsewhere;
+    }
+    field(cx, root, "kind", KIND);
+    if other.is_some() {
+        return Belongs::Nowhere;
+    }
+    field(cx, root, "apiVersion", API_VERSION);
+    Belongs::Here
+}
+
+fn word(node: &Node) -> Option<&str> {
+    match &node.kind {
+        Kind::Scalar { text, of: Type::String } => Some(text),
+        _ => None,
+    }
+}
+
+/// A kind that somebody meant, and not a slip of the fingers.
+fn is_other(kind: &str) -> bool {
+    OTHERS.contains(&kind) || nearest(kind, [KIND].into_iter()).is_none()
+}
+
+fn field(cx: &mut Cx<'_>, root: &Node, name: &str, wanted: &str) {
+    let help = format!("write `{name}: {wanted}`");
+    let Some(node) = root.member(name) else {
+        let mut first_line = root.span;
+        first_line.end = first_line.end.max(first_line.start + 1);
+        return cx.report(
+            Code::CR006,
+            first_line,
+            format!("the file has no `{name}`"),
+            format!("`{name}` is missing"),
+            help,
+        );
+    };
+    match word(node) {
+        Some(found) if found == wanted => {}
+        Some(found) => {
+            cx.report(Code::CR006, node.span, format!("`{name}` is {found:?}, not {wanted:?}"), "", help);
+        }
+        None if matches!(node.kind, Kind::Refused) => {}
+        None => cx.report(
+            Code::CR006,
+            node.span,
+            format!("`{name}` must be {wanted:?}"),
+            format!("this is {}", node.what()),
+            help,
+        ),
+    }
+}

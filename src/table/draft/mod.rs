@@ -1,0 +1,141 @@
+//! What was typed: every entry with the place of each value, read but not yet believed to make sense together.
+
+mod claims;
+mod common;
+mod fields;
+mod grant;
+mod head;
+mod issuer;
+mod jwks;
+mod read;
+mod resource;
+mod times;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(super) use claims::ClaimDraft;
+pub(super) use common::Common;
+pub(super) use fields::{At, Cx, Field, nearest};
+pub(super) use grant::{GrantDraft, Subject};
+pub(super) use issuer::{IssuerDraft, Jwks};
+pub(super) use resource::{AnonymousDraft, ResourceDraft};
+
+use super::yaml::parse;
+use super::{Code, Diagnostic, Node, Report, SourceFile, Sources};
+use crate::name::is_name;
+use fields::{Fields, Schema};
+use head::Belongs;
+
+/// All entries of all files; of a name that stands twice the first.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) issuers: Vec<IssuerDraft>,
+    pub(super) resources: Vec<ResourceDraft>,
+    pub(super) grants: Vec<GrantDraft>,
+}
+
+/// Reads every file, and reports everything that is wrong with each by itself.
+pub(super) fn read(sources: &Sources, report: &mut Report) -> Draft {
+    report.append(sources.problems().clone());
+    let mut draft = Draft::default();
+    let mut tables = 0;
+    for file in sources.files() {
+        if draft.file(file, sources.is_directory(), report) {
+            tables += 1;
+        }
+    }
+    if let (Some(file), 0) = (sources.files().first(), tables) {
+        if !report.refuses() {
+            let directory = std::path::Path::new(&**file.name()).parent();
+            let name = directory.map_or_else(|| file.name().to_string(), |path| path.display().to_string());
+            let finding = Diagnostic::about(Code::CR006, &name.into(), "no file here has `kind: TrustTable`");
+            report.push(finding.help("a table begins with `apiVersion: credence.dev/v1alpha1` and `kind: TrustTable`"));
+        }
+    }
+    draft.issuers = unique(draft.issuers, "issuer", |entry| &entry.name, report);
+    draft.resources = unique(draft.resources, "resource", |entry| &entry.name, report);
+    draft.grants = unique(draft.grants, "grant", |entry| &entry.name, report);
+    draft
+}
+
+const TABLE: Schema = Schema { known: &["apiVersion", "kind", "issuers", "resources", "grants"], later: &[] };
+
+impl Draft {
+    /// Takes in one file; says whether it is part of the table.
+    fn file(&mut self, file: &Arc<SourceFile>, in_directory: bool, report: &mut Report) -> bool {
+        let (root, mut found) = parse(file);
+        let Some(root) = root else {
+            report.append(found);
+            return true;
+        };
+        let mut cx = Cx::new(file, &mut found, String::from("the table"));
+        match head::judge(&mut cx, &root, in_directory) {
+            Belongs::Elsewhere => return false,
+            Belongs::Nowhere => {}
+            Belongs::Here => self.sections(&mut cx, &root),
+        }
+        report.append(found);
+        true
+    }
+
+    fn sections(&mut self, cx: &mut Cx<'_>, root: &Node) {
+        let Some(fields) = Fields::open(cx, "the table", root, &TABLE) else { return };
+        self.issuers.extend(entries(cx, &fields, "issuers", "issuer", IssuerDraft::read));
+        self.resources.extend(entries(cx, &fields, "resources", "resource", ResourceDraft::read));
+        self.grants.extend(entries(cx, &fields, "grants", "grant", GrantDraft::read));
+    }
+}
+
+/// The entries of one section: a map from names.
+fn entries<T>(
+    cx: &mut Cx<'_>,
+    fields: &Fields<'_>,
+    section: &str,
+    what: &str,
+    read: fn(&mut Cx<'_>, At<String>, &Node) -> Option<T>,
+) -> Vec<T> {
+    let Some(node) = fields.node(section) else { return Vec::new() };
+    let Some(members) = read::map(cx, section, node) else { return Vec::new() };
+    let mut found = Vec::with_capacity(members.len());
+    for (key, node) in members {
+        if cx.report.is_full() {
+            break;
+        }
+        let place = cx.place(key.span);
+        if !is_name(&key.text) {
+            let message = format!("{:?} cannot be the name of {} {what}", key.text, article(what));
+            let finding = Diagnostic::at(Code::CR002, &place, message)
+                .help("a name has lower-case letters, digits, `-` and `.`, begins and ends with a letter or digit, at most 63");
+            cx.report.push(finding);
+        }
+        cx.owner = format!("{what} \"{}\"", key.text);
+        found.extend(read(cx, At { value: key.text.to_string(), place }, node));
+    }
+    found
+}
+
+fn article(what: &str) -> &'static str {
+    if what.starts_with('i') { "an" } else { "a" }
+}
+
+/// Keeps the first entry of each name, and reports the others (CR004); inside one file the parser has done so.
+fn unique<T>(entries: Vec<T>, what: &str, name: fn(&T) -> &At<String>, report: &mut Report) -> Vec<T> {
+    let mut first = BTreeMap::new();
+    let mut kept = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let At { value, place } = name(&entry).clone();
+        match first.get(&value) {
+            Some(earlier) => report.push(
+                Diagnostic::at(Code::CR004, &place, format!("{what} \"{value}\" is defined twice"))
+                    .label(format!("first at {earlier}"))
+                    .help("names are unique across all files: rename one, or make one entry of the two"),
+            ),
+            None => {
+                first.insert(value, place);
+                kept.push(entry);
+            }
+        }
+    }
+    kept
+}

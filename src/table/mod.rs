@@ -1,0 +1,27 @@
+//! The trust table: from what people wrote to what every decision reads.
+//!
+//! In: YAML files. Out: every problem at once, each with its place and its fix, or a [`Snapshot`], immutable and
+//! indexed. It must never see a request: a table means the same whoever asks.
+
+mod code;
+mod compile;
+mod diagnostic;
+mod draft;
+mod live;
+mod node;
+mod place;
+mod render;
+mod snapshot;
+mod source;
+mod watch;
+mod yaml;
+
+pub use code::{Code, Severity};
+pub use compile::{Compiled, KeyNeed, compile};
+pub use diagnostic::{Diagnostic, Report};
+pub use live::Live;
+use node::{Key, Kind, Node, Type};
+pub use place::{Place, Span};
+pub use snapshot::{Issuers, Published, Snapshot};
+pub use source::{SourceFile, Sources};
+pub use watch::{Pace, Watcher};

@@ -1,0 +1,376 @@
+//! YAML text → tree, with every construct refused that could make one table mean two things.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
+
+use super::place::narrow;
+use super::{Code, Diagnostic, Key, Kind, Node, Place, Report, SourceFile, Span, Type};
+use crate::name::is_forbidden_character;
+
+/// Deepest nesting of lists and maps.
+const MAX_DEPTH: usize = 32;
+
+/// Most values in one file.
+const MAX_NODES: usize = 2_000_000;
+
+/// Reads one file as exactly one YAML document. The tree is there as far as it could be read; anything in the report
+/// refuses it. Every finding here is CR005, but for doubled keys (CR004) and keys that are no strings (CR002).
+pub fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Report) {
+    let mut reader = Reader::new(file);
+    reader.text();
+    if !reader.report.refuses() || reader.cut_off {
+        reader.document();
+    }
+    (reader.root, reader.report)
+}
+
+/// A list or map that is not closed yet.
+enum Open {
+    List(Vec<Node>),
+    Map {
+        members: Vec<(Key, Node)>,
+        /// The key whose value comes next; `Some(None)` where the key was refused.
+        pending: Option<Option<Key>>,
+    },
+}
+
+struct Reader<'a> {
+    file: &'a Arc<SourceFile>,
+    offsets: Offsets<'a>,
+    report: Report,
+    cut_off: bool,
+    open: Vec<(Open, Span)>,
+    nodes: usize,
+    documents: usize,
+    root: Option<Node>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(file: &'a Arc<SourceFile>) -> Self {
+        Self {
+            file,
+            offsets: Offsets::new(file.text()),
+            report: Report::default(),
+            cut_off: false,
+            open: Vec::new(),
+            nodes: 0,
+            documents: 0,
+            root: None,
+        }
+    }
+
+    /// What can be said before any YAML is read.
+    fn text(&mut self) {
+        let text = self.file.text();
+        if text.trim().is_empty() {
+            self.report.push(Diagnostic::about(Code::CR005, self.file.name(), "the file is empty"));
+            return;
+        }
+        if text.starts_with('\u{feff}') {
+            let span = Span::locate(text, 0, '\u{feff}'.len_utf8());
+            self.push(
+                span,
+                "the file begins with a byte order mark",
+                "invisible character U+FEFF",
+                "save it as UTF-8 without a byte order mark",
+            );
+        }
+        let hostile = |(index, character): &(usize, char)| match character {
+            '\t' | '\n' => false,
+            '\r' => !text.get(index + 1..).is_some_and(|rest| rest.starts_with('\n')),
+            _ => is_forbidden_character(*character),
+        };
+        for (index, character) in text.char_indices().filter(hostile).take(10) {
+            let span = Span::locate(text, index, index + character.len_utf8());
+            self.push(
+                span,
+                "a character that does not show, or changes how the line reads",
+                &format!("U+{:04X}", u32::from(character)),
+                "remove it; inside a double-quoted string it can be written as an escape",
+            );
+        }
+        if !self.report.refuses() && !text.ends_with('\n') {
+            let start = text.trim_end().len();
+            let span = Span::locate(text, start, start);
+            let message = "the file does not end with a newline: was it cut off?";
+            self.push(span, message, "the last line", "see that the file is complete and end it with a newline");
+            self.cut_off = true;
+        }
+    }
+
+    fn document(&mut self) {
+        let mut parser = Parser::new_from_str(self.file.text());
+        while let Some(event) = parser.next_event() {
+            let (event, span) = match event {
+                Ok((event, span)) => (event, self.span(span.start, span.end)),
+                Err(error) => return self.syntax(&error),
+            };
+            if !self.event(event, span) || self.report.is_full() {
+                return;
+            }
+        }
+        if self.documents == 0 {
+            self.report.push(Diagnostic::about(Code::CR005, self.file.name(), "the file holds nothing but comments"));
+        }
+    }
+
+    /// Takes one event; says whether to go on.
+    fn event(&mut self, event: Event<'_>, span: Span) -> bool {
+        match event {
+            Event::DocumentStart(_) => return self.document_start(span),
+            Event::Alias(_) => {
+                self.push(
+                    span,
+                    "YAML aliases are not allowed",
+                    "an alias",
+                    "write the value out; quote it if the `*` is meant literally",
+                );
+                self.complete(Kind::Refused, span);
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let marked = self.properties(anchor, tag.is_some(), span);
+                let kind = self.scalar(&text, style, marked, span);
+                self.complete(kind, span);
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.properties(anchor, tag.is_some(), span);
+                return self.begin(Open::List(Vec::new()), span);
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.properties(anchor, tag.is_some(), span);
+                return self.begin(Open::Map { members: Vec::new(), pending: None }, span);
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(span),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+        }
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            self.push(
+                span,
+                &format!("more than {MAX_NODES} values in one file"),
+                "",
+                "split the table over several files",
+            );
+            return false;
+        }
+        true
+    }
+
+    fn document_start(&mut self, span: Span) -> bool {
+        self.documents += 1;
+        if self.documents > 1 {
+            self.push(
+                span,
+                "more than one YAML document in one file",
+                "a second document begins",
+                "put each document into its own file",
+            );
+        }
+        self.documents == 1
+    }
+
+    /// Refuses anchors and tags; says whether there was one.
+    fn properties(&mut self, anchor: usize, tagged: bool, span: Span) -> bool {
+        if anchor != 0 {
+            self.push(span, "YAML anchors are not allowed", "an anchor", "write the value out where it is needed");
+        }
+        if tagged {
+            self.push(span, "YAML tags are not allowed", "a tag", "remove it; quote the value to make it a string");
+        }
+        anchor != 0 || tagged
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, marked: bool, span: Span) -> Kind {
+        let plain = style == ScalarStyle::Plain;
+        if plain && text == "<<" && matches!(self.open.last(), Some((Open::Map { pending: None, .. }, _))) {
+            self.push(span, "YAML merge keys are not allowed", "a merge key", "write the fields out");
+            return Kind::Refused;
+        }
+        if marked {
+            return Kind::Refused;
+        }
+        let of = if plain { Type::of_plain(text) } else { Type::String };
+        Kind::Scalar { text: text.into(), of }
+    }
+
+    fn begin(&mut self, open: Open, span: Span) -> bool {
+        if self.open.len() >= MAX_DEPTH {
+            self.too_deep(span);
+            return false;
+        }
+        self.open.push((open, span));
+        true
+    }
+
+    fn too_deep(&mut self, span: Span) {
+        self.push(span, &format!("nested more than {MAX_DEPTH} deep"), "", "no field of a table is this deep");
+    }
+
+    fn close(&mut self, end: Span) {
+        let Some((open, mut span)) = self.open.pop() else { return };
+        // Block lists and maps begin with an empty span: their first line stands for them.
+        let first_line =
+            || self.file.text().get(span.start as usize..).and_then(|rest| rest.split(['\n', '\r']).next());
+        span.end = if span.end > span.start {
+            end.end
+        } else {
+            span.start + narrow(first_line().map_or(0, |line| line.trim_end().len()))
+        };
+        let kind = match open {
+            Open::List(items) => Kind::List(items),
+            Open::Map { members, .. } => Kind::Map(self.unique(members)),
+        };
+        self.complete(kind, span);
+    }
+
+    /// Keeps the first of each key and reports the others.
+    fn unique(&mut self, members: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
+        let mut first: BTreeMap<Box<str>, Span> = BTreeMap::new();
+        let mut kept = Vec::with_capacity(members.len());
+        for (key, value) in members {
+            if let Some(earlier) = first.get(&key.text) {
+                let place = Place { file: Arc::clone(self.file), span: *earlier };
+                let finding =
+                    Diagnostic::at(Code::CR004, &self.place(key.span), format!("\"{}\" is defined twice", key.text))
+                        .label(format!("first at {place}"))
+                        .help("keep one of the two");
+                self.report.push(finding);
+                continue;
+            }
+            first.insert(key.text.clone(), key.span);
+            kept.push((key, value));
+        }
+        kept
+    }
+
+    /// A value is whole: it becomes an item, a key, a member, or the root.
+    fn complete(&mut self, kind: Kind, span: Span) {
+        let node = Node { kind, span };
+        match self.open.last_mut() {
+            None => self.root = Some(node),
+            Some((Open::List(items), _)) => items.push(node),
+            Some((Open::Map { members, pending }, _)) => match pending.take() {
+                Some(Some(key)) => members.push((key, node)),
+                Some(None) => {}
+                None => {
+                    let key = self.key(node);
+                    if let Some((Open::Map { pending, .. }, _)) = self.open.last_mut() {
+                        *pending = Some(key);
+                    }
+                }
+            },
+        }
+    }
+
+    /// A key is a string, and nothing else.
+    fn key(&mut self, node: Node) -> Option<Key> {
+        let what = node.what();
+        match node.kind {
+            Kind::Scalar { text, of: Type::String } => return Some(Key { text, span: node.span }),
+            Kind::Refused => {}
+            Kind::Scalar { of: Type::Null, .. } => {
+                let finding = Diagnostic::at(Code::CR002, &self.place(node.span), "a key is missing before the `:`");
+                self.report.push(finding.help("write the name of the field"));
+            }
+            Kind::Scalar { text, .. } => {
+                let finding = Diagnostic::at(Code::CR002, &self.place(node.span), "a key must be a string");
+                self.report.push(finding.label(format!("this is {what}")).help(format!("quote it: `\"{text}\"`")));
+            }
+            Kind::List(_) | Kind::Map(_) => {
+                let message = "a list or map cannot be a key";
+                self.push(node.span, message, &format!("this is {what}"), "quote it, if it was meant as text");
+            }
+        }
+        None
+    }
+
+    fn syntax(&mut self, error: &ScanError) {
+        let span = self.span(*error.marker(), *error.marker());
+        let info = error.info();
+        if info.contains("recursion limit") {
+            return self.too_deep(span);
+        }
+        let (message, help) = explain(info, self.file.text().get(span.start as usize..).unwrap_or_default());
+        self.push(span, &message, "", help);
+    }
+
+    fn push(&mut self, span: Span, message: &str, label: &str, help: &str) {
+        let finding = Diagnostic::at(Code::CR005, &self.place(span), message).label(label).help(help);
+        self.report.push(finding);
+    }
+
+    fn place(&self, span: Span) -> Place {
+        Place { file: Arc::clone(self.file), span }
+    }
+
+    fn span(&self, start: Marker, end: Marker) -> Span {
+        Span {
+            start: narrow(self.offsets.byte(start.index())),
+            end: narrow(self.offsets.byte(end.index())),
+            line: narrow(start.line()),
+            column: narrow(start.col() + 1),
+        }
+    }
+}
+
+/// What a syntax error of the parser means to the person who wrote the table, and what to do.
+fn explain(info: &str, rest: &str) -> (String, &'static str) {
+    let first = rest.chars().next();
+    match first {
+        Some('*') if info.contains("anchor") => (
+            String::from("a plain value cannot begin with `*`"),
+            "quote it: `\"*.example.com\"` (YAML reads `*` as an alias, which is not allowed)",
+        ),
+        Some(character @ ('@' | '`' | '%')) if info.contains("unexpected character") => {
+            (format!("a plain value cannot begin with `{character}`"), "quote the value")
+        }
+        _ if info.contains("tab") => (String::from("a tab where YAML wants spaces"), "indent with spaces"),
+        _ if info.contains("mapping values are not allowed") => (
+            String::from("a `:` where no key can stand"),
+            "quote a value that holds `: `, or check the indentation of this line and the one above",
+        ),
+        _ if info.contains("quoted scalar") => (String::from("a quoted string is not closed"), "close the quote"),
+        _ if info.contains("flow sequence") => {
+            (String::from("a list that began with `[` is not closed, or a comma is missing"), "check the brackets")
+        }
+        _ if info.contains("flow mapping") => {
+            (String::from("a map that began with `{` is not closed, or a comma is missing"), "check the braces")
+        }
+        _ => (format!("this is not YAML: {info}"), "check the indentation and the quotes around here"),
+    }
+}
+
+/// The parser counts characters; places are bytes.
+struct Offsets<'a> {
+    text: &'a str,
+    /// The byte of every 256th character, unless all characters are one byte.
+    marks: Vec<usize>,
+}
+
+const STRIDE: usize = 256;
+
+impl<'a> Offsets<'a> {
+    fn new(text: &'a str) -> Self {
+        let marks = if text.is_ascii() {
+            Vec::new()
+        } else {
+            text.char_indices().step_by(STRIDE).map(|(byte, _)| byte).collect()
+        };
+        Self { text, marks }
+    }
+
+    fn byte(&self, character: usize) -> usize {
+        if self.marks.is_empty() {
+            return character.min(self.text.len());
+        }
+        let Some(mark) = self.marks.get(character / STRIDE) else { return self.text.len() };
+        let rest = self.text.get(*mark..).unwrap_or_default();
+        rest.char_indices().nth(character % STRIDE).map_or(self.text.len(), |(byte, _)| mark + byte)
+    }
+}
+
+#[cfg(test)]
+#[path = "yaml_tests.rs"]
+mod tests;

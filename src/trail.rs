@@ -1,0 +1,167 @@
+//! How a walk is made: to decide, or to explain.
+//!
+//! In: the judgements of the rooms, one after another. Out: either the first that failed ([`Strict`]), or all of
+//! them ([`Recorder`]), from one and the same code. A recorded walk goes on past a failure, so it can never end in
+//! a proof: what it yields carries [`Assumed`], and the one door that says yes takes only [`Signed`].
+
+use crate::keys::Signed;
+use crate::name::Site;
+use crate::reason::Reason;
+
+/// Stands where a proof would: nothing was proven. Offline commands work with it, the answer to Envoy does not.
+#[derive(Debug, Clone, Copy)]
+pub struct Assumed(());
+
+/// What a judgement says about itself when someone asks.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// One sentence: what was compared with what.
+    pub text: String,
+    /// The line of the table it comes from.
+    pub site: Option<Site>,
+}
+
+impl Note {
+    /// A sentence.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), site: None }
+    }
+
+    /// A sentence and the line of the table it comes from.
+    pub fn at(site: &Site, text: impl Into<String>) -> Self {
+        Self { text: text.into(), site: Some(site.clone()) }
+    }
+}
+
+/// One judgement of a recorded walk.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What was judged, in a word or two.
+    pub subject: &'static str,
+    /// How it came out.
+    pub outcome: Result<(), Reason>,
+    /// What was compared with what.
+    pub note: Note,
+}
+
+/// The two ways to walk. Sealed: a way that skipped a failure and still ended in a proof would be a hole.
+pub trait Trail: sealed::Sealed {
+    /// What stands behind the end of this walk.
+    type Proof: std::fmt::Debug;
+
+    /// A judgement after which the walk could go on.
+    ///
+    /// # Errors
+    /// The reason, if this walk stops at the first failure.
+    fn check(
+        &mut self,
+        subject: &'static str,
+        outcome: Result<(), Reason>,
+        note: impl FnOnce() -> Note,
+    ) -> Result<(), Reason>;
+
+    /// A judgement whose result the rest of the walk needs.
+    ///
+    /// # Errors
+    /// The reason: without the result no walk goes on.
+    fn need<T>(
+        &mut self,
+        subject: &'static str,
+        outcome: Result<T, Reason>,
+        note: impl FnOnce(Option<&T>) -> Note,
+    ) -> Result<T, Reason>;
+
+    /// The judgement on the signature.
+    ///
+    /// # Errors
+    /// The reason, if this walk needs the proof.
+    fn proof(&mut self, outcome: Result<Signed, Reason>, note: impl FnOnce() -> Note) -> Result<Self::Proof, Reason>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Strict {}
+    impl Sealed for super::Recorder {}
+}
+
+/// Decides: the first failure ends the walk, and only a real signature carries it on.
+#[derive(Debug, Default)]
+pub struct Strict;
+
+impl Trail for Strict {
+    type Proof = Signed;
+
+    fn check(&mut self, _: &'static str, outcome: Result<(), Reason>, _: impl FnOnce() -> Note) -> Result<(), Reason> {
+        outcome
+    }
+
+    fn need<T>(
+        &mut self,
+        _: &'static str,
+        outcome: Result<T, Reason>,
+        _: impl FnOnce(Option<&T>) -> Note,
+    ) -> Result<T, Reason> {
+        outcome
+    }
+
+    fn proof(&mut self, outcome: Result<Signed, Reason>, _: impl FnOnce() -> Note) -> Result<Signed, Reason> {
+        outcome
+    }
+}
+
+/// Explains: writes every judgement down and goes on.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    /// Whether a missing key ends in "not checked" instead of a refusal: for a look without keys.
+    pub without_keys: bool,
+    steps: Vec<Step>,
+}
+
+impl Recorder {
+    /// Every judgement, in the order they were made.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The first failure: what a strict walk would have answered.
+    pub fn first_failure(&self) -> Option<Reason> {
+        self.steps.iter().find_map(|step| step.outcome.err())
+    }
+
+    fn push(&mut self, subject: &'static str, outcome: Result<(), Reason>, note: Note) {
+        self.steps.push(Step { subject, outcome, note });
+    }
+}
+
+impl Trail for Recorder {
+    type Proof = Assumed;
+
+    fn check(
+        &mut self,
+        subject: &'static str,
+        outcome: Result<(), Reason>,
+        note: impl FnOnce() -> Note,
+    ) -> Result<(), Reason> {
+        self.push(subject, outcome, note());
+        Ok(())
+    }
+
+    fn need<T>(
+        &mut self,
+        subject: &'static str,
+        outcome: Result<T, Reason>,
+        note: impl FnOnce(Option<&T>) -> Note,
+    ) -> Result<T, Reason> {
+        self.push(subject, outcome.as_ref().map(|_| ()).map_err(|reason| *reason), note(outcome.as_ref().ok()));
+        outcome
+    }
+
+    fn proof(&mut self, outcome: Result<Signed, Reason>, note: impl FnOnce() -> Note) -> Result<Assumed, Reason> {
+        if self.without_keys && outcome.as_ref().err() == Some(&Reason::KeysUnavailable) {
+            self.push("signature", Ok(()), Note::new("signature not checked: no keys at hand"));
+        } else {
+            self.push("signature", outcome.map(|_| ()), note());
+        }
+        Ok(Assumed(()))
+    }
+}

@@ -1,0 +1,158 @@
+//! One entry of the table under `issuers:`, and how it judges a token that names it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::principal::{Authentic, TokenFacts};
+use super::{IssuerId, times};
+use crate::claims::{ClaimRule, Claims};
+use crate::clock::Time;
+use crate::credential::{Envelope, Unverified};
+use crate::json::Json;
+use crate::keys::{LiveKeys, Signed};
+use crate::name::{Algorithm, Issuer, IssuerName, KeyId, NonEmpty, Site, Thumbprint};
+use crate::reason::Reason;
+use crate::trail::{Note, Trail};
+
+/// Who may vouch, and how that is verified.
+#[derive(Debug, Clone)]
+pub struct TrustedIssuer {
+    /// Its number in the snapshot.
+    pub id: IssuerId,
+    /// Its name in the table.
+    pub name: IssuerName,
+    /// Where it is written.
+    pub site: Site,
+    /// The exact `iss`.
+    pub issuer: Issuer,
+    /// Its keys, and nobody else's.
+    pub keys: Arc<LiveKeys>,
+    /// Algorithms it may sign with.
+    pub algorithms: NonEmpty<Algorithm>,
+    /// Values of `typ` that its access tokens have.
+    pub token_types: NonEmpty<TokenType>,
+    /// How long its tokens may live.
+    pub max_token_age: MaxTokenAge,
+    /// How far its clock may be off, at most 300 s.
+    pub clock_skew: Duration,
+    /// Claims that each of its tokens must carry.
+    pub pins: Vec<ClaimRule>,
+    /// From here on nothing it says counts.
+    pub expires: Option<Time>,
+}
+
+/// `maxTokenAge`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxTokenAge {
+    /// `exp` − `iat` and now − `iat` are at most this.
+    pub bound: Duration,
+    /// Written out in the table: `iat` must be there.
+    pub requires_issued_at: bool,
+}
+
+/// An allowed `typ` (RFC 7515 §4.1.9): lower case, without `application/`; empty for an absent one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TokenType(String);
+
+impl TokenType {
+    /// Lower-cases and drops a leading `application/`, as RFC 7515 §4.1.9 recommends to leave it out.
+    pub fn new(text: &str) -> Self {
+        let lower = text.to_ascii_lowercase();
+        Self(lower.strip_prefix("application/").map_or(lower.clone(), str::to_owned))
+    }
+
+    /// The form that is compared.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TrustedIssuer {
+    /// Judges everything that makes a token this issuer's: its algorithm and type, the shape of its claims, its
+    /// times, and the signature, by a key of this issuer alone.
+    ///
+    /// # Errors
+    /// The first reason that fails, in the order of the list in [`Reason`].
+    pub fn verify<T: Trail>(
+        &self,
+        token: Unverified<'_>,
+        now: Time,
+        trail: &mut T,
+    ) -> Result<Authentic<T::Proof>, Reason> {
+        let alive = self.expires.is_none_or(|end| now < end);
+        trail.check("issuer in force", if alive { Ok(()) } else { Err(Reason::IssuerExpired) }, || {
+            let end = self.expires.map_or("without end".to_owned(), |end| format!("until {end}"));
+            Note::at(&self.site, format!("issuer {:?} is trusted {end}", self.name))
+        })?;
+        let (envelope, payload) = token.open();
+        let algorithm = self.algorithm(&envelope);
+        trail.check("algorithm", algorithm.map(|_| ()), || {
+            let allowed = self.algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(" ");
+            Note::at(&self.site, format!("alg is {:?}; signingAlgs: {allowed}", envelope.header.algorithm))
+        })?;
+        trail.check("type", self.kind(&envelope, &payload), || {
+            let allowed =
+                self.token_types.iter().map(|kind| format!("{:?}", kind.as_str())).collect::<Vec<_>>().join(" ");
+            let kind = envelope.header.kind.as_deref().unwrap_or_default();
+            Note::at(&self.site, format!("typ is {kind:?}; tokenTypes: {allowed}; and no `events` claim"))
+        })?;
+        let claims = trail.need("claims", Claims::read(payload), |claims| {
+            Note::new(claims.map_or(
+                "a registered claim is missing, mistyped, or holds forbidden characters".to_owned(),
+                |claims| format!("registered claims have their types; sub is {:?}", claims.subject),
+            ))
+        })?;
+        trail.check("times", times::in_force(&claims, self.clock_skew, now), || {
+            let end = Time::from_seconds(claims.expires);
+            Note::at(&self.site, format!("now {now}, exp {end}, clockSkew {} s", self.clock_skew.as_secs()))
+        })?;
+        trail.check("age", times::age(&claims, self.max_token_age, self.clock_skew, now), || {
+            let bound = self.max_token_age.bound.as_secs();
+            Note::at(&self.site, format!("maxTokenAge {bound} s, for exp - iat and for now - iat"))
+        })?;
+        let signature = algorithm.and_then(|algorithm| self.signature(&envelope, algorithm));
+        let key = signature.as_ref().ok().map(|(thumbprint, _)| *thumbprint);
+        let proof = trail.proof(signature.map(|(_, signed)| signed), || {
+            let kid = envelope.header.key_id.as_deref();
+            let keys = self.keys.ring().keys().len();
+            Note::at(
+                &self.site,
+                match key {
+                    Some(thumbprint) => format!("kid {kid:?} is key {thumbprint} of issuer {:?}", self.name),
+                    None => format!("kid {kid:?}, {keys} usable keys of issuer {:?}", self.name),
+                },
+            )
+        })?;
+        let token = TokenFacts {
+            key_id: envelope.header.key_id.map(KeyId::new),
+            algorithm: algorithm.ok(),
+            key,
+            kind: envelope.header.kind,
+            token_id: claims.token_id.clone(),
+            issued_at: claims.issued_at,
+            expires: claims.expires,
+        };
+        Ok(Authentic::new(self, claims, token, proof))
+    }
+
+    fn algorithm(&self, envelope: &Envelope<'_>) -> Result<Algorithm, Reason> {
+        Algorithm::parse(&envelope.header.algorithm)
+            .filter(|algorithm| self.algorithms.iter().any(|allowed| allowed == algorithm))
+            .ok_or(Reason::AlgNotAllowed)
+    }
+
+    /// A token with `events` is a Security Event Token (RFC 8417), whatever its `typ` says.
+    fn kind(&self, envelope: &Envelope<'_>, payload: &Json) -> Result<(), Reason> {
+        let kind = TokenType::new(envelope.header.kind.as_deref().unwrap_or_default());
+        let allowed = self.token_types.iter().any(|allowed| *allowed == kind) && payload.get("events").is_none();
+        if allowed { Ok(()) } else { Err(Reason::TypeNotAllowed) }
+    }
+
+    /// The signature, by the one key that the header names among this issuer's own.
+    fn signature(&self, envelope: &Envelope<'_>, algorithm: Algorithm) -> Result<(Thumbprint, Signed), Reason> {
+        let ring = self.keys.ring();
+        let key = ring.find(envelope.header.key_id.as_deref(), algorithm).map_err(|miss| miss.reason())?;
+        let signed = key.verify(envelope.signing_input, &envelope.signature).map_err(|_| Reason::SignatureInvalid)?;
+        Ok((key.thumbprint(), signed))
+    }
+}

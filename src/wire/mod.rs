@@ -1,0 +1,63 @@
+//! The Check service: every call gets a verdict, in time.
+//!
+//! In: the HTTP/2 request of one gRPC call, as bytes. Out: an OK gRPC status with a [`CheckResponse`], whatever
+//! came in: a proxy that is told to let requests through when its authorizer fails must never see one fail. It
+//! knows frames, limits and Envoy's messages, and must never know what a token or a trust table is.
+
+mod attributes;
+mod frame;
+mod reply;
+mod service;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::proto::envoy::service::auth::v3::CheckResponse;
+use crate::reason::Reason;
+use crate::request::AuthzRequest;
+
+pub use service::CheckService;
+
+/// The gRPC service that Envoy calls.
+pub const SERVICE: &str = "envoy.service.auth.v3.Authorization";
+
+/// Decides one call. Called on the runtime: synchronous, never blocks.
+pub trait Judge: Send + Sync + 'static {
+    /// Answers the question of one call.
+    ///
+    /// `call` is the question, or why there is none (unreadable, too large, over the limit, a panic): the answer
+    /// is a refusal then. `arrival` is when the call's headers were read.
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> CheckResponse;
+}
+
+/// What one call may cost before it is judged.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest `CheckRequest` in bytes; a larger one is refused from its length prefix, unread.
+    pub max_request_bytes: usize,
+    /// Calls at once; one more is `overloaded`, unread.
+    pub max_concurrent: usize,
+    /// Longest wait for the next piece of a message.
+    pub max_gap: Duration,
+    /// Longest wait for a whole message; half the caller's `grpc-timeout`, if that is less.
+    pub max_wait: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_request_bytes: 16 << 20,
+            max_concurrent: 1024,
+            max_gap: Duration::from_millis(50),
+            max_wait: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Who asks: put into each request's extensions by the door that accepted the connection.
+///
+/// For the log only, as text: `192.0.2.7:40112`, or `unix:pid=17,uid=1000`.
+#[derive(Debug, Clone)]
+pub struct ProxyPeer(pub Arc<str>);

@@ -1,0 +1,81 @@
+//! The reply to a call: HTTP 200, one uncompressed frame, `grpc-status: 0`. There is no other.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
+use http_body::Frame;
+use prost::Message;
+use tonic::body::Body;
+
+use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
+use crate::proto::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse};
+use crate::proto::envoy::r#type::v3::HttpStatus;
+use crate::proto::google::rpc::Status;
+use crate::reason::{Class, Reason};
+
+/// A response message behind its length prefix.
+pub(super) fn frame(message: &CheckResponse) -> Bytes {
+    let length = message.encoded_len();
+    let mut bytes = BytesMut::with_capacity(5 + length);
+    bytes.put_u8(0);
+    // A length that u32 cannot hold cannot be told; the receiver finds the frame broken and denies.
+    bytes.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    // The buffer grows as it is filled, so there is always room and nothing to fail.
+    let _always_fits = message.encode(&mut bytes);
+    bytes.freeze()
+}
+
+/// What is said when the judge itself cannot speak: a plain refusal, made without it.
+pub(super) fn last_resort() -> Bytes {
+    let class = Reason::Internal.class();
+    frame(&CheckResponse {
+        status: Some(Status { code: class.grpc_code(), ..Status::default() }),
+        http_response: Some(HttpResponse::DeniedResponse(DeniedHttpResponse {
+            status: Some(HttpStatus { code: i32::from(Class::Unavailable.http_status(false)) }),
+            ..DeniedHttpResponse::default()
+        })),
+        dynamic_metadata: None,
+    })
+}
+
+/// The whole HTTP response around an encoded [`frame`].
+pub(super) fn response(frame: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::new(Reply::Message(frame)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+}
+
+/// A body of one frame and the trailers of success.
+enum Reply {
+    Message(Bytes),
+    Trailers,
+    Done,
+}
+
+impl http_body::Body for Reply {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let (frame, next) = match std::mem::replace(&mut *self, Self::Done) {
+            Self::Message(bytes) => (Frame::data(bytes), Self::Trailers),
+            Self::Trailers => {
+                let ok = (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
+                (Frame::trailers(HeaderMap::from_iter([ok])), Self::Done)
+            }
+            Self::Done => return Poll::Ready(None),
+        };
+        *self = next;
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+}

@@ -1,0 +1,124 @@
+//! The method itself, as a tower service of our own: a generated one would answer what it cannot read with a gRPC
+//! error, before any code of ours is asked.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use prost::Message;
+use tokio::sync::Semaphore;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tower::Service;
+
+use super::frame::{Patience, read_message};
+use super::{Judge, Limits, ProxyPeer, SERVICE, attributes, reply};
+use crate::proto::envoy::service::auth::v3::CheckRequest;
+use crate::reason::Reason;
+
+/// The one method of the service.
+const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+
+/// Envoy's `Authorization` service in front of a [`Judge`]; clones share its limits.
+#[derive(Debug)]
+pub struct CheckService<J>(Arc<Shared<J>>);
+
+#[derive(Debug)]
+struct Shared<J> {
+    judge: Arc<J>,
+    limits: Limits,
+    places: Semaphore,
+    last_resort: Bytes,
+}
+
+impl<J: Judge> CheckService<J> {
+    /// A service that asks `judge` and keeps `limits` over all connections together.
+    pub fn new(judge: Arc<J>, limits: Limits) -> Self {
+        let places = Semaphore::new(limits.max_concurrent.min(Semaphore::MAX_PERMITS));
+        Self(Arc::new(Shared { judge, limits, places, last_resort: reply::last_resort() }))
+    }
+}
+
+impl<J> Clone for CheckService<J> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<J: Judge> NamedService for CheckService<J> {
+    const NAME: &'static str = SERVICE;
+}
+
+impl<J: Judge> Service<Request<Body>> for CheckService<J> {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    /// Always ready: a call that waited here would wait unanswered.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if request.uri().path() != CHECK {
+            return Box::pin(async { Ok(tonic::Status::unimplemented("no such method").into_http()) });
+        }
+        // Both clocks start before tonic's own, which turns a deadline that has passed into a gRPC error.
+        let arrival = Instant::now();
+        let patience = Patience::starting_now(&self.0.limits, request.headers());
+        let shared = Arc::clone(&self.0);
+        let last_resort = shared.last_resort.clone();
+        let mut answer = Box::pin(async move { shared.reply(request, patience, arrival).await });
+        Box::pin(poll_fn(move |context| {
+            let frame = match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(frame)) => frame,
+                Err(_panic) => {
+                    tracing::error!("a refusal made the service panic too: a plain 503 was sent");
+                    last_resort.clone()
+                }
+            };
+            Poll::Ready(Ok(reply::response(frame)))
+        }))
+    }
+}
+
+impl<J: Judge> Shared<J> {
+    /// The encoded answer to one call.
+    async fn reply(&self, request: Request<Body>, patience: Patience, arrival: Instant) -> Bytes {
+        let Ok(_place) = self.places.try_acquire() else { return self.refuse(Reason::Overloaded, arrival) };
+        let (head, body) = request.into_parts();
+        if head.method != Method::POST {
+            return self.refuse(Reason::MalformedRequest, arrival);
+        }
+        let message = match read_message(body, self.limits.max_request_bytes, patience).await {
+            Ok(message) => message,
+            Err(reason) => return self.refuse(reason, arrival),
+        };
+        let peer = head.extensions.get::<ProxyPeer>().map(|ProxyPeer(peer)| &**peer);
+        // Nothing that a panic leaves half done is looked at again: the judge guards what it shares.
+        let judged = catch_unwind(AssertUnwindSafe(|| self.decide(message, peer, arrival)));
+        judged.unwrap_or_else(|_panic| {
+            tracing::error!("a call made the service panic and was denied");
+            self.refuse(Reason::Internal, arrival)
+        })
+    }
+
+    /// Bytes in, bytes out.
+    fn decide(&self, message: Bytes, peer: Option<&str>, arrival: Instant) -> Bytes {
+        let Ok(message) = CheckRequest::decode(message) else { return self.refuse(Reason::MalformedRequest, arrival) };
+        let question = attributes::read(&message, peer);
+        reply::frame(&self.judge.judge(question.as_ref().map_err(|reason| *reason), arrival))
+    }
+
+    /// There is no question to decide, only a reason.
+    fn refuse(&self, reason: Reason, arrival: Instant) -> Bytes {
+        reply::frame(&self.judge.judge(Err(reason), arrival))
+    }
+}
