@@ -18,7 +18,7 @@ awk '/^test result: / {
     }
     END {
         printf "\n%d passed, %d failed", passed, failed
-        if (ignored) printf ", %d ignored", ignored
+        if (ignored) printf ", %d skipped", ignored
         print ""
     }' "$output"
 exit "$(cat "$status")"
