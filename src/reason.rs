@@ -13,7 +13,7 @@ use std::fmt;
 pub enum Reason {
     /// No trust table is in force yet.
     NotReady,
-    /// More calls at once than `--max-concurrent` allows.
+    /// More calls at once than `--max-concurrent` allows, or a message that did not arrive in time.
     Overloaded,
     /// The message from the proxy cannot be read as one request.
     MalformedRequest,
@@ -206,7 +206,11 @@ impl Reason {
         use Class::{InsufficientScope, InvalidRequest, InvalidToken, Unauthorized, Unavailable};
         match self {
             Self::NotReady => ("not_ready", Unavailable, "no trust table is in force yet"),
-            Self::Overloaded => ("overloaded", Unavailable, "more calls at once than the configured limit"),
+            Self::Overloaded => (
+                "overloaded",
+                Unavailable,
+                "more calls at once than can be served, or a call that did not arrive in time",
+            ),
             Self::MalformedRequest => {
                 ("malformed_request", InvalidRequest, "the request cannot be read in exactly one way")
             }

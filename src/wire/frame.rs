@@ -70,7 +70,8 @@ pub(super) fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
 ///
 /// # Errors
 /// [`Reason::MalformedRequest`]: no message, half a message, more than one, a compressed one, one that is too
-/// large, a stream that breaks, or one that takes longer than `patience`.
+/// large, or a stream that breaks. [`Reason::Overloaded`]: it did not arrive within `patience`; nobody can say
+/// whose fault that is, and 503 is the answer that invites to try again.
 pub(super) async fn read_message<B>(mut body: B, max: usize, patience: Patience) -> Result<Bytes, Reason>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -111,7 +112,7 @@ where
         frame = timeout_at(until, body.frame()).await;
     }
     match frame {
-        Err(_late) => Err(UNREADABLE),
+        Err(_late) => Err(Reason::Overloaded),
         Ok(None) => Ok(None),
         Ok(Some(Err(_broken))) => Err(UNREADABLE),
         Ok(Some(Ok(frame))) => Ok(Some(frame.into_data().unwrap_or_default())),
@@ -258,7 +259,7 @@ mod tests {
             tokio_stream::once(Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"\0\0\0"))))
                 .chain(tokio_stream::pending()),
         );
-        assert_eq!(read_message(Box::pin(silent), 1024, patience()).await, Err(Reason::MalformedRequest));
+        assert_eq!(read_message(Box::pin(silent), 1024, patience()).await, Err(Reason::Overloaded));
         assert!((50..60).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     }
 
@@ -270,7 +271,7 @@ mod tests {
             .throttle(Duration::from_millis(40))
             .map(|byte| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![byte]))));
         let body = StreamBody::new(start.chain(drip));
-        assert_eq!(read_message(Box::pin(body), 1024, patience()).await, Err(Reason::MalformedRequest));
+        assert_eq!(read_message(Box::pin(body), 1024, patience()).await, Err(Reason::Overloaded));
         assert!((5000..5100).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     }
 
