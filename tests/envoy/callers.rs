@@ -46,9 +46,9 @@ fn a_grpc_caller_is_refused_with_a_grpc_status() {
     assert_eq!(code(&[]), Code::Unauthenticated);
     assert_eq!(code(&[bearer(world.ci.token(SUBJECT, API))]), Code::Unauthenticated);
     assert_eq!(code(&[bearer(world.ci.token("repo:acme/other", "https://grpc.acme.test"))]), Code::PermissionDenied);
+    assert_eq!(code(&[bearer(world.hanging.token(SUBJECT, "https://grpc.acme.test"))]), Code::Unavailable);
     // Envoy would turn 400 into INTERNAL, which reads as a server's fault and is retried.
     assert_eq!(code(&[token.clone(), token]), Code::PermissionDenied);
-    assert_eq!(code(&[bearer(world.hanging.token(SUBJECT, "https://grpc.acme.test"))]), Code::PermissionDenied);
 }
 
 /// Opens a WebSocket through Envoy; after a 101 the connection is left to `talk`.

@@ -8,19 +8,34 @@ use std::thread;
 
 use serde_json::json;
 
+use crate::support::eventually;
 use crate::support::http::{Request, connect};
 use crate::support::upstream::Echo;
 use crate::world::{API, SUBJECT, World, api, mark, world};
 
-/// Sends what the closure makes of a marked request; it must be refused, by credence or by Envoy itself.
+/// Sends what the closure makes of a marked request, which has to be refused. Gives the status, if there was one.
 fn stays_out(world: &World, listener: &str, what: &str, bend: impl FnOnce(Request) -> Request) -> Option<u16> {
+    attempt(world, listener, what, bend).0
+}
+
+/// Like [`stays_out`], and it was a verdict of credence that kept it out. Which one is not asked: a machine that is
+/// very busy may be too slow to read a large question in time, and that is a refusal too.
+fn gets_a_verdict(world: &World, listener: &str, what: &str, bend: impl FnOnce(Request) -> Request) {
+    let (status, mark) = attempt(world, listener, what, bend);
+    assert!(matches!(status, Some(400 | 401)), "{what} on {listener}: {status:?}");
+    let line = world.envoy.access(&mark);
+    let told = (&line["details"], &line["metadata"]["credence"]["decision"]);
+    assert_eq!(told, (&json!("ext_authz_denied"), &json!("deny")), "{line}");
+}
+
+fn attempt(world: &World, listener: &str, what: &str, bend: impl FnOnce(Request) -> Request) -> (Option<u16>, String) {
     let mark = mark();
     let forged = api("POST", "/v1/x", &mark).header("x-credence-subject", "forged");
     let answer = bend(forged).try_send(world.envoy.address(listener)).ok();
     assert!(!world.upstream.saw(&mark), "{what} got through on {listener}");
     let status = answer.map(|response| response.status);
     assert!(status.is_none_or(|status| status >= 400), "{what} on {listener}: {status:?}");
-    status
+    (status, mark)
 }
 
 const OPEN: [&str; 3] = ["open", "open-raw", "open-body"];
@@ -62,38 +77,36 @@ fn garbage_that_is_base64_and_almost_json_gets_a_verdict() {
 fn a_hundred_kilobytes_of_headers_get_a_verdict() {
     let world = world();
     for listener in OPEN {
-        let one = stays_out(&world, listener, "one header of 100 kB", |request| {
+        gets_a_verdict(&world, listener, "one header of 100 kB", |request| {
             request.header("x-large", "a".repeat(100_000))
         });
-        assert_eq!(one, Some(401), "{listener}");
-        let token = stays_out(&world, listener, "a token of 100 kB", |request| request.bearer("a".repeat(100_000)));
-        assert_eq!(token, Some(401), "{listener}");
-        let large = stays_out(&world, listener, "3 MB of headers", |request| {
+        gets_a_verdict(&world, listener, "a token of 100 kB", |request| request.bearer("a".repeat(100_000)));
+        gets_a_verdict(&world, listener, "3 MB of headers", |request| {
             (0..30).fold(request, |request, n| request.header(&format!("x-large-{n}"), "a".repeat(100_000)))
         });
-        assert_eq!(large, Some(401), "{listener}");
-        let many = stays_out(&world, listener, "5,000 headers", |request| {
+        gets_a_verdict(&world, listener, "5,000 headers", |request| {
             (0..5_000).fold(request, |request, n| request.header(&format!("x-{n}"), "a"))
         });
-        assert_eq!(many, Some(400), "{listener}: more than 4,096 headers are no request");
     }
 }
 
 #[test]
 fn a_large_body_gets_a_verdict() {
     let world = world();
-    let three = stays_out(&world, "open-body", "a body of 3 MB", |request| request.body(vec![b'a'; 3_000_000]));
-    assert_eq!(three, Some(401));
+    gets_a_verdict(&world, "open-body", "a body of 3 MB", |request| request.body(vec![b'a'; 3_000_000]));
     // More than `--max-request-bytes`: the question does not fit, and is refused without being read.
-    let seventeen = stays_out(&world, "open-body", "a body of 17 MiB", |request| request.body(vec![b'a'; 17 << 20]));
-    assert!(seventeen.is_some_and(|status| status >= 400), "{seventeen:?}");
+    gets_a_verdict(&world, "open-body", "a body of 17 MiB", |request| request.body(vec![b'a'; 17 << 20]));
 }
 
 #[test]
 fn a_large_body_with_a_good_token_passes_whole() {
     let world = world();
-    let request = api("POST", "/v1/x", &mark()).bearer(world.ci.token(SUBJECT, API)).body(vec![b'a'; 3_000_000]);
-    let response = request.send(world.envoy.address("open-body"));
+    // Again and again, because on a machine that is very busy a question of 3 MB may come too slowly to be believed.
+    let response = eventually("a body of 3 MB to pass", || {
+        let request = api("POST", "/v1/x", &mark()).bearer(world.ci.token(SUBJECT, API)).body(vec![b'a'; 3_000_000]);
+        let response = request.send(world.envoy.address("open-body"));
+        (response.status != 400).then_some(response)
+    });
     assert_eq!(Echo::of(&response).one("content-length"), "3000000");
     assert_eq!(response.json()["body_length"], 3_000_000);
 }

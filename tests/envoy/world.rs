@@ -109,6 +109,7 @@ grants:
   ci-health: {issuer: ci, resource: health, subject: "repo:acme/payments", methods: [POST], paths: [/grpc.health.v1.Health/Check]}
   ci-chat: {issuer: ci, resource: chat, subject: "repo:acme/payments", methods: [GET], paths: [/room]}
   ci-payments: {issuer: ci, resource: payments, subject: "repo:acme/payments", methods: [GET], paths: any}
+  ci-refunds: {issuer: ci, resource: refunds, subject: "repo:acme/payments", methods: [GET], paths: any}
 "#;
 
 fn build() -> World {

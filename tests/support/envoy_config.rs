@@ -144,6 +144,8 @@ impl Listener {
         }
         json!({
             "name": self.name,
+            // More than Envoy's own 1 MiB, so that a large body reaches the filter and not Envoy's limit.
+            "per_connection_buffer_limit_bytes": 64 << 20,
             "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
             "filter_chains": [{"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}],
         })
