@@ -63,6 +63,13 @@ impl Diagnostic {
         self
     }
 
+    /// Leaves out the text of the line, which may be a secret, and keeps the place.
+    #[must_use]
+    pub fn hidden(mut self) -> Self {
+        self.excerpt = None;
+        self
+    }
+
     /// The rule.
     pub const fn code(&self) -> Code {
         self.code

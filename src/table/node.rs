@@ -4,16 +4,16 @@ use super::Span;
 
 /// A value of the tree.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
+pub(crate) struct Node {
     /// What it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Where it stands. For a block map or list: its first line.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// What a value is.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A single value; its text as it was written, quotes and escapes resolved.
     Scalar {
         /// The text: also of numbers, so that `1.10` can be shown as it stands.
@@ -31,16 +31,16 @@ pub enum Kind {
 
 /// A key of a map: always a string.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     /// The text.
-    pub text: Box<str>,
+    pub(crate) text: Box<str>,
     /// Where it stands.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// The type of a scalar, by the YAML 1.2 core schema: `no`, `on` and `1_000` are strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Type {
+pub(crate) enum Type {
     /// Anything else, and everything quoted.
     String,
     /// `null`, `~` or nothing.
@@ -55,7 +55,7 @@ pub enum Type {
 
 impl Type {
     /// The type of a plain (unquoted) scalar: YAML 1.2.2 §10.3.2.
-    pub fn of_plain(text: &str) -> Self {
+    pub(crate) fn of_plain(text: &str) -> Self {
         match text {
             "" | "~" | "null" | "Null" | "NULL" => Self::Null,
             "true" | "True" | "TRUE" => Self::Boolean(true),
@@ -93,7 +93,7 @@ impl Type {
 
 impl Node {
     /// What it is, with an article, for messages.
-    pub const fn what(&self) -> &'static str {
+    pub(crate) const fn what(&self) -> &'static str {
         match &self.kind {
             Kind::Scalar { of: Type::String, .. } => "a string",
             Kind::Scalar { of: Type::Null, .. } => "nothing (null)",
@@ -106,7 +106,7 @@ impl Node {
     }
 
     /// The members of a map.
-    pub fn members(&self) -> Option<&[(Key, Self)]> {
+    pub(crate) fn members(&self) -> Option<&[(Key, Self)]> {
         match &self.kind {
             Kind::Map(members) => Some(members),
             _ => None,
@@ -114,7 +114,7 @@ impl Node {
     }
 
     /// The value of one member of a map.
-    pub fn member(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn member(&self, name: &str) -> Option<&Self> {
         self.members()?.iter().find(|(key, _)| &*key.text == name).map(|(_, value)| value)
     }
 }

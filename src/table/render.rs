@@ -169,7 +169,12 @@ pub(super) fn render(finding: &Diagnostic, colour: bool) -> String {
     let Some(site) = &finding.site else { return out };
     let Some(excerpt) = &finding.excerpt else {
         paint.put(&mut out, BLUE, " -->");
-        let _ = writeln!(out, " {}", clean(&site.file));
+        let _ = write!(out, " {}", clean(&site.file));
+        if site.line > 0 {
+            let _ = write!(out, ":{}:{}", site.line, site.column);
+        }
+        out.push('\n');
+        push_note(&mut out, &paint, &finding.label);
         push_help(&mut out, &paint, finding, 1);
         return out;
     };
@@ -188,6 +193,14 @@ pub(super) fn render(finding: &Diagnostic, colour: bool) -> String {
     out.push('\n');
     push_help(&mut out, &paint, finding, gutter);
     out
+}
+
+/// The label, where there is no underline to stand beside.
+fn push_note(out: &mut String, paint: &Paint, label: &str) {
+    if !label.is_empty() {
+        paint.put(out, BLUE, "  =");
+        let _ = writeln!(out, " note: {label}");
+    }
 }
 
 fn push_help(out: &mut String, paint: &Paint, finding: &Diagnostic, gutter: usize) {

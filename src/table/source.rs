@@ -202,7 +202,8 @@ impl Reader {
     fn problem(&mut self, name: &Arc<str>, message: impl AsRef<str>) {
         let message = message.as_ref();
         self.note(name, message.as_bytes());
-        self.problems.push(Diagnostic::about(Code::CR005, name, message));
+        let help = "the table is one file, or a directory of `*.yaml` and `*.yml` files, that this process may read";
+        self.problems.push(Diagnostic::about(Code::CR005, name, message).help(help));
     }
 
     /// Takes a name and what was found there into the digest.

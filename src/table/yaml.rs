@@ -17,7 +17,7 @@ const MAX_NODES: usize = 2_000_000;
 
 /// Reads one file as exactly one YAML document. The tree is there as far as it could be read; anything in the report
 /// refuses it. Every finding here is CR005, but for doubled keys (CR004) and keys that are no strings (CR002).
-pub fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Report) {
+pub(crate) fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Report) {
     let mut reader = Reader::new(file);
     reader.text();
     if !reader.report.refuses() || reader.cut_off {
@@ -65,7 +65,9 @@ impl<'a> Reader<'a> {
     fn text(&mut self) {
         let text = self.file.text();
         if text.trim().is_empty() {
-            self.report.push(Diagnostic::about(Code::CR005, self.file.name(), "the file is empty"));
+            let finding = Diagnostic::about(Code::CR005, self.file.name(), "the file is empty");
+            self.report
+                .push(finding.help("see that the file is complete: an empty file is never taken for an empty table"));
             return;
         }
         if text.starts_with('\u{feff}') {
@@ -112,7 +114,8 @@ impl<'a> Reader<'a> {
             }
         }
         if self.documents == 0 {
-            self.report.push(Diagnostic::about(Code::CR005, self.file.name(), "the file holds nothing but comments"));
+            let finding = Diagnostic::about(Code::CR005, self.file.name(), "the file holds nothing but comments");
+            self.report.push(finding.help("see that the file is complete, or give it another ending than `.yaml`"));
         }
     }
 
@@ -287,12 +290,18 @@ impl<'a> Reader<'a> {
     }
 
     fn syntax(&mut self, error: &ScanError) {
-        let span = self.span(*error.marker(), *error.marker());
+        let mut span = self.span(*error.marker(), *error.marker());
+        let text = self.file.text();
+        if text.get(span.start as usize..).is_none_or(|rest| rest.trim().is_empty()) {
+            // The parser stands behind the end; the last thing written is where the eye must go.
+            let last = text.trim_end().len();
+            span = Span::locate(text, last, last);
+        }
         let info = error.info();
         if info.contains("recursion limit") {
             return self.too_deep(span);
         }
-        let (message, help) = explain(info, self.file.text().get(span.start as usize..).unwrap_or_default());
+        let (message, help) = explain(info, text, text.get(span.start as usize..).unwrap_or_default().trim());
         self.push(span, &message, "", help);
     }
 
@@ -316,9 +325,13 @@ impl<'a> Reader<'a> {
 }
 
 /// What a syntax error of the parser means to the person who wrote the table, and what to do.
-fn explain(info: &str, rest: &str) -> (String, &'static str) {
+fn explain(info: &str, text: &str, rest: &str) -> (String, &'static str) {
     let first = rest.chars().next();
     match first {
+        _ if text.trim_start().starts_with('<') => (
+            String::from("this looks like HTML or XML, not YAML"),
+            "see where the file came from: an error page of a server?",
+        ),
         Some('*') if info.contains("anchor") => (
             String::from("a plain value cannot begin with `*`"),
             "quote it: `\"*.example.com\"` (YAML reads `*` as an alias, which is not allowed)",
@@ -338,6 +351,10 @@ fn explain(info: &str, rest: &str) -> (String, &'static str) {
         _ if info.contains("flow mapping") => {
             (String::from("a map that began with `{` is not closed, or a comma is missing"), "check the braces")
         }
+        None => (
+            String::from("the file ends inside a value"),
+            "see that the file is complete, and that every bracket and quote is closed",
+        ),
         _ => (format!("this is not YAML: {info}"), "check the indentation and the quotes around here"),
     }
 }

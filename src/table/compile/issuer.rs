@@ -73,7 +73,7 @@ impl<'a> Bench<'a> {
         if let Some((iss, place)) = written {
             plan.known = known_issuer(&iss);
             let sound = self.iss_form(&owner, &iss, place)
-                && self.own_profile(&owner, &plan, &iss, place)
+                && self.own_profile(&owner, &plan, place)
                 && self.iss_grammar(&owner, &mut plan, &iss, place);
             plan.origin = self.key_origin(&owner, draft, &iss, place, sound);
             plan.issuer = sound.then(|| Issuer::new(iss));
@@ -130,7 +130,7 @@ impl<'a> Bench<'a> {
             self.report(
                 Code::CR105,
                 place,
-                format!("the issuer of {owner} is a pattern"),
+                format!("the `iss` of {owner} is a pattern"),
                 "never matched as a pattern",
                 help,
             );
@@ -143,7 +143,7 @@ impl<'a> Bench<'a> {
                 self.report(
                     Code::CR102,
                     place,
-                    format!("the issuer of {owner} is on plain `http:`"),
+                    format!("the `iss` of {owner} is on plain `http:`"),
                     UrlFault::Plain.as_str(),
                     help,
                 );
@@ -158,16 +158,16 @@ impl<'a> Bench<'a> {
         };
         if let Some(fault) = fault {
             let help = "copy `iss` from a token or from `issuer` of the discovery document, byte for byte";
-            self.report(Code::CR103, place, format!("no token can have the issuer of {owner}"), fault, help);
+            self.report(Code::CR103, place, format!("no token can have the `iss` of {owner}"), fault, help);
         }
         fault.is_none()
     }
 
     /// An `iss` that belongs to a profile must name it (CR108).
-    fn own_profile(&mut self, owner: &str, plan: &IssuerPlan<'_>, iss: &str, place: &Place) -> bool {
+    fn own_profile(&mut self, owner: &str, plan: &IssuerPlan<'_>, place: &Place) -> bool {
         let (Some(known), Some(profile)) = (plan.known, plan.profile) else { return plan.profile.is_some() };
         let Some(wanted) = known.profile.filter(|wanted| *wanted != profile.name) else { return true };
-        let message = format!("the issuer of {owner} is {}, so it needs `profile: {wanted}`", known.operator);
+        let message = format!("the `iss` of {owner} is {}, so it needs `profile: {wanted}`", known.operator);
         let help = if Profile::find(wanted).is_some() {
             format!("write `profile: {wanted}`")
         } else {
@@ -177,7 +177,6 @@ impl<'a> Bench<'a> {
             )
         };
         let label = if plan.draft.profile.is_absent() { "no profile is named" } else { "another profile is named" };
-        let _ = iss;
         self.report(Code::CR108, place, message, label, help);
         false
     }
@@ -193,7 +192,7 @@ impl<'a> Bench<'a> {
                 true
             }
             Err(form) => {
-                let message = format!("no token of {} can have the issuer of {owner}", profile.name);
+                let message = format!("no token of {} can have the `iss` of {owner}", profile.name);
                 self.report(Code::CR103, place, message, "can never match", form);
                 false
             }

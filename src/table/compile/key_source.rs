@@ -52,7 +52,7 @@ impl Bench<'_> {
         } else if absent && sound {
             if judge(iss).is_err() {
                 let help = "write the exact URL of the issuer, or where its keys are: `jwksUri`, `jwks` or `jwksFile`";
-                let message = format!("the issuer of {owner} is no URL, so its keys cannot be discovered");
+                let message = format!("the `iss` of {owner} is no URL, so its keys cannot be discovered");
                 self.report(Code::CR103, place, message, "not a URL that begins with `https://`", help);
                 return None;
             }

@@ -133,15 +133,14 @@ impl<'a> Bench<'a> {
 
     /// Whether an entry of this name exists; CR003 if not.
     fn exists(&mut self, owner: &str, what: &str, name: &At<String>) -> bool {
-        let draft = self.draft;
-        let names: Vec<&str> = match what {
-            "issuer" => draft.issuers.iter().map(|entry| entry.name.value.as_str()).collect(),
-            _ => draft.resources.iter().map(|entry| entry.name.value.as_str()).collect(),
-        };
-        if names.contains(&name.value.as_str()) {
+        let names = if what == "issuer" { &self.draft.issuer_names } else { &self.draft.resource_names };
+        if names.contains(&name.value) {
             return true;
         }
-        let help = match nearest(&name.value, names.iter().copied()) {
+        if self.draft.torn {
+            return false;
+        }
+        let help = match nearest(&name.value, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None if names.is_empty() => format!("the table has no {what}s"),
             None => format!("add it under `{what}s`, or name one that is there"),

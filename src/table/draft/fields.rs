@@ -108,26 +108,21 @@ const SECTIONS: [(&str, &Schema); 3] = [
 /// A map whose field names are all known.
 pub(crate) struct Fields<'n> {
     members: &'n [(Key, Node)],
+    /// Fields that an unknown one was probably meant to be: nobody calls them missing as well.
+    meant: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
     /// Opens the value of `field`, a map, and reports every field that `schema` does not know.
     pub(crate) fn open(cx: &mut Cx<'_>, field: &str, node: &'n Node, schema: &Schema) -> Option<Self> {
         let members = super::read::map(cx, field, node)?;
-        for (key, _) in members {
-            if !schema.known.contains(&&*key.text) {
-                unknown(cx, key, schema);
-            }
-        }
-        Some(Self { members })
+        let unknown = members.iter().filter(|(key, _)| !schema.known.contains(&&*key.text));
+        let meant = unknown.filter_map(|(key, _)| unknown_field(cx, key, schema)).collect();
+        Some(Self { members, meant })
     }
 
     pub(crate) fn node(&self, name: &str) -> Option<&'n Node> {
         self.members.iter().find(|(key, _)| &*key.text == name).map(|(_, node)| node)
-    }
-
-    pub(crate) fn key(&self, name: &str) -> Option<&'n Key> {
-        self.members.iter().find(|(key, _)| &*key.text == name).map(|(key, _)| key)
     }
 
     /// Reads one field.
@@ -137,7 +132,9 @@ impl<'n> Fields<'n> {
         name: &'static str,
         read: impl FnOnce(&mut Cx<'_>, &'static str, &Node) -> Option<T>,
     ) -> Field<T> {
-        let Some(node) = self.node(name) else { return Field::Absent };
+        let Some(node) = self.node(name) else {
+            return if self.meant.contains(&name) { Field::Broken } else { Field::Absent };
+        };
         if matches!(node.kind, Kind::Refused) {
             return Field::Broken;
         }
@@ -148,21 +145,26 @@ impl<'n> Fields<'n> {
     }
 }
 
-fn unknown(cx: &mut Cx<'_>, key: &Key, schema: &Schema) {
+/// Reports a field that is not known here; gives the one that was probably meant.
+fn unknown_field(cx: &mut Cx<'_>, key: &Key, schema: &Schema) -> Option<&'static str> {
     let text = &*key.text;
     if schema.later.contains(&text) {
         let message = format!("field \"{text}\" of {} is not supported by this version yet", cx.owner);
         let help = "remove it: a field that cannot be honoured is never passed over";
-        return cx.report(Code::CR001, key.span, message, "not supported yet", help);
+        cx.report(Code::CR001, key.span, message, "not supported yet", help);
+        return None;
     }
-    let elsewhere = SECTIONS.iter().find(|(_, section)| section.known.contains(&text));
-    let help = match (nearest(text, schema.known.iter().chain(schema.later).copied()), elsewhere) {
+    let near = nearest(text, schema.known.iter().chain(schema.later).copied());
+    let elsewhere =
+        SECTIONS.iter().find_map(|(section, schema)| Some((section, nearest(text, schema.known.iter().copied())?)));
+    let help = match (near, elsewhere) {
         (Some(near), _) => format!("did you mean `{near}`?"),
-        (None, Some((section, _))) => format!("`{text}` is a field of `{section}`"),
+        (None, Some((section, near))) => format!("`{near}` is a field of `{section}`"),
         (None, None) => format!("the fields here are {}", list(schema.known)),
     };
     let message = format!("unknown field \"{text}\" in {}", cx.owner);
     cx.report(Code::CR001, key.span, message, "unknown field", help);
+    near
 }
 
 fn list(names: &[&str]) -> String {

@@ -7,7 +7,7 @@ use super::claims::{ClaimDraft, claim_key, claims, glob};
 use super::common::Common;
 use super::fields::{At, Cx, Field, Fields, Schema};
 use super::issuer::positive;
-use super::read::{is_any, list, map, methods, name, one_or_list, paths_or_any, prose, scope, text, wrong};
+use super::read::{is_any, list, map, methods, name, one_or_list, paths_or_any, prose, scope, text};
 use super::resource::audience;
 use super::times::start;
 use crate::claims::{ClaimKey, Glob};
@@ -135,12 +135,12 @@ fn mode(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Mode> {
         "enforce" => Some(Mode::Enforce),
         "shadow" => Some(Mode::Shadow),
         _ => {
-            wrong(
-                cx,
-                field,
-                node,
-                "`enforce` or `shadow`",
-                "a `shadow` grant is evaluated and logged, and never allows",
+            let help = "a `shadow` grant is evaluated and logged, and never allows";
+            cx.misfit(
+                node.span,
+                format!("`{field}` of {} must be `enforce` or `shadow`", cx.owner),
+                "no such mode",
+                help,
             );
             None
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Kind, Node, Type};
+use super::super::{Code, Diagnostic, Kind, Node, Type};
 use super::fields::Cx;
 use super::read::wrong;
 use crate::keys::KeySet;
@@ -29,24 +29,26 @@ pub(super) fn jwks(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<
     let set = match KeySet::parse(json.as_bytes()) {
         Ok(set) => set,
         Err(error) => {
-            cx.misfit(node.span, format!("`{field}` of {} cannot be read", cx.owner), error.to_string(), HELP);
+            hidden(cx, node, format!("`{field}` of {} cannot be read", cx.owner), &error.to_string(), HELP);
             return None;
         }
     };
     for ignored in set.ignored() {
         let message = format!("`{field}` of {} holds a key that cannot be used", cx.owner);
-        cx.misfit(
-            node.span,
-            message,
-            ignored.to_string(),
-            "remove the key or give its public half as the issuer publishes it",
-        );
+        let help = "remove the key, or give its public half as the issuer publishes it";
+        hidden(cx, node, message, &ignored.to_string(), help);
     }
     if set.is_empty() && set.ignored().is_empty() {
         cx.misfit(node.span, format!("`{field}` of {} holds no key", cx.owner), "an empty set", HELP);
     }
     let canonical = serde_json::from_str::<serde_json::Value>(&json).ok()?.to_string();
     Some(Jwks { set: Arc::new(set), canonical })
+}
+
+/// What stands there may be a private key: the line is not shown.
+fn hidden(cx: &mut Cx<'_>, node: &Node, message: String, label: &str, help: &str) {
+    let finding = Diagnostic::at(Code::CR002, &cx.place(node.span), message).label(label).help(help);
+    cx.report.push(finding.hidden());
 }
 
 fn to_json(node: &Node) -> Option<serde_json::Value> {

@@ -11,14 +11,13 @@ mod read;
 mod resource;
 mod times;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(super) use claims::ClaimDraft;
-pub(super) use common::Common;
 pub(super) use fields::{At, Cx, Field, nearest};
 pub(super) use grant::{GrantDraft, Subject};
-pub(super) use issuer::{IssuerDraft, Jwks};
+pub(super) use issuer::IssuerDraft;
 pub(super) use resource::{AnonymousDraft, ResourceDraft};
 
 use super::yaml::parse;
@@ -33,12 +32,17 @@ pub(super) struct Draft {
     pub(super) issuers: Vec<IssuerDraft>,
     pub(super) resources: Vec<ResourceDraft>,
     pub(super) grants: Vec<GrantDraft>,
+    /// Names of issuers and of resources that were seen, readable entries or not.
+    pub(super) issuer_names: BTreeSet<String>,
+    pub(super) resource_names: BTreeSet<String>,
+    /// Whether a file or section could not be read, so that a name may be missing only for that.
+    pub(super) torn: bool,
 }
 
 /// Reads every file, and reports everything that is wrong with each by itself.
 pub(super) fn read(sources: &Sources, report: &mut Report) -> Draft {
     report.append(sources.problems().clone());
-    let mut draft = Draft::default();
+    let mut draft = Draft { torn: report.refuses(), ..Draft::default() };
     let mut tables = 0;
     for file in sources.files() {
         if draft.file(file, sources.is_directory(), report) {
@@ -66,9 +70,15 @@ impl Draft {
     fn file(&mut self, file: &Arc<SourceFile>, in_directory: bool, report: &mut Report) -> bool {
         let (root, mut found) = parse(file);
         let Some(root) = root else {
+            self.torn = true;
             report.append(found);
             return true;
         };
+        if root.members().is_none() && found.refuses() {
+            self.torn = true;
+            report.append(found);
+            return true;
+        }
         let mut cx = Cx::new(file, &mut found, String::from("the table"));
         match head::judge(&mut cx, &root, in_directory) {
             Belongs::Elsewhere => return false,
@@ -81,9 +91,19 @@ impl Draft {
 
     fn sections(&mut self, cx: &mut Cx<'_>, root: &Node) {
         let Some(fields) = Fields::open(cx, "the table", root, &TABLE) else { return };
+        self.torn |= self.note_names(&fields).is_none();
         self.issuers.extend(entries(cx, &fields, "issuers", "issuer", IssuerDraft::read));
         self.resources.extend(entries(cx, &fields, "resources", "resource", ResourceDraft::read));
         self.grants.extend(entries(cx, &fields, "grants", "grant", GrantDraft::read));
+    }
+
+    /// Keeps the names of both sections; `None` where one of them is no map.
+    fn note_names(&mut self, fields: &Fields<'_>) -> Option<()> {
+        for (section, names) in [("issuers", &mut self.issuer_names), ("resources", &mut self.resource_names)] {
+            let Some(node) = fields.node(section) else { continue };
+            names.extend(node.members()?.iter().map(|(key, _)| key.text.to_string()));
+        }
+        Some(())
     }
 }
 

@@ -89,7 +89,9 @@ pub(super) fn list<T>(
 ) -> Option<Vec<At<T>>> {
     let Kind::List(nodes) = &node.kind else {
         let help = match &node.kind {
-            Kind::Scalar { text, of } if *of != Type::Null => format!("write a list: `{field}: [{text}]`"),
+            Kind::Scalar { text, of } if *of != Type::Null => {
+                format!("write a list: `{field}: [{}]`", text.split_whitespace().collect::<Vec<_>>().join(", "))
+            }
             _ => format!("write a list: `{field}: [first, second]`"),
         };
         wrong(cx, field, node, "a list", &help);

@@ -179,8 +179,13 @@ fn anonymous(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<AnonymousDraft
         (Field::Given(methods), Field::Absent) => Some(methods.value),
         (Field::Absent, Field::Given(At { value: true, .. })) => None,
         (Field::Broken, _) | (_, Field::Broken) => return None,
+        (Field::Given(_), _) => {
+            let help = "keep one: `preflight: true` means exactly the CORS preflights, whose method is OPTIONS";
+            cx.misfit(node.span, "an open place has `methods` or `preflight`, not both", "", help);
+            return None;
+        }
         _ => {
-            let help = "write `methods: [GET]`, or `preflight: true` for CORS preflights, and not both";
+            let help = "write `methods: [GET]`, or `preflight: true` for CORS preflights";
             cx.missing(node.span, "anonymous.methods", help);
             return None;
         }

@@ -1,0 +1,56 @@
+//! Typical mistakes in a table, and what is said about each.
+//!
+//! `tests/corpus/mistakes/NAME.yaml` (or a directory `NAME`) has beside it `NAME.txt`, the diagnostics as `check` prints
+//! them. Write them anew with `UPDATE_CORPUS=1 cargo test --test mistakes`, and read every one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use credence::clock::Time;
+use credence::keys::LiveKeys;
+use credence::table::{Compiled, Sources, compile};
+
+const CORPUS: &str = "tests/corpus/mistakes";
+
+fn judge(path: &Path) -> Compiled {
+    let now = Time::from_rfc3339("2026-11-21T12:00:00Z").unwrap();
+    compile(&Sources::read(path), now, |need| Arc::new(LiveKeys::unfetched(need.rules)))
+}
+
+fn tables() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(CORPUS).unwrap().map(|entry| entry.unwrap().path());
+    let mut tables: Vec<_> =
+        entries.filter(|path| path.extension().is_none_or(|extension| extension != "txt")).collect();
+    tables.sort();
+    tables
+}
+
+#[test]
+fn every_mistake_is_told_as_it_is_written_down() {
+    let update = std::env::var_os("UPDATE_CORPUS").is_some();
+    let mut wrong = Vec::new();
+    for table in tables() {
+        let Compiled { snapshot, report } = judge(&table);
+        let said = format!("{}\n{}\n", report.render(false), report.summary());
+        assert_eq!(snapshot.is_none(), report.refuses(), "{}", table.display());
+        assert!(!report.is_empty(), "{} is no mistake", table.display());
+        let expected = table.with_extension("txt");
+        if update {
+            std::fs::write(&expected, &said).unwrap();
+        } else if std::fs::read_to_string(&expected).ok().as_deref() != Some(said.as_str()) {
+            wrong.push(format!("{}:\n{said}", table.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\nUPDATE_CORPUS=1 writes them anew", wrong.join("\n"));
+}
+
+#[test]
+fn every_mistake_has_a_help_and_a_place() {
+    for table in tables() {
+        for finding in judge(&table).report.sorted() {
+            let said = finding.render(false);
+            assert!(finding.site().is_some(), "{said}");
+            assert!(finding.help_text().is_some_and(|help| !help.is_empty()), "{said}");
+        }
+    }
+}
