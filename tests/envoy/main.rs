@@ -12,6 +12,7 @@ mod allow;
 mod assumptions;
 mod callers;
 mod deny;
+mod example;
 mod hostile;
 mod paths;
 mod reload;

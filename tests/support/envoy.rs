@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -37,11 +37,21 @@ fn binary() -> PathBuf {
 impl Envoy {
     /// Starts one and waits until it is live.
     pub fn start(listeners: &[Listener], clusters: &[Cluster]) -> Self {
+        Self::run("envoy.json", |access_log| format!("{:#}", bootstrap(listeners, clusters, access_log)))
+    }
+
+    /// Starts one with a configuration written by hand, as YAML without `admin`; ports 0 are chosen by the system.
+    pub fn start_by_hand(yaml: &str) -> Self {
+        let admin = "admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}";
+        Self::run("envoy.yaml", |_| format!("{yaml}\n{admin}\n"))
+    }
+
+    fn run(name: &str, config: impl FnOnce(&Path) -> String) -> Self {
         let dir = super::scratch();
         let at = |name: &str| dir.path().join(name);
-        let (config, admin_file, access_log) = (at("envoy.json"), at("admin"), at("access.jsonl"));
-        std::fs::write(&config, serde_json::to_vec_pretty(&bootstrap(listeners, clusters, &access_log)).unwrap())
-            .unwrap();
+        let (path, admin_file, access_log) = (at(name), at("admin"), at("access.jsonl"));
+        std::fs::write(&path, config(&access_log)).unwrap();
+        let config = path;
         let path = |path: &PathBuf| path.display().to_string();
         let mut process = Process::start(
             binary(),

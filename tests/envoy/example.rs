@@ -1,0 +1,54 @@
+//! The configuration that the README shows is the one that is tested here, byte for byte but for the ports.
+
+use crate::support::envoy::Envoy;
+use crate::support::upstream::{Echo, MARK};
+use crate::world::{API, API_HOST, SUBJECT, World, mark, world};
+
+use crate::support::http::Request;
+
+const EXAMPLE: &str = include_str!("../../examples/envoy/envoy.yaml");
+
+fn envoy(world: &World) -> Envoy {
+    let port = |address: &str| address.rsplit(':').next().unwrap().to_owned();
+    let config = EXAMPLE
+        .replace("port_value: 9191", &format!("port_value: {}", port(world.credence.grpc())))
+        .replace("port_value: 8080", &format!("port_value: {}", world.upstream.address().port()))
+        .replace("port_value: 10000", "port_value: 0");
+    Envoy::start_by_hand(&config)
+}
+
+#[test]
+fn the_example_hands_on_the_pair_and_takes_away_the_credential_and_the_overrides() {
+    let world = world();
+    let envoy = envoy(&world);
+    let request =
+        Request::new("GET", "/v1/x").host(API_HOST).header(MARK, &mark()).bearer(world.ci.token(SUBJECT, API));
+    let request =
+        request.header("x-credence-realm", "forged").header("x-original-url", "/admin").header("cookie", "a=1");
+    let echo = Echo::of(&request.send(envoy.address("ingress")));
+    assert_eq!(echo.one("x-credence-issuer"), world.ci.url());
+    assert_eq!(echo.one("x-credence-subject"), SUBJECT);
+    assert_eq!(echo.one("cookie"), "a=1");
+    for gone in ["authorization", "x-credence-realm", "x-original-url"] {
+        assert!(echo.all(gone).is_empty(), "{gone}");
+    }
+}
+
+#[test]
+fn the_example_refuses_what_is_not_granted_and_headers_with_underscores() {
+    let world = world();
+    let envoy = envoy(&world);
+    let call = || Request::new("GET", "/v1/x").host(API_HOST).header(MARK, &mark());
+    assert_eq!(call().send(envoy.address("ingress")).status, 401);
+    let forged = call().bearer(world.ci.token(SUBJECT, API)).header("x_credence_subject", "forged");
+    assert_eq!(forged.send(envoy.address("ingress")).status, 400);
+}
+
+#[test]
+fn the_readme_shows_this_very_filter() {
+    let readme = include_str!("../../README.md");
+    let start = EXAMPLE.find("          - name: envoy.filters.http.ext_authz").unwrap();
+    let end = EXAMPLE.find("          - name: envoy.filters.http.router").unwrap();
+    let shown: String = EXAMPLE[start..end].lines().map(|line| format!("{}\n", &line[10..])).collect();
+    assert!(readme.contains(&shown), "README.md does not hold:\n{shown}");
+}
