@@ -3,6 +3,8 @@
 //! `tests/corpus/mistakes/NAME.yaml` (or a directory `NAME`) has beside it `NAME.txt`, the diagnostics as `check` prints
 //! them. Write them anew with `UPDATE_CORPUS=1 cargo test --test mistakes`, and read every one.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

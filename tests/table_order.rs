@@ -1,5 +1,7 @@
 //! The order of a table and its files has no say: neither in the digest of its meaning nor in any verdict.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
 use std::sync::Arc;
 
 use base64::Engine as _;

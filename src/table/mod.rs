@@ -9,10 +9,12 @@ mod diagnostic;
 mod draft;
 mod live;
 mod node;
+mod offsets;
 mod place;
 mod render;
 mod snapshot;
 mod source;
+mod syntax;
 mod watch;
 mod yaml;
 

@@ -11,6 +11,9 @@ const WIDTH: usize = 100;
 /// Columns of source shown before the span when the line is cut.
 const BEFORE: usize = 40;
 
+/// Bytes of source looked at on each side of the start of a span.
+const WINDOW: usize = 2048;
+
 /// The part of a line that is shown, ready to print: no tabs, no control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Excerpt {
@@ -25,8 +28,9 @@ impl Excerpt {
     /// Cuts the line of `span` out of `text`; of several lines the first.
     pub(super) fn cut(text: &str, span: Span) -> Self {
         let start = floor(text, span.start as usize);
-        let before = text.get(..start).unwrap_or_default();
-        let rest = text.get(start..).unwrap_or_default();
+        // Only so much is looked at: a line may be as long as the file, and there may be a thousand findings in it.
+        let before = text.get(floor(text, start.saturating_sub(WINDOW))..start).unwrap_or_default();
+        let rest = text.get(start..floor(text, start + WINDOW)).unwrap_or_default();
         let line_before = before.rsplit(['\n', '\r']).next().unwrap_or_default();
         let line_rest = rest.split(['\n', '\r']).next().unwrap_or_default();
         let length = (span.end as usize).saturating_sub(start);

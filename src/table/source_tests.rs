@@ -109,3 +109,28 @@ fn a_stable_read_is_what_two_looks_agree_on() {
     let sources = Sources::read_stable(&path, Duration::ZERO, 2).unwrap();
     assert_eq!(sources, Sources::read(&path));
 }
+
+#[test]
+fn a_path_that_changes_with_each_look_is_never_taken() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("trust.yaml");
+    fs::write(&path, "whole\n").unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // A writer that never holds still: every version differs from the one before and is half of something.
+        scope.spawn(|| {
+            let mut number = 0_u64;
+            while !done.load(Ordering::Relaxed) {
+                number += 1;
+                let new = dir.path().join(".new");
+                fs::write(&new, format!("half {number}")).unwrap();
+                fs::rename(&new, &path).unwrap();
+            }
+        });
+        let taken = Sources::read_stable(&path, Duration::from_millis(20), 5);
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(taken, Err(Unstable));
+    });
+    assert!(Sources::read_stable(&path, Duration::ZERO, 2).is_ok());
+}

@@ -193,3 +193,51 @@ fn what_the_caller_has_taken_already_is_not_told_again() {
     drop(watcher);
     assert_eq!(told.iter().count(), 0);
 }
+
+/// The whole way of a reload: what cannot be compiled never takes the place of what can.
+#[test]
+fn a_half_written_table_keeps_the_last_good_one_and_is_told_once() {
+    use std::sync::Arc;
+
+    use super::super::{Compiled, Live, compile};
+    use crate::clock::Time;
+    use crate::keys::LiveKeys;
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("trust.yaml");
+    let table = |host: &str| {
+        format!(
+            "apiVersion: credence.dev/v1alpha1\nkind: TrustTable\nresources:\n  r: {{audience: r, hosts: [{host}]}}\n"
+        )
+    };
+    fs::write(&path, table("one.test")).unwrap();
+    let live = Arc::new(Live::empty());
+    let published = Arc::clone(&live);
+    let (tell, told) = mpsc::channel();
+    let reload = move |sources: Sources| {
+        let Compiled { snapshot, report } =
+            compile(&sources, Time::from_seconds(0.0), |need| Arc::new(LiveKeys::unfetched(need.rules)));
+        let said = match snapshot {
+            Some(snapshot) => published.publish(|_| snapshot).to_string(),
+            None => report.sorted()[0].code().to_string(),
+        };
+        tell.send(said).unwrap();
+    };
+    let pace = Pace { poll: Duration::from_secs(3600), ..Pace::default() };
+    let _watcher = Watcher::spawn(path.clone(), pace, &Sources::from_files([]), reload).unwrap();
+    let next = || told.recv_timeout(Duration::from_secs(30)).unwrap();
+    let host = || live.load().unwrap().resources.iter().next().unwrap().1.hosts[0].host.clone();
+    assert_eq!((next().as_str(), host().as_str()), ("1", "one.test"));
+    let put = |text: &str| {
+        fs::write(dir.path().join(".new"), text).unwrap();
+        fs::rename(dir.path().join(".new"), &path).unwrap();
+    };
+    for bad in ["", table("two.test").get(..90).unwrap(), table("two.test").trim_end(), "<html>\n", "kind: [\n"] {
+        put(bad);
+        let code = next();
+        assert!(code == "CR005" || code == "CR006", "{bad}: {code}");
+        assert_eq!(host(), "one.test");
+    }
+    put(&table("two.test"));
+    assert_eq!((next().as_str(), host().as_str()), ("2", "two.test"));
+}

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
 
+use super::offsets::Offsets;
 use super::place::narrow;
+use super::syntax::explain;
 use super::{Code, Diagnostic, Key, Kind, Node, Place, Report, SourceFile, Span, Type};
 use crate::name::is_forbidden_character;
 
@@ -18,7 +20,11 @@ const MAX_NODES: usize = 2_000_000;
 /// Reads one file as exactly one YAML document. The tree is there as far as it could be read; anything in the report
 /// refuses it. Every finding here is CR005, but for doubled keys (CR004) and keys that are no strings (CR002).
 pub(crate) fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Report) {
-    let mut reader = Reader::new(file);
+    parse_within(file, MAX_NODES)
+}
+
+fn parse_within(file: &Arc<SourceFile>, max_nodes: usize) -> (Option<Node>, Report) {
+    let mut reader = Reader::new(file, max_nodes);
     reader.text();
     if !reader.report.refuses() || reader.cut_off {
         reader.document();
@@ -43,12 +49,13 @@ struct Reader<'a> {
     cut_off: bool,
     open: Vec<(Open, Span)>,
     nodes: usize,
+    max_nodes: usize,
     documents: usize,
     root: Option<Node>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(file: &'a Arc<SourceFile>) -> Self {
+    fn new(file: &'a Arc<SourceFile>, max_nodes: usize) -> Self {
         Self {
             file,
             offsets: Offsets::new(file.text()),
@@ -56,6 +63,7 @@ impl<'a> Reader<'a> {
             cut_off: false,
             open: Vec::new(),
             nodes: 0,
+            max_nodes,
             documents: 0,
             root: None,
         }
@@ -149,10 +157,10 @@ impl<'a> Reader<'a> {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
         self.nodes += 1;
-        if self.nodes > MAX_NODES {
+        if self.nodes > self.max_nodes {
             self.push(
                 span,
-                &format!("more than {MAX_NODES} values in one file"),
+                &format!("more than {} values in one file", self.max_nodes),
                 "",
                 "split the table over several files",
             );
@@ -321,70 +329,6 @@ impl<'a> Reader<'a> {
             line: narrow(start.line()),
             column: narrow(start.col() + 1),
         }
-    }
-}
-
-/// What a syntax error of the parser means to the person who wrote the table, and what to do.
-fn explain(info: &str, text: &str, rest: &str) -> (String, &'static str) {
-    let first = rest.chars().next();
-    match first {
-        _ if text.trim_start().starts_with('<') => (
-            String::from("this looks like HTML or XML, not YAML"),
-            "see where the file came from: an error page of a server?",
-        ),
-        Some('*') if info.contains("anchor") => (
-            String::from("a plain value cannot begin with `*`"),
-            "quote it: `\"*.example.com\"` (YAML reads `*` as an alias, which is not allowed)",
-        ),
-        Some(character @ ('@' | '`' | '%')) if info.contains("unexpected character") => {
-            (format!("a plain value cannot begin with `{character}`"), "quote the value")
-        }
-        _ if info.contains("tab") => (String::from("a tab where YAML wants spaces"), "indent with spaces"),
-        _ if info.contains("mapping values are not allowed") => (
-            String::from("a `:` where no key can stand"),
-            "quote a value that holds `: `, or check the indentation of this line and the one above",
-        ),
-        _ if info.contains("quoted scalar") => (String::from("a quoted string is not closed"), "close the quote"),
-        _ if info.contains("flow sequence") => {
-            (String::from("a list that began with `[` is not closed, or a comma is missing"), "check the brackets")
-        }
-        _ if info.contains("flow mapping") => {
-            (String::from("a map that began with `{` is not closed, or a comma is missing"), "check the braces")
-        }
-        None => (
-            String::from("the file ends inside a value"),
-            "see that the file is complete, and that every bracket and quote is closed",
-        ),
-        _ => (format!("this is not YAML: {info}"), "check the indentation and the quotes around here"),
-    }
-}
-
-/// The parser counts characters; places are bytes.
-struct Offsets<'a> {
-    text: &'a str,
-    /// The byte of every 256th character, unless all characters are one byte.
-    marks: Vec<usize>,
-}
-
-const STRIDE: usize = 256;
-
-impl<'a> Offsets<'a> {
-    fn new(text: &'a str) -> Self {
-        let marks = if text.is_ascii() {
-            Vec::new()
-        } else {
-            text.char_indices().step_by(STRIDE).map(|(byte, _)| byte).collect()
-        };
-        Self { text, marks }
-    }
-
-    fn byte(&self, character: usize) -> usize {
-        if self.marks.is_empty() {
-            return character.min(self.text.len());
-        }
-        let Some(mark) = self.marks.get(character / STRIDE) else { return self.text.len() };
-        let rest = self.text.get(*mark..).unwrap_or_default();
-        rest.char_indices().nth(character % STRIDE).map_or(self.text.len(), |(byte, _)| mark + byte)
     }
 }
 

@@ -116,8 +116,8 @@ impl<'a> Bench<'a> {
             self.report(Code::CR002, &audience.place, message, "no `reason`", help);
         }
         let own = draft.resource.value();
-        let others = self.draft.resources.iter().filter(|resource| Some(&resource.name.value) != own);
-        let other = others.filter(|resource| resource.audience.value() == Some(&audience.value)).next();
+        let mut others = self.draft.resources.iter().filter(|resource| Some(&resource.name.value) != own);
+        let other = others.find(|resource| resource.audience.value() == Some(&audience.value));
         if let Some(other) = other {
             let finding = Diagnostic::at(
                 Code::CR133,

@@ -49,13 +49,11 @@ pub(super) fn read(sources: &Sources, report: &mut Report) -> Draft {
             tables += 1;
         }
     }
-    if let (Some(file), 0) = (sources.files().first(), tables) {
-        if !report.refuses() {
-            let directory = std::path::Path::new(&**file.name()).parent();
-            let name = directory.map_or_else(|| file.name().to_string(), |path| path.display().to_string());
-            let finding = Diagnostic::about(Code::CR006, &name.into(), "no file here has `kind: TrustTable`");
-            report.push(finding.help("a table begins with `apiVersion: credence.dev/v1alpha1` and `kind: TrustTable`"));
-        }
+    if let (Some(file), 0, false) = (sources.files().first(), tables, report.refuses()) {
+        let directory = std::path::Path::new(&**file.name()).parent();
+        let name = directory.map_or_else(|| file.name().to_string(), |path| path.display().to_string());
+        let finding = Diagnostic::about(Code::CR006, &name.into(), "no file here has `kind: TrustTable`");
+        report.push(finding.help("a table begins with `apiVersion: credence.dev/v1alpha1` and `kind: TrustTable`"));
     }
     draft.issuers = unique(draft.issuers, "issuer", |entry| &entry.name, report);
     draft.resources = unique(draft.resources, "resource", |entry| &entry.name, report);

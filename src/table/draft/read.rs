@@ -64,7 +64,7 @@ pub(super) fn text(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<String> 
 pub(super) fn prose(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<String> {
     match &node.kind {
         Kind::Scalar { text: lines, of: Type::String } if !lines.trim().is_empty() && lines.len() <= MAX_TEXT => {
-            Some(lines.replace(|character| is_forbidden_character(character), " "))
+            Some(lines.replace(is_forbidden_character, " "))
         }
         _ => text(cx, field, node),
     }

@@ -1,0 +1,36 @@
+//! Syntax errors in the words of whoever wrote the table.
+
+/// What a syntax error of the parser means to the person who wrote the table, and what to do.
+pub(super) fn explain(info: &str, text: &str, rest: &str) -> (String, &'static str) {
+    let first = rest.chars().next();
+    match first {
+        _ if text.trim_start().starts_with('<') => (
+            String::from("this looks like HTML or XML, not YAML"),
+            "see where the file came from: an error page of a server?",
+        ),
+        Some('*') if info.contains("anchor") => (
+            String::from("a plain value cannot begin with `*`"),
+            "quote it: `\"*.example.com\"` (YAML reads `*` as an alias, which is not allowed)",
+        ),
+        Some(character @ ('@' | '`' | '%')) if info.contains("unexpected character") => {
+            (format!("a plain value cannot begin with `{character}`"), "quote the value")
+        }
+        _ if info.contains("tab") => (String::from("a tab where YAML wants spaces"), "indent with spaces"),
+        _ if info.contains("mapping values are not allowed") => (
+            String::from("a `:` where no key can stand"),
+            "quote a value that holds `: `, or check the indentation of this line and the one above",
+        ),
+        _ if info.contains("quoted scalar") => (String::from("a quoted string is not closed"), "close the quote"),
+        _ if info.contains("flow sequence") => {
+            (String::from("a list that began with `[` is not closed, or a comma is missing"), "check the brackets")
+        }
+        _ if info.contains("flow mapping") => {
+            (String::from("a map that began with `{` is not closed, or a comma is missing"), "check the braces")
+        }
+        None => (
+            String::from("the file ends inside a value"),
+            "see that the file is complete, and that every bracket and quote is closed",
+        ),
+        _ => (format!("this is not YAML: {info}"), "check the indentation and the quotes around here"),
+    }
+}
