@@ -56,11 +56,8 @@ impl Stage {
         let mut out = format!("{} · {logged}", response.status);
         if let Some(miss) = line["near_miss"].get(0) {
             let failed: Vec<&str> = miss["failed"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            out.push_str(&format!(
-                " · nearest grant {}: {} differs",
-                miss["grant"].as_str().unwrap_or("?"),
-                failed.join(", ")
-            ));
+            let grant = miss["grant"].as_str().unwrap_or("?");
+            out.push_str(&format!(" · nearest grant {grant} differs in {}", failed.join(", ")));
         }
         self.line(right, sent, &out);
         if !right {
