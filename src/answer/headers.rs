@@ -108,10 +108,13 @@ pub(super) fn removals(
     let family = FAMILY.iter().map(|name| (*name).to_owned());
     let claims = occasion.forwardable.iter().map(|name| claim_header(name));
     let mut remove: Vec<String> = family.chain(claims).flat_map(|name| [name.replace('-', "_"), name]).collect();
-    remove.extend(request.headers.names().filter(|name| is_ours(name)).map(str::to_ascii_lowercase));
+    let seen =
+        |meant: fn(&str) -> bool| request.headers.names().filter(move |name| meant(name)).map(str::to_ascii_lowercase);
+    remove.extend(seen(is_ours));
     remove.extend(credential);
     if !resource.forward_overrides {
-        remove.extend(OVERRIDES.iter().map(|name| (*name).to_owned()));
+        remove.extend(OVERRIDES.iter().flat_map(|name| [name.replace('-', "_"), (*name).to_owned()]));
+        remove.extend(seen(is_override));
     }
     remove.retain(|name| !set.iter().any(|(key, _)| key == name));
     remove.sort_unstable();
@@ -119,10 +122,19 @@ pub(super) fn removals(
     remove
 }
 
-/// Whether some reader could take a header for one of ours: many replace `-` and `.` by `_` (CGI, RFC 3875 §4.1.18).
+/// Whether some reader could take a header for one of ours.
 fn is_ours(name: &str) -> bool {
-    let folded = |byte: u8| if matches!(byte, b'_' | b'.') { b'-' } else { byte.to_ascii_lowercase() };
-    name.bytes().map(folded).take(11).eq(b"x-credence-".iter().copied())
+    folded(name).take(11).eq(b"x-credence-".iter().copied())
+}
+
+/// Whether some reader could take a header for one that overrides method or URL.
+fn is_override(name: &str) -> bool {
+    OVERRIDES.iter().any(|meant| folded(name).eq(meant.bytes()))
+}
+
+/// A name as those read it who replace `-` and `.` by `_` (CGI, RFC 3875 §4.1.18), and without case.
+fn folded(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().map(|byte| if matches!(byte, b'_' | b'.') { b'-' } else { byte.to_ascii_lowercase() })
 }
 
 #[cfg(test)]
@@ -135,6 +147,7 @@ mod tests {
         for name in ["x-credence-subject", "X_Credence_Subject", "x.credence.subject", "x-credence_x", "x-credence-"] {
             assert!(is_ours(name), "{name}");
         }
+        assert!(is_override("X_HTTP_Method_Override") && !is_override("x-http-method-overrides"));
         for name in ["x-credence", "xcredence-subject", "y-credence-subject", "x-request-id"] {
             assert!(!is_ours(name), "{name}");
         }

@@ -53,7 +53,7 @@ impl Metadata {
 
     /// A caller whose signature stood is `verified`; what an unverified token said is `claimed`.
     pub(super) fn refused(&mut self, facts: &Facts<'_>) {
-        if let Some(issuer) = facts.issuer {
+        if let Some(issuer) = facts.vouching_issuer() {
             self.put("issuer_name", text(issuer.name.as_str()));
         }
         if let Some(principal) = &facts.verified {

@@ -20,7 +20,7 @@ use crate::proto::envoy::r#type::v3::HttpStatus;
 use crate::proto::google::rpc::Status;
 use crate::reason::{Accepted, Class, Reason};
 use crate::request::AuthzRequest;
-use crate::resource::Resource;
+use crate::resource::{Opened, Resource};
 use metadata::Metadata;
 
 /// What an answer needs besides the outcome.
@@ -76,7 +76,8 @@ pub fn allow(permit: &Permit<'_, Signed>, request: &AuthzRequest<'_>, occasion: 
 }
 
 /// Lets the request through without identity: the place is open to all, nothing was verified.
-pub fn open(resource: &Resource, request: &AuthzRequest<'_>, occasion: Occasion<'_>) -> CheckResponse {
+pub fn open(opened: Opened<'_>, request: &AuthzRequest<'_>, occasion: Occasion<'_>) -> CheckResponse {
+    let resource = opened.resource();
     let mut set = headers::decision_id(occasion);
     let metadata = Metadata::new(occasion, "allow", Accepted::Anonymous.code(), Some(resource));
     let credential = headers::credential(resource, request, &mut set);
@@ -124,7 +125,8 @@ pub fn refuse(
     let mut metadata = Metadata::new(occasion, "deny", reason.code(), facts.resource);
     metadata.refused(facts);
     CheckResponse {
-        status: Some(Status { code: class.grpc_code(), message: reason.code().to_owned() }),
+        // No message: some proxy could hand it on, and it would say the reason.
+        status: Some(Status { code: class.grpc_code(), message: String::new() }),
         http_response: Some(HttpResponse::DeniedResponse(DeniedHttpResponse {
             status: Some(HttpStatus { code: i32::from(status) }),
             headers: options(set),

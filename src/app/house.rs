@@ -81,6 +81,7 @@ impl House {
         now: Time,
     ) -> Walk<'s, Signed> {
         let finished = match (published, call) {
+            (_, Err(Reason::Internal)) => refused(Reason::Internal),
             (None, _) => refused(Reason::NotReady),
             (Some(_), Err(reason)) => refused(reason),
             (Some(published), Ok(request)) => walk(&published.snapshot, request, now, &mut Strict),
@@ -99,10 +100,10 @@ impl House {
     ) -> CheckResponse {
         match (&walk.outcome, request) {
             (Outcome::Allowed(permit), Some(request)) => answer::allow(permit, request, occasion),
-            (Outcome::Open(resource, _), Some(request)) => answer::open(resource, request, occasion),
+            (Outcome::Open(opened), Some(request)) => answer::open(*opened, request, occasion),
             (Outcome::Refused(reason), request) => answer::refuse(*reason, &walk.facts, request, occasion),
             // A yes without a question cannot come about; if it did, it would be a fault of ours.
-            (Outcome::Allowed(_) | Outcome::Open(..), None) => {
+            (Outcome::Allowed(_) | Outcome::Open(_), None) => {
                 answer::refuse(Reason::Internal, &walk.facts, None, occasion)
             }
         }
@@ -128,6 +129,7 @@ impl Judge for House {
         };
 
         let mut walk = self.walk(published, call, now);
+        let mut response = self.answer(&walk, request, occasion);
         let duration = arrival.elapsed();
         let record = line(
             &walk,
@@ -137,18 +139,19 @@ impl Judge for House {
                 duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
                 status: match walk.outcome {
                     Outcome::Refused(reason) => reason.class().http_status(request.is_some_and(AuthzRequest::is_grpc)),
-                    Outcome::Allowed(_) | Outcome::Open(..) => 200,
+                    Outcome::Allowed(_) | Outcome::Open(_) => 200,
                 },
                 request,
                 table: occasion.table.map(|(generation, sha256)| Table { generation, sha256 }),
             },
         );
-        let taken = self.log.take(record);
-        if taken.is_err() && self.when_full == WhenFull::Deny {
+        // The line is taken only when the answer stands; where it cannot be, the answer may have to fall.
+        if self.log.take(record).is_err() && self.when_full == WhenFull::Deny {
             walk.outcome = Outcome::Refused(Reason::LogUnavailable);
+            response = self.answer(&walk, request, occasion);
         }
         self.metrics.decided(&walk, duration);
-        self.answer(&walk, request, occasion)
+        response
     }
 }
 

@@ -1,5 +1,6 @@
 //! From files to a table in force, at the start and whenever they change.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,7 +26,15 @@ impl Reloader {
         let Some(snapshot) = snapshot else { return Err(StartError::Table(report.render(false))) };
         tell(&report);
         take(snapshot, &house, &keeper);
-        let changed = move |sources: Sources| reload(&sources, &house, &keeper);
+        let changed = move |sources: Sources| {
+            let reloaded = catch_unwind(AssertUnwindSafe(|| reload(&sources, &house, &keeper)));
+            if reloaded.is_err() {
+                tracing::error!(
+                    "a fault of credence kept the changed trust table from being taken, the old one serves on"
+                );
+                house.keep_old("a fault of credence: see its log".to_owned());
+            }
+        };
         let watcher = Watcher::spawn(path.to_owned(), Pace::default(), &sources, changed).map_err(StartError::Watch)?;
         Ok(Self { watcher })
     }

@@ -134,7 +134,8 @@ impl fmt::Display for Matcher {
 pub enum GlobFault {
     /// A lone `*` or `**`: matches whatever the issuer says.
     MatchesAll,
-    /// A star that does not stand after a separator, or after `-`, `_` or `.` inside a part.
+    /// A star that does not stand after a separator, or after `-`, `_` or `.` inside a part; or one in the first part
+    /// of several, which is where tenants and owners stand.
     Unanchored,
     /// `**` that is not a whole last part.
     DoubleStar,
@@ -146,7 +147,8 @@ impl fmt::Display for GlobFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::MatchesAll => "it matches every value",
-            Self::Unanchored => "`*` may stand after one of `/ : @`, or after `-`, `_` or `.` inside a part",
+            Self::Unanchored => "`*` may stand after one of `/ : @`, or after `-`, `_` or `.` inside a part, but not in the first part of several: \
+                 anyone could take a name that begins like it",
             Self::DoubleStar => "`**` may only be the whole last part",
             Self::NoStar => "it has no `*`: write the value itself",
         })
@@ -180,6 +182,9 @@ impl Glob {
             let last = parts.peek().is_none();
             if part.contains("**") && !(part == "**" && last && !first) {
                 return Err(GlobFault::DoubleStar);
+            }
+            if first && !last && part.contains('*') {
+                return Err(GlobFault::Unanchored);
             }
             if part != "**" {
                 anchored(part, first)?;
@@ -427,6 +432,7 @@ mod tests {
             ("acme", GlobFault::NoStar),
             ("", GlobFault::NoStar),
             ("*/x", GlobFault::Unanchored),
+            ("acme-*/payments", GlobFault::Unanchored),
         ] {
             assert_eq!(Glob::parse(glob), Err(fault), "{glob}");
         }

@@ -9,27 +9,28 @@ pub const MAX_ID: usize = 512;
 /// `sub` is at most this long, in bytes.
 pub const MAX_SUBJECT: usize = 1024;
 
-/// A token's payload whose registered claims have the right shapes.
+/// A token's payload whose registered claims have the right shapes. What they say is for the rooms of this crate:
+/// outside, a subject comes only with its issuer.
 #[derive(Debug, Clone)]
 pub struct Claims {
     /// `sub`, never empty.
-    pub subject: String,
+    pub(crate) subject: String,
     /// `aud` as a list; empty when absent.
-    pub audience: Vec<String>,
+    pub(crate) audience: Vec<String>,
     /// `exp`, in seconds since the epoch.
-    pub expires: f64,
+    pub(crate) expires: f64,
     /// `nbf`
-    pub not_before: Option<f64>,
+    pub(crate) not_before: Option<f64>,
     /// `iat`
-    pub issued_at: Option<f64>,
+    pub(crate) issued_at: Option<f64>,
     /// `jti`
-    pub token_id: Option<String>,
+    pub(crate) token_id: Option<String>,
     /// `act` (RFC 8693 §4.1): who acts, outermost first.
-    pub actor: Option<Actor>,
+    pub(crate) actor: Option<Actor>,
     /// Whether the token is bound to a key (`cnf`, RFC 7800).
-    pub bound: bool,
+    pub(crate) bound: bool,
     /// Everything, for conditions of the table.
-    pub payload: Json,
+    pub(crate) payload: Json,
 }
 
 /// An acting party, as the token's issuer asserts it.

@@ -223,7 +223,7 @@ impl Story<'_> {
     fn refusal(&self) -> Option<Reason> {
         let ended = match &self.walk.outcome {
             Outcome::Refused(reason) => Some(*reason),
-            Outcome::Allowed(_) | Outcome::Open(..) => None,
+            Outcome::Allowed(_) | Outcome::Open(_) => None,
         };
         self.recorder.first_failure().or(ended)
     }
@@ -231,7 +231,7 @@ impl Story<'_> {
     fn code(&self) -> &'static str {
         match (&self.walk.outcome, self.refusal()) {
             (_, Some(reason)) => reason.code(),
-            (Outcome::Open(..), None) => Accepted::Anonymous.code(),
+            (Outcome::Open(_), None) => Accepted::Anonymous.code(),
             (_, None) => Accepted::Ok.code(),
         }
     }

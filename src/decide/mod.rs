@@ -33,18 +33,18 @@ pub fn decide<'s, T: Trail>(
     grants: &'s GrantIndex,
     place: &Place<'s, '_>,
     request: &AuthzRequest<'_>,
-    caller: Verified<T::Proof>,
+    caller: Verified<'s, T::Proof>,
     now: Time,
     trail: &mut T,
 ) -> Result<Permit<'s, T::Proof>, Refusal<'s>> {
     let case = Case { place, request, claims: caller.claims(), now };
-    let candidates = grants.of(caller.entry(), place.id);
+    let candidates = grants.of(caller.issuer().id, place.id);
     let matching = |mode| candidates.iter().filter(move |grant| grant.mode == mode && case.fits(grant));
     let shadow: Vec<&Grant> = matching(Mode::Shadow).collect();
     let allowing: Vec<&Grant> = matching(Mode::Enforce).collect();
 
     let outcome = if allowing.is_empty() { Err(case.reason(candidates)) } else { Ok(()) };
-    let walked = trail.check("grants", outcome, || note(&case, candidates, &allowing, caller.issuer_name().as_str()));
+    let walked = trail.check("grants", outcome, || note(&case, candidates, &allowing, caller.issuer().name.as_str()));
     if let Err(reason) = walked.and(outcome) {
         return Err(Refusal { reason, near_misses: case.near_misses(candidates), shadow });
     }

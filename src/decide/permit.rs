@@ -6,14 +6,14 @@ use crate::json::Json;
 use crate::name::{GrantName, IssuerName, Scope};
 use crate::reason::Reason;
 use crate::resource::{Place, Resource};
-use crate::trust::{Principal, TokenFacts, Verified};
+use crate::trust::{Principal, TokenFacts, TrustedIssuer, Verified};
 
 /// A yes: who, for what, by which grants. Made only by [`decide`](super::decide), and with `P` it says what stands
 /// behind the caller: only a permit with a real signature can be answered to Envoy.
 #[derive(Debug)]
 pub struct Permit<'s, P> {
     principal: Principal,
-    issuer_name: IssuerName,
+    issuer: &'s TrustedIssuer,
     token: TokenFacts,
     resource: &'s Resource,
     grants: Vec<&'s Grant>,
@@ -38,14 +38,14 @@ impl<'s, P> Permit<'s, P> {
     /// `grants` are those that fit, in the order of their names, and there is at least one.
     pub(super) fn new(
         place: &Place<'s, '_>,
-        caller: Verified<P>,
+        caller: Verified<'s, P>,
         grants: Vec<&'s Grant>,
         shadow: Vec<&'s Grant>,
     ) -> Self {
         let mut scopes: Vec<_> = grants.iter().flat_map(|grant| &grant.scopes).collect();
         scopes.sort_unstable();
         scopes.dedup();
-        let issuer_name = caller.issuer_name().clone();
+        let issuer = caller.issuer();
         let (principal, claims, token, proof) = caller.into_parts();
         let mut forwarded: Vec<(&'s str, Json)> = Vec::new();
         for (name, key) in grants.iter().flat_map(|grant| &grant.forward_claims) {
@@ -55,7 +55,7 @@ impl<'s, P> Permit<'s, P> {
                 forwarded.push((name, value.clone()));
             }
         }
-        Self { principal, issuer_name, token, resource: place.resource, grants, shadow, scopes, forwarded, proof }
+        Self { principal, issuer, token, resource: place.resource, grants, shadow, scopes, forwarded, proof }
     }
 
     /// The pair.
@@ -64,8 +64,8 @@ impl<'s, P> Permit<'s, P> {
     }
 
     /// The entry of the table that vouched.
-    pub const fn issuer_name(&self) -> &IssuerName {
-        &self.issuer_name
+    pub const fn issuer_name(&self) -> &'s IssuerName {
+        &self.issuer.name
     }
 
     /// Which token it was.
@@ -109,7 +109,12 @@ impl<'s, P> Permit<'s, P> {
     }
 }
 
-/// What can stand in a header: a scalar that says something.
+/// What can be handed on as it is: a scalar that says something. Numbers from 2^53 were rounded when they were read.
 fn is_plain(value: &Json) -> bool {
-    matches!(value, Json::String(_) | Json::Number(_) | Json::Bool(_))
+    match value {
+        Json::String(text) => !text.is_empty(),
+        Json::Number(number) => number.abs() < 9_007_199_254_740_992.0,
+        Json::Bool(_) => true,
+        Json::Null | Json::Array(_) | Json::Object(_) => false,
+    }
 }

@@ -52,12 +52,12 @@ impl LiveKeys {
     }
 
     /// Puts a new set in force, under this handle's rules.
-    pub fn publish(&self, set: Arc<KeySet>) {
+    pub(crate) fn publish(&self, set: Arc<KeySet>) {
         self.ring.store(Arc::new(KeyRing::build_for(self.issuer.as_ref(), set, &self.rules)));
     }
 
     /// Takes all keys out of force: the last good ones are too old to be believed.
-    pub fn withdraw(&self) {
+    pub(crate) fn withdraw(&self) {
         self.ring.store(Arc::new(KeyRing::empty()));
     }
 

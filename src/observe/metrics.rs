@@ -213,8 +213,8 @@ impl Metrics {
     /// Counts one decision.
     pub fn decided(&self, walk: &Walk<'_, Signed>, duration: Duration) {
         let decision = if matches!(walk.outcome, Outcome::Refused(_)) { "deny" } else { "allow" };
-        let verified = walk.facts.verified.as_ref().and(walk.facts.issuer);
-        let issuer = verified.map_or_else(|| "unverified".to_owned(), |issuer| issuer.name.to_string());
+        let issuer =
+            walk.facts.vouching_issuer().map_or_else(|| "unverified".to_owned(), |issuer| issuer.name.to_string());
         self.decisions.get_or_create(&Decision { decision, reason: walk.outcome.code(), issuer }).inc();
         self.durations.get_or_create(&OfDecision { decision }).observe(duration.as_secs_f64());
         if let Some(resource) = walk.facts.resource {

@@ -5,7 +5,7 @@ use crate::credential::{Claimed, Unverified, locate};
 use crate::decide::{Grant, NearMiss, Permit, decide};
 use crate::reason::{Accepted, Reason};
 use crate::request::AuthzRequest;
-use crate::resource::{Anonymous, RequestPath, Resource};
+use crate::resource::{Opened, RequestPath, Resource};
 use crate::table::Snapshot;
 use crate::trail::{Note, Trail};
 use crate::trust::{Principal, TokenFacts, TrustedIssuer};
@@ -16,7 +16,7 @@ pub enum Outcome<'s, P> {
     /// A grant allows it.
     Allowed(Permit<'s, P>),
     /// The place is open to all; nothing was verified.
-    Open(&'s Resource, &'s Anonymous),
+    Open(Opened<'s>),
     /// No.
     Refused(Reason),
 }
@@ -26,7 +26,7 @@ impl<P> Outcome<'_, P> {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Allowed(_) => Accepted::Ok.code(),
-            Self::Open(..) => Accepted::Anonymous.code(),
+            Self::Open(_) => Accepted::Anonymous.code(),
             Self::Refused(reason) => reason.code(),
         }
     }
@@ -49,6 +49,13 @@ pub struct Facts<'s> {
     pub near_misses: Vec<NearMiss<'s>>,
     /// Shadow grants that would have allowed it.
     pub shadow: Vec<&'s Grant>,
+}
+
+impl<'s> Facts<'s> {
+    /// The entry that vouched: only once the signature stood.
+    pub fn vouching_issuer(&self) -> Option<&'s TrustedIssuer> {
+        self.verified.as_ref().and(self.issuer)
+    }
 }
 
 /// A finished walk.
@@ -96,8 +103,10 @@ fn corridor<'s, T: Trail>(
         Note::at(&place.resource.site, "`%2F` in the path only where the resource says `encodedSlash: segment`")
     })?;
     if let Some(open) = place.anonymous(request, now) {
-        trail.check("anonymous", Ok(()), || Note::at(&open.site, format!("open to all: {}", open.reason)))?;
-        return Ok(Outcome::Open(place.resource, open));
+        trail.check("anonymous", Ok(()), || {
+            Note::at(&open.entry().site, format!("open to all: {}", open.entry().reason))
+        })?;
+        return Ok(Outcome::Open(open));
     }
 
     let token = trail.need("credential", locate(request, &place.resource.credential), |_| {
@@ -115,7 +124,7 @@ fn corridor<'s, T: Trail>(
     let authentic = issuer.verify(token, now, trail)?;
     facts.verified = Some(authentic.principal().clone());
     facts.token = Some(authentic.token().clone());
-    let caller = authentic.admit(issuer, trail)?;
+    let caller = authentic.admit(trail)?;
 
     match decide(&snapshot.grants, &place, request, caller, now, trail) {
         Ok(permit) => {

@@ -119,17 +119,37 @@ impl<'s> Place<'s, '_> {
         if clear { Ok(()) } else { Err(Reason::PathNotNormalized) }
     }
 
-    /// The entry that opens this place to all, if there is one. An expired resource has none.
-    pub fn anonymous(&self, request: &AuthzRequest<'_>, now: Time) -> Option<&'s Anonymous> {
+    /// The proof that this place is open to all, if it is. An expired resource is not.
+    pub fn anonymous(&self, request: &AuthzRequest<'_>, now: Time) -> Option<Opened<'s>> {
         if self.resource.expires.is_some_and(|end| now >= end) {
             return None;
         }
-        self.resource.anonymous.iter().find(|open| {
+        let entry = self.resource.anonymous.iter().find(|open| {
             let meant = match &open.methods {
                 OpenMethods::Methods(methods) => methods.contain(request.method),
                 OpenMethods::Preflight => request.is_preflight(),
             };
             meant && open.paths.iter().any(|pattern| pattern.matches(&self.path))
-        })
+        })?;
+        Some(Opened { resource: self.resource, entry })
+    }
+}
+
+/// Proof that a request goes to a place that is open to all. Made only by [`Place::anonymous`].
+#[derive(Debug, Clone, Copy)]
+pub struct Opened<'s> {
+    resource: &'s Resource,
+    entry: &'s Anonymous,
+}
+
+impl<'s> Opened<'s> {
+    /// The resource.
+    pub const fn resource(&self) -> &'s Resource {
+        self.resource
+    }
+
+    /// The entry of the table that opens it.
+    pub const fn entry(&self) -> &'s Anonymous {
+        self.entry
     }
 }

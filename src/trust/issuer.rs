@@ -61,6 +61,14 @@ impl TokenType {
         Self(lower.strip_prefix("application/").map_or(lower.clone(), str::to_owned))
     }
 
+    /// Whether a token with this `typ` is of this type; only an absent one is the empty type.
+    fn is(&self, kind: Option<&str>) -> bool {
+        match kind {
+            None => self.0.is_empty(),
+            Some(text) => !self.0.is_empty() && *self == Self::new(text),
+        }
+    }
+
     /// The form that is compared.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -78,7 +86,7 @@ impl TrustedIssuer {
         token: Unverified<'_>,
         now: Time,
         trail: &mut T,
-    ) -> Result<Authentic<T::Proof>, Reason> {
+    ) -> Result<Authentic<'_, T::Proof>, Reason> {
         let alive = self.expires.is_none_or(|end| now < end);
         trail.check("issuer in force", if alive { Ok(()) } else { Err(Reason::IssuerExpired) }, || {
             let end = self.expires.map_or("without end".to_owned(), |end| format!("until {end}"));
@@ -96,7 +104,8 @@ impl TrustedIssuer {
             let kind = envelope.header.kind.as_deref().unwrap_or_default();
             Note::at(&self.site, format!("typ is {kind:?}; tokenTypes: {allowed}; and no `events` claim"))
         })?;
-        let claims = trail.need("claims", Claims::read(payload), |claims| {
+        let claims = Claims::read(payload).and_then(|claims| self.dated(claims));
+        let claims = trail.need("claims", claims, |claims| {
             Note::new(claims.map_or(
                 "a registered claim is missing, mistyped, or holds forbidden characters".to_owned(),
                 |claims| format!("registered claims have their types; sub is {:?}", claims.subject),
@@ -106,7 +115,7 @@ impl TrustedIssuer {
             let end = Time::from_seconds(claims.expires);
             Note::at(&self.site, format!("now {now}, exp {end}, clockSkew {} s", self.clock_skew.as_secs()))
         })?;
-        trail.check("age", times::age(&claims, self.max_token_age, self.clock_skew, now), || {
+        trail.check("age", times::age(&claims, self.max_token_age.bound, self.clock_skew, now), || {
             let bound = self.max_token_age.bound.as_secs();
             Note::at(&self.site, format!("maxTokenAge {bound} s, for exp - iat and for now - iat"))
         })?;
@@ -135,6 +144,12 @@ impl TrustedIssuer {
         Ok(Authentic::new(self, claims, token, proof))
     }
 
+    /// A `maxTokenAge` that is written out can only be judged by `iat`.
+    fn dated(&self, claims: Claims) -> Result<Claims, Reason> {
+        let missing = self.max_token_age.requires_issued_at && claims.issued_at.is_none();
+        if missing { Err(Reason::ClaimsMalformed) } else { Ok(claims) }
+    }
+
     fn algorithm(&self, envelope: &Envelope<'_>) -> Result<Algorithm, Reason> {
         Algorithm::parse(&envelope.header.algorithm)
             .filter(|algorithm| self.algorithms.iter().any(|allowed| allowed == algorithm))
@@ -143,8 +158,8 @@ impl TrustedIssuer {
 
     /// A token with `events` is a Security Event Token (RFC 8417), whatever its `typ` says.
     fn kind(&self, envelope: &Envelope<'_>, payload: &Json) -> Result<(), Reason> {
-        let kind = TokenType::new(envelope.header.kind.as_deref().unwrap_or_default());
-        let allowed = self.token_types.iter().any(|allowed| *allowed == kind) && payload.get("events").is_none();
+        let kind = envelope.header.kind.as_deref();
+        let allowed = self.token_types.iter().any(|allowed| allowed.is(kind)) && payload.get("events").is_none();
         if allowed { Ok(()) } else { Err(Reason::TypeNotAllowed) }
     }
 

@@ -1,13 +1,11 @@
 //! The pair, and the caller behind it.
 
-use std::fmt;
-
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-use super::{IssuerId, TrustedIssuer};
+use super::TrustedIssuer;
 use crate::claims::Claims;
-use crate::name::{Algorithm, Issuer, IssuerName, KeyId, Thumbprint};
+use crate::name::{Algorithm, Issuer, KeyId, Thumbprint};
 use crate::reason::Reason;
 use crate::trail::{Note, Trail};
 
@@ -23,13 +21,6 @@ impl Principal {
     /// The pair: issuer first.
     pub fn pair(&self) -> (&Issuer, &str) {
         (&self.issuer, &self.subject)
-    }
-}
-
-/// `iss#sub`; both halves are to be encoded by whoever puts it on a wire.
-impl fmt::Display for Principal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", self.issuer, self.subject)
     }
 }
 
@@ -64,19 +55,18 @@ pub struct TokenFacts {
 /// A token whose signature and times stood (`P` says what stands behind that), and whose issuer's conditions were
 /// not looked at yet.
 #[derive(Debug)]
-pub struct Authentic<P> {
-    pub(super) principal: Principal,
-    pub(super) entry: IssuerId,
-    pub(super) name: IssuerName,
-    pub(super) claims: Claims,
-    pub(super) token: TokenFacts,
-    pub(super) proof: P,
+pub struct Authentic<'s, P> {
+    issuer: &'s TrustedIssuer,
+    principal: Principal,
+    claims: Claims,
+    token: TokenFacts,
+    proof: P,
 }
 
-impl<P> Authentic<P> {
-    pub(super) fn new(issuer: &TrustedIssuer, claims: Claims, token: TokenFacts, proof: P) -> Self {
+impl<'s, P> Authentic<'s, P> {
+    pub(super) fn new(issuer: &'s TrustedIssuer, claims: Claims, token: TokenFacts, proof: P) -> Self {
         let principal = Principal { issuer: issuer.issuer.clone(), subject: claims.subject.clone() };
-        Self { principal, entry: issuer.id, name: issuer.name.clone(), claims, token, proof }
+        Self { issuer, principal, claims, token, proof }
     }
 
     /// The pair.
@@ -89,13 +79,13 @@ impl<P> Authentic<P> {
         &self.token
     }
 
-    /// Judges what holds for every token of the issuer, before any grant: its pins, and that the token is not
-    /// bound to a key that nobody checked.
+    /// Judges what holds for every token of the issuer that vouched, before any grant: its pins, and that the token is
+    /// not bound to a key that nobody checked.
     ///
     /// # Errors
     /// [`Reason::PinMismatch`], [`Reason::ConfirmationRequired`].
-    pub fn admit<T: Trail<Proof = P>>(self, issuer: &TrustedIssuer, trail: &mut T) -> Result<Verified<P>, Reason> {
-        for pin in &issuer.pins {
+    pub fn admit<T: Trail<Proof = P>>(self, trail: &mut T) -> Result<Verified<'s, P>, Reason> {
+        for pin in &self.issuer.pins {
             let holds = pin.holds(&self.claims.payload);
             trail.check("pin", if holds { Ok(()) } else { Err(Reason::PinMismatch) }, || {
                 Note::at(&pin.site, format!("claim {} must be {}", pin.key, pin.matcher))
@@ -109,22 +99,17 @@ impl<P> Authentic<P> {
 
 /// A caller: the issuer is in the table, its own key verified the token, times and pins hold. Made only here.
 #[derive(Debug)]
-pub struct Verified<P>(Authentic<P>);
+pub struct Verified<'s, P>(Authentic<'s, P>);
 
-impl<P> Verified<P> {
+impl<'s, P> Verified<'s, P> {
     /// The pair.
     pub const fn principal(&self) -> &Principal {
         &self.0.principal
     }
 
     /// The entry of the table that vouched.
-    pub const fn entry(&self) -> IssuerId {
-        self.0.entry
-    }
-
-    /// The name of that entry.
-    pub const fn issuer_name(&self) -> &IssuerName {
-        &self.0.name
+    pub const fn issuer(&self) -> &'s TrustedIssuer {
+        self.0.issuer
     }
 
     /// What the token says.
