@@ -112,12 +112,34 @@ impl Trail for Strict {
 /// Explains: writes every judgement down and goes on.
 #[derive(Debug, Default)]
 pub struct Recorder {
-    /// Whether a missing key ends in "not checked" instead of a refusal: for a look without keys.
-    pub without_keys: bool,
+    without_keys: bool,
+    signature: SignatureCheck,
     steps: Vec<Step>,
 }
 
+/// What became of the signature on a recorded walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SignatureCheck {
+    /// The walk ended before it.
+    #[default]
+    NotReached,
+    /// No keys were at hand, and the walk was to go on without.
+    NotChecked,
+    /// It was held against the issuer's keys, or there was none that fits.
+    Checked,
+}
+
 impl Recorder {
+    /// A walk on which a missing key ends in "not checked" instead of a refusal.
+    pub fn without_keys() -> Self {
+        Self { without_keys: true, ..Self::default() }
+    }
+
+    /// What became of the signature.
+    pub const fn signature(&self) -> SignatureCheck {
+        self.signature
+    }
+
     /// Every judgement, in the order they were made.
     pub fn steps(&self) -> &[Step] {
         &self.steps
@@ -158,8 +180,10 @@ impl Trail for Recorder {
 
     fn proof(&mut self, outcome: Result<Signed, Reason>, note: impl FnOnce() -> Note) -> Result<Assumed, Reason> {
         if self.without_keys && outcome.as_ref().err() == Some(&Reason::KeysUnavailable) {
+            self.signature = SignatureCheck::NotChecked;
             self.push("signature", Ok(()), Note::new("signature not checked: no keys at hand"));
         } else {
+            self.signature = SignatureCheck::Checked;
             self.push("signature", outcome.map(|_| ()), note());
         }
         Ok(Assumed(()))

@@ -99,8 +99,7 @@ fn verdicts(snapshot: &Snapshot) -> String {
                         let bearer = format!("Bearer {}", token(iss, sub, aud, tenant));
                         let headers = Headers::new(vec![("authorization", bearer.as_bytes())], false);
                         let request = AuthzRequest { method, target: path, host, headers, ..AuthzRequest::default() };
-                        let mut recorder = Recorder::default();
-                        recorder.without_keys = true;
+                        let mut recorder = Recorder::without_keys();
                         let walked = walk(snapshot, &request, now, &mut recorder);
                         let shadow: Vec<_> = walked.facts.shadow.iter().map(|grant| grant.name.as_str()).collect();
                         let (granted, scopes) = match &walked.outcome {

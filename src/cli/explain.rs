@@ -22,7 +22,7 @@ use crate::reason::{Accepted, Reason};
 use crate::request::{AuthzRequest, Headers};
 use crate::resource::{CredentialPlace, RequestPath};
 use crate::table::{Compiled, Snapshot, Sources, compile};
-use crate::trail::{Assumed, Recorder};
+use crate::trail::{Assumed, Recorder, SignatureCheck};
 
 /// A token is read up to this many bytes; a longer one is cut and then refused by its size.
 const MAX_TOKEN: u64 = 64 * 1024;
@@ -113,13 +113,13 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
         request.headers = Headers::new(vec![(&header, value.as_bytes())], false);
     }
 
-    let mut recorder = Recorder::default();
-    recorder.without_keys = !bring_keys(explain, &snapshot, &origins, token.as_deref())?;
+    bring_keys(explain, &snapshot, &origins, token.as_deref())?;
+    let mut recorder = if explain.offline { Recorder::without_keys() } else { Recorder::default() };
     let walked = walk(&snapshot, &request, now, &mut recorder);
     let story = Story { explain, walk: &walked, recorder: &recorder, payload: token.as_deref().and_then(payload) };
     result(&match explain.output {
         Output::Text => story.text(),
-        Output::Json => format!("{:#}\n", story.json()),
+        Output::Json => ascii_json(&story.json()),
     });
     Ok(if story.refusal().is_none() { YES } else { NO })
 }
@@ -169,46 +169,60 @@ fn credential(snapshot: &Snapshot, request: &AuthzRequest<'_>, token: &Option<St
     }
 }
 
-/// Gets the keys of the token's issuer; false where the walk must do without.
+/// Gets the keys of the token's issuer, from `--keys` or from where the table says. A failed fetch is told, and the walk
+/// then answers as the server would: `keys_unavailable`.
 fn bring_keys(
     explain: &Explain,
     snapshot: &Snapshot,
     origins: &HashMap<IssuerName, KeyOrigin>,
     token: Option<&str>,
-) -> Result<bool, String> {
+) -> Result<(), String> {
     let unverified = token.and_then(|token| Unverified::read(token).ok());
     let Some(issuer) = unverified.and_then(|token| snapshot.issuers.find(token.claimed_issuer()).ok()) else {
-        return Ok(true);
+        return Ok(());
     };
     if let Some(file) = &explain.keys {
         let set =
             KeySet::parse(open(file, MAX_KEYS)?.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
         issuer.keys.publish(Arc::new(set));
-        return Ok(true);
+        return Ok(());
     }
-    let Some(origin) = origins.get(&issuer.name) else { return Ok(false) };
-    if issuer.keys.is_ready() {
-        return Ok(true);
-    }
-    if explain.offline {
-        return Ok(false);
+    let Some(origin) = origins.get(&issuer.name) else { return Ok(()) };
+    if issuer.keys.is_ready() || explain.offline {
+        return Ok(());
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     match runtime.block_on(fetch::once(origin)) {
-        Ok(set) => {
-            issuer.keys.publish(set);
-            Ok(true)
-        }
+        Ok(set) => issuer.keys.publish(set),
         Err(error) => {
-            diagnostic(&escaped(&format!("warning: the keys of issuer {} cannot be fetched: {error}", issuer.name)));
-            Ok(false)
+            let hint = "`--offline` goes on without them, `--keys FILE` brings them along";
+            diagnostic(&escaped(&format!(
+                "warning: the keys of issuer {} cannot be fetched ({hint}): {error}",
+                issuer.name
+            )));
         }
     }
+    Ok(())
 }
 
 fn payload(token: &str) -> Option<Json> {
     Some(Unverified::read(token).ok()?.open().1)
+}
+
+/// Indented JSON in which everything but ASCII is escaped: a token cannot steer the terminal through it.
+fn ascii_json(value: &Value) -> String {
+    let mut out = String::new();
+    for character in format!("{value:#}\n").chars() {
+        if matches!(character, '\n' | ' '..='~') {
+            out.push(character);
+        } else {
+            let units =
+                character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+            out += &units;
+        }
+    }
+    out
 }
 
 /// What is told of a recorded walk.
@@ -239,6 +253,9 @@ impl Story<'_> {
     fn text(&self) -> String {
         let mut out = match self.refusal() {
             Some(reason) => format!("deny {reason}: {}\n", reason.sentence()),
+            None if self.recorder.signature() == SignatureCheck::NotChecked => {
+                format!("allow {}, SIGNATURE NOT CHECKED\n", self.code())
+            }
             None => format!("allow {}\n", self.code()),
         };
         out += &format!("  {} {}\n\n", self.explain.method, self.explain.url);
@@ -247,7 +264,7 @@ impl Story<'_> {
             let site = step.note.site.as_ref().map(|site| format!("  [{site}]")).unwrap_or_default();
             out += &format!("{mark:<24} {:<16} {}{site}\n", step.subject, step.note.text);
         }
-        if let Outcome::Allowed(permit) = &self.walk.outcome {
+        if let (Outcome::Allowed(permit), None) = (&self.walk.outcome, self.refusal()) {
             let (issuer, subject) = permit.principal().pair();
             let scopes: Vec<_> = permit.scopes().iter().map(|scope| scope.as_str()).collect();
             out += &format!("\nprincipal\n  iss {issuer}\n  sub {subject}\nscopes\n  {}\n", scopes.join(" "));
@@ -302,7 +319,11 @@ impl Story<'_> {
             "reason": self.code(),
             "resource": self.walk.facts.resource.map(|resource| resource.name.as_str()),
             "issuer_name": self.walk.facts.issuer.map(|issuer| issuer.name.as_str()),
-            "signature_checked": !self.recorder.steps().iter().any(|step| step.note.text.starts_with("signature not checked")),
+            "signature": match self.recorder.signature() {
+                SignatureCheck::NotReached => "not_reached",
+                SignatureCheck::NotChecked => "not_checked",
+                SignatureCheck::Checked => "checked",
+            },
             "steps": steps,
             "near_miss": near,
         })
@@ -321,14 +342,14 @@ impl Story<'_> {
         let date = |time: Option<Time>| time.map(|time| time.to_string()).unwrap_or_default();
         let (wanted, given) = match failed {
             Failed::Audience => (format!("{:?} among aud", grant.audience.as_str()), claim("aud")),
-            Failed::Subject => (format!("{:?}", grant.subject), claim("sub")),
+            Failed::Subject => (grant.subject.as_ref().map(ToString::to_string).unwrap_or_default(), claim("sub")),
             Failed::Claim(rule) => {
                 let value = self.payload.as_ref().and_then(|payload| rule.key.find(payload));
                 let given = value.map_or_else(|| "absent".to_owned(), |value| json!(value).to_string());
                 return (format!("claim {}", rule.key), rule.matcher.to_string(), given, Some(rule.site.to_string()));
             }
             Failed::Actor => ("a token without `act`".to_owned(), claim("act")),
-            Failed::Method => (format!("{:?}", grant.methods), self.explain.method.clone()),
+            Failed::Method => (grant.methods.to_string(), self.explain.method.clone()),
             Failed::Path => (
                 list(&grant.paths),
                 split_url(&self.explain.url).map_or_else(|error| error, |(_, path)| path.to_owned()),

@@ -1,6 +1,7 @@
 //! One entry of the table under `grants:`, and the index of them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
 
 use crate::claims::{ClaimKey, ClaimRule, Glob};
@@ -60,6 +61,19 @@ impl SubjectRule {
             Self::Exact(subjects) => subjects.iter().any(|one| one == subject),
             Self::Glob(glob) => glob.matches(subject),
             Self::Any => true,
+        }
+    }
+}
+
+impl fmt::Display for SubjectRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(subjects) => {
+                let quoted: Vec<_> = subjects.iter().map(|subject| format!("{subject:?}")).collect();
+                f.write_str(&quoted.join(" or "))
+            }
+            Self::Glob(glob) => write!(f, "like {:?}", glob.as_str()),
+            Self::Any => f.write_str("any"),
         }
     }
 }

@@ -4,13 +4,17 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Lines that may wait to be written.
 const QUEUE: usize = 16 * 1024;
+/// Bytes that may wait to be written, over all lines.
+const QUEUE_BYTES: usize = 16 << 20;
+/// How long the end of the program waits for what is queued.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 /// Bytes that are written at once.
 const BATCH: usize = 64 * 1024;
 
@@ -57,13 +61,16 @@ pub struct Full;
 pub struct DecisionLog {
     queue: Option<SyncSender<Vec<u8>>>,
     state: Arc<State>,
-    writer: Option<JoinHandle<()>>,
+    /// Closed when the writer has ended.
+    ended: Option<Mutex<Receiver<()>>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     dropped: AtomicU64,
     failing: AtomicBool,
+    /// Bytes in the queue and in the batch that is being written.
+    waiting: AtomicUsize,
 }
 
 impl DecisionLog {
@@ -73,7 +80,7 @@ impl DecisionLog {
     /// A file that cannot be opened for appending.
     pub fn open(sink: &Sink) -> io::Result<Self> {
         match sink {
-            Sink::Off => Ok(Self { queue: None, state: Arc::default(), writer: None }),
+            Sink::Off => Ok(Self { queue: None, state: Arc::default(), ended: None }),
             Sink::Stdout => Self::start(io::stdout()),
             Sink::File(path) => Self::start(append(path)?),
         }
@@ -87,8 +94,12 @@ impl DecisionLog {
         let (queue, lines) = sync_channel(QUEUE);
         let state = Arc::new(State::default());
         let writer = Writer { to, state: Arc::clone(&state), torn: false };
-        let writer = std::thread::Builder::new().name("decision-log".into()).spawn(move || writer.run(&lines))?;
-        Ok(Self { queue: Some(queue), state, writer: Some(writer) })
+        let (alive, ended) = sync_channel(0);
+        std::thread::Builder::new().name("decision-log".into()).spawn(move || {
+            writer.run(&lines);
+            drop(alive);
+        })?;
+        Ok(Self { queue: Some(queue), state, ended: Some(Mutex::new(ended)) })
     }
 
     /// Takes one line, or counts it as dropped.
@@ -97,13 +108,14 @@ impl DecisionLog {
     /// [`Full`]: the queue is full.
     pub fn take(&self, line: Vec<u8>) -> Result<(), Full> {
         let Some(queue) = &self.queue else { return Ok(()) };
-        match queue.try_send(line) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.state.dropped.fetch_add(1, Ordering::Relaxed);
-                Err(Full)
-            }
+        let size = line.len();
+        let room = self.state.waiting.fetch_add(size, Ordering::Relaxed) + size <= QUEUE_BYTES;
+        if room && queue.try_send(line).is_ok() {
+            return Ok(());
         }
+        self.state.waiting.fetch_sub(size, Ordering::Relaxed);
+        self.state.dropped.fetch_add(1, Ordering::Relaxed);
+        Err(Full)
     }
 
     /// Whether the last write failed. It turns with the next line that gets through, so lines are to be sent on.
@@ -117,13 +129,15 @@ impl DecisionLog {
     }
 }
 
-/// Writes what is queued, then ends.
+/// Writes what is queued, then ends. A sink that takes nothing does not hold the program up for long.
 impl Drop for DecisionLog {
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(writer) = self.writer.take() {
-            // The writer counts its own errors; a panic in it has nothing left to tell.
-            let _ = writer.join();
+        let Some(ended) = self.ended.take() else { return };
+        let ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(LAST_WRITE) {
+            let bytes = self.state.waiting.load(Ordering::Relaxed);
+            tracing::error!(bytes, "the decision log takes nothing any more: what was queued is lost");
         }
     }
 }
@@ -153,6 +167,7 @@ impl<W: Write> Writer<W> {
                 batch.push(line);
             }
             self.write(&batch);
+            self.state.waiting.fetch_sub(batch.iter().map(Vec::len).sum(), Ordering::Relaxed);
         }
     }
 
@@ -202,7 +217,7 @@ fn write_most(to: &mut impl Write, bytes: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Condvar, Mutex};
+    use std::sync::Condvar;
 
     use super::*;
 
@@ -260,13 +275,14 @@ mod tests {
         let disk = Shared::default();
         disk.set(|disk| (disk.blocked, disk.room) = (true, usize::MAX));
         let log = DecisionLog::start(disk.clone()).unwrap();
-        let refused = (0..QUEUE * 2).filter(|_| log.take(b"x\n".to_vec()).is_err()).count();
+        assert!(log.take(vec![b'x'; QUEUE_BYTES + 1]).is_err(), "the queue is bounded in bytes too");
+        let refused = 1 + (0..QUEUE * 2).filter(|_| log.take(b"x\n".to_vec()).is_err()).count();
         assert!(refused > 0);
         assert_eq!(log.dropped(), u64::try_from(refused).unwrap());
         disk.set(|disk| disk.blocked = false);
         drop(log);
         let written = disk.0.0.lock().unwrap().bytes.len() / 2;
-        assert_eq!(written + refused, QUEUE * 2, "no line is lost silently");
+        assert_eq!(written + refused, 1 + QUEUE * 2, "no line is lost silently");
     }
 
     #[cfg(target_os = "linux")]

@@ -124,17 +124,33 @@ pub struct Metrics {
     config: Family<Config, Gauge>,
     entries: Family<Entries, Gauge>,
     dropped: Counter,
-    /// Names of the last published table, to take their series away when they go.
-    names: Mutex<Names>,
+    /// Names of the published table and of those that went with the one before, to take their series away.
+    names: Mutex<Seen>,
     /// One exposition at a time: some series are written anew for each.
     exposing: Mutex<()>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
+struct Seen {
+    known: Names,
+    gone: Names,
+}
+
+#[derive(Debug, Default)]
 struct Names {
     issuers: BTreeSet<String>,
     resources: BTreeSet<String>,
     grants: BTreeSet<(String, &'static str)>,
+}
+
+impl Names {
+    fn without(&self, other: &Self) -> Self {
+        Self {
+            issuers: &self.issuers - &other.issuers,
+            resources: &self.resources - &other.resources,
+            grants: &self.grants - &other.grants,
+        }
+    }
 }
 
 fn buckets() -> Histogram {
@@ -246,18 +262,12 @@ impl Metrics {
             resources: snapshot.resources.iter().map(|(_, resource)| resource.name.to_string()).collect(),
             grants: snapshot.grants.iter().map(|grant| (grant.name.to_string(), mode(grant))).collect(),
         };
-        let before = std::mem::replace(&mut *lock(&self.names), now.clone());
-        for issuer in before.issuers.difference(&now.issuers) {
-            self.forget_issuer(issuer);
+        {
+            let mut names = lock(&self.names);
+            names.gone = names.known.without(&now);
+            names.known = now;
         }
-        for resource in before.resources.difference(&now.resources) {
-            for decision in ["allow", "deny"] {
-                self.resource_decisions.remove(&AtResource { resource: resource.clone(), decision });
-            }
-        }
-        for (grant, mode) in before.grants.difference(&now.grants) {
-            self.grant_matches.remove(&ByGrant { grant: grant.clone(), mode });
-        }
+        self.forget_the_gone();
         self.describe(snapshot);
         self.config.clear();
         self.config.get_or_create(&Config { sha256: snapshot.digest.clone() }).set(1);
@@ -275,6 +285,8 @@ impl Metrics {
     /// The exposition: OpenMetrics text. `dropped` is what the decision log has lost so far.
     pub fn expose(&self, snapshot: Option<&Snapshot>, dropped: u64) -> String {
         let _alone = lock(&self.exposing);
+        // A call that was in hand while the table changed may have counted for an entry that had just gone.
+        self.forget_the_gone();
         self.dropped.inc_by(dropped.saturating_sub(self.dropped.get()));
         self.keys.clear();
         self.fetches.clear();
@@ -325,6 +337,21 @@ impl Metrics {
         }
         for grant in snapshot.grants.iter() {
             end("grant", grant.name.as_str(), grant.times.expires);
+        }
+    }
+
+    fn forget_the_gone(&self) {
+        let names = lock(&self.names);
+        for issuer in &names.gone.issuers {
+            self.forget_issuer(issuer);
+        }
+        for resource in &names.gone.resources {
+            for decision in ["allow", "deny"] {
+                self.resource_decisions.remove(&AtResource { resource: resource.clone(), decision });
+            }
+        }
+        for (grant, mode) in &names.gone.grants {
+            self.grant_matches.remove(&ByGrant { grant: grant.clone(), mode });
         }
     }
 

@@ -1,5 +1,7 @@
 //! HTTP methods (RFC 9110 §9), upper case and exact.
 
+use std::fmt;
+
 /// A set of methods.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Methods {
@@ -23,6 +25,15 @@ impl Methods {
         match (self, other) {
             (Self::Any, Self::Any) => true,
             (Self::These(these), others) | (others, Self::These(these)) => these.iter().any(|one| others.contain(one)),
+        }
+    }
+}
+
+impl fmt::Display for Methods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::These(methods) => f.write_str(&methods.join(" or ")),
         }
     }
 }
