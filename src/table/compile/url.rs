@@ -72,6 +72,9 @@ mod tests {
         for (bad, fault) in [
             ("http://a.test", UrlFault::Plain),
             ("http://localhost.evil.test", UrlFault::Plain),
+            ("http://10.0.0.1", UrlFault::Plain),
+            ("http://169.254.169.254/keys", UrlFault::Plain),
+            ("http://[::2]/", UrlFault::Plain),
             ("http://127.0.0.1.evil.test", UrlFault::Plain),
             ("http://localhost@evil.test", UrlFault::UserInfo),
             ("https://user:pw@a.test", UrlFault::UserInfo),
