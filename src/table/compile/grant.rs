@@ -87,11 +87,6 @@ impl<'a> Bench<'a> {
                 help,
             );
         }
-        if let Some(any) = any.filter(|_| draft.claims.is_absent()) {
-            let help = "add `claims:` that only the intended callers carry, or name the subjects";
-            let message = format!("{owner} does not say who: every token of its issuer would do");
-            self.report(Code::CR120, &any.place, message, "`any` without `claims`", help);
-        }
     }
 
     /// A grant says what is allowed (CR130).
