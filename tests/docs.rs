@@ -22,8 +22,10 @@ fn reasons() -> String {
         };
         let status = class.http_status(false);
         let grpc_caller = class.http_status(true);
-        let status = if status == grpc_caller { status.to_string() } else { format!("{status}, {grpc_caller} to gRPC callers") };
-        writeln!(text, "| `{reason}` | {status} | {} | {challenge} | {} |", class.grpc_code(), reason.sentence()).unwrap();
+        let status =
+            if status == grpc_caller { status.to_string() } else { format!("{status}, {grpc_caller} to gRPC callers") };
+        writeln!(text, "| `{reason}` | {status} | {} | {challenge} | {} |", class.grpc_code(), reason.sentence())
+            .unwrap();
     }
     text.push_str(
         "\nAllowed calls have the reason `ok` (a grant matched) or `anonymous` (the place is open to all).\n\n\
