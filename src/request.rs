@@ -93,6 +93,17 @@ impl<'a> Headers<'a> {
     }
 }
 
+/// Splits a URL of the form `https://HOST/PATH` into authority and target. The target keeps every byte as written, so
+/// that odd paths can be tried; where there is none it is `/`.
+pub fn split_url(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    if !matches!(scheme, "https" | "http") {
+        return None;
+    }
+    let (host, target) = rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len()))?;
+    Some((host, if target.is_empty() { "/" } else { target }))
+}
+
 impl<'a> AuthzRequest<'a> {
     /// Whether this can be read as one HTTP request.
     ///

@@ -19,7 +19,7 @@ use crate::keys::{KeyOrigin, KeySet, LiveKeys};
 use crate::name::IssuerName;
 use crate::path::{Outcome, Walk, walk};
 use crate::reason::{Accepted, Reason};
-use crate::request::{AuthzRequest, Headers};
+use crate::request::{self, AuthzRequest, Headers};
 use crate::resource::{CredentialPlace, RequestPath};
 use crate::table::{Compiled, Snapshot, Sources, compile};
 use crate::trail::{Assumed, Recorder, SignatureCheck};
@@ -124,16 +124,8 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
     Ok(if story.refusal().is_none() { YES } else { NO })
 }
 
-/// Splits a URL into authority and target; the target keeps every byte, so that odd paths can be tried.
 fn split_url(url: &str) -> Result<(&str, &str), String> {
-    let form = || format!("{url:?} is no URL: expected https://HOST/PATH");
-    let (scheme, rest) = url.split_once("://").ok_or_else(form)?;
-    if !matches!(scheme, "https" | "http") {
-        return Err(form());
-    }
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (host, target) = rest.split_at_checked(end).ok_or_else(form)?;
-    Ok((host, if target.is_empty() { "/" } else { target }))
+    request::split_url(url).ok_or_else(|| format!("{url:?} is no URL: expected https://HOST/PATH"))
 }
 
 fn token(file: Option<&Path>) -> Result<Option<String>, String> {
@@ -159,7 +151,11 @@ fn read(from: impl std::io::Read, most: u64) -> std::io::Result<String> {
 }
 
 /// Puts the token where the resource wants it, as a caller who read the documentation would.
-fn credential(snapshot: &Snapshot, request: &AuthzRequest<'_>, token: &Option<String>) -> (String, Option<String>) {
+pub(super) fn credential(
+    snapshot: &Snapshot,
+    request: &AuthzRequest<'_>,
+    token: &Option<String>,
+) -> (String, Option<String>) {
     let place = RequestPath::read(request.path()).ok().and_then(|path| snapshot.resources.find(request, path).ok());
     match (place.map(|place| &place.resource.credential), token) {
         (Some(CredentialPlace::Header(name)), Some(token)) => (name.clone(), Some(token.clone())),

@@ -7,6 +7,7 @@ mod check;
 mod explain;
 mod output;
 mod serve;
+mod test;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -40,6 +41,8 @@ enum Verb {
     Check(check::Check),
     /// Walk one token and request through the whole decision, step by step.
     Explain(explain::Explain),
+    /// Hold a trust table against written cases: who should get in, and who should not.
+    Test(test::Test),
     /// Print the version.
     Version,
     /// Print the completion script of a shell.
@@ -66,6 +69,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Serve(serve) => serve::run(serve),
         Verb::Check(check) => check::run(&check),
         Verb::Explain(explain) => explain::run(&explain),
+        Verb::Test(test) => test::run(&test),
         Verb::Version => output::result(&format!("credence {}\n", env!("CARGO_PKG_VERSION"))),
         Verb::Completion { shell } => {
             let mut script = Vec::new();

@@ -3,7 +3,7 @@
 use super::super::{Code, Kind, Node, Type};
 use super::fields::{Cx, nearest};
 
-const API_VERSION: &str = "credence.dev/v1alpha1";
+pub(super) const API_VERSION: &str = "credence.dev/v1alpha1";
 const KIND: &str = "TrustTable";
 /// Other kinds of this program; not a misspelt table.
 const OTHERS: [&str; 2] = ["TrustBlocks", "TrustTableTest"];
@@ -50,7 +50,8 @@ fn is_other(kind: &str) -> bool {
     OTHERS.contains(&kind) || nearest(kind, [KIND].into_iter()).is_none()
 }
 
-fn field(cx: &mut Cx<'_>, root: &Node, name: &str, wanted: &str) {
+/// Looks at one of the first two fields (CR006).
+pub(super) fn field(cx: &mut Cx<'_>, root: &Node, name: &str, wanted: &str) {
     let help = format!("write `{name}: {wanted}`");
     let Some(node) = root.member(name) else {
         let mut first_line = root.span;

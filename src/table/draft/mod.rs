@@ -10,6 +10,7 @@ mod jwks;
 mod read;
 mod resource;
 mod times;
+mod vectors;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub(super) use fields::{At, Cx, Field, nearest};
 pub(super) use grant::{GrantDraft, Subject};
 pub(super) use issuer::IssuerDraft;
 pub(super) use resource::{AnonymousDraft, ResourceDraft};
+pub(super) use vectors::{CaseDraft, Presented as PresentedDraft, read as read_vectors};
 
 use super::yaml::parse;
 use super::{Code, Diagnostic, Node, Report, SourceFile, Sources};
