@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 
 use credence::proto::envoy::service::auth::v3::CheckRequest;
@@ -28,9 +28,16 @@ pub fn binary() -> PathBuf {
     )
 }
 
-/// Runs the program to its end, with these arguments and no `CREDENCE_*` variables.
+/// The program with these arguments and no `CREDENCE_*` variables, ready to be run.
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    environment(&mut command).args(args).stdin(Stdio::null());
+    command
+}
+
+/// Runs the program to its end.
 pub fn run(args: &[&str]) -> Output {
-    environment(&mut Command::new(binary())).args(args).output().expect("the credence binary")
+    command(args).output().expect("the credence binary")
 }
 
 /// `credence serve` in the making.
@@ -41,9 +48,24 @@ pub struct Serve {
     log: Option<String>,
     args: Vec<String>,
     keyless: Vec<String>,
+    shell: Option<String>,
 }
 
 impl Serve {
+    /// Starts it from this shell script, in which `"$@"` is the command: `ulimit -n 256; exec "$@"`.
+    #[must_use]
+    pub fn shell(mut self, script: &str) -> Self {
+        self.shell = Some(script.into());
+        self
+    }
+
+    /// Listens on this address, as it would stand on the command line.
+    #[must_use]
+    pub fn listen(mut self, address: &str) -> Self {
+        self.listen = address.into();
+        self
+    }
+
     /// Listens on a unix socket instead of TCP.
     #[must_use]
     pub fn listen_on(mut self, socket: &Path) -> Self {
@@ -98,7 +120,13 @@ impl Serve {
             &log,
         ];
         let args = fixed.into_iter().map(str::to_owned).chain(self.args);
-        let mut process = Process::start(binary(), args);
+        let mut process = match self.shell {
+            None => Process::start(binary(), args),
+            Some(script) => {
+                let before = ["-c".to_owned(), script, "sh".to_owned(), binary().display().to_string()];
+                Process::start("sh", before.into_iter().chain(args))
+            }
+        };
         let (grpc, admin) = eventually("credence to say where it listens", || {
             if let Some(status) = process.ended() {
                 panic!("credence ended with {status}:\n{}", process.stderr());
@@ -142,6 +170,7 @@ impl Credence {
             log: None,
             args: Vec::new(),
             keyless: Vec::new(),
+            shell: None,
         }
     }
 
@@ -168,6 +197,11 @@ impl Credence {
     /// What it wrote to standard error.
     pub fn stderr(&self) -> String {
         self.process.stderr()
+    }
+
+    /// Where the admin listener is.
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin
     }
 
     /// `GET path` on the admin listener.

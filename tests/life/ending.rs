@@ -1,0 +1,132 @@
+//! How it ends: what was accepted is answered, whoever watches is told, the exit code is 0.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::support::answer::Answer;
+use crate::support::credence::Credence;
+use crate::support::issuer::Issuer;
+use crate::support::table::Table;
+use crate::support::{eventually, runtime};
+use crate::world::{call, reason, table, token};
+
+const CHECKS: &str = "envoy.service.auth.v3.Authorization";
+
+fn health(credence: &Credence) -> HealthClient<Channel> {
+    let _inside = runtime().enter();
+    HealthClient::new(Endpoint::from_shared(format!("http://{}", credence.grpc())).unwrap().connect_lazy())
+}
+
+fn about(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest { service: service.into() }
+}
+
+/// Under load, the signal comes; afterwards every decision that was made must have reached the one who asked.
+fn every_accepted_call_is_answered(signal: &str) {
+    let ci = Issuer::start();
+    let file = Table::new(&table(&ci, &["own"]));
+    let mut credence = Credence::serve(file.path()).start();
+    let (token, asked) = (token(&ci), Arc::new(AtomicUsize::new(0)));
+    let askers: Vec<_> = (0..16)
+        .map(|_| {
+            let (mut client, asked, message) = (credence.client(), Arc::clone(&asked), call("own", &token).message());
+            runtime().spawn(async move {
+                let mut answers = Vec::new();
+                // Until the door is closed: the connection is told to go away, and no new one is accepted.
+                while let Ok(answer) = client.check(message.clone()).await {
+                    answers.push(Answer(answer.into_inner()));
+                    asked.fetch_add(1, Ordering::SeqCst);
+                }
+                answers
+            })
+        })
+        .collect();
+    eventually("some traffic", || (asked.load(Ordering::SeqCst) > 200).then_some(()));
+    credence.signal(signal);
+    assert_eq!(credence.process().wait().code(), Some(0), "{}", credence.stderr());
+    let mut answered = BTreeSet::new();
+    for asker in askers {
+        for answer in runtime().block_on(asker).unwrap() {
+            assert_eq!(answer.reason(), "ok");
+            answered.insert(answer.decision_id());
+        }
+    }
+    let decided: BTreeSet<_> =
+        credence.decisions().iter().map(|line| line["decision_id"].as_str().unwrap().to_owned()).collect();
+    let lost: Vec<_> = decided.difference(&answered).collect();
+    assert!(lost.is_empty(), "{} of {} verdicts were made and never arrived: {lost:?}", lost.len(), decided.len());
+    assert_eq!(decided.len(), answered.len(), "each verdict is in the log");
+    assert!(credence.stderr().contains("every call was answered"), "{}", credence.stderr());
+}
+
+#[test]
+fn sigterm_under_load_loses_no_call() {
+    every_accepted_call_is_answered("TERM");
+}
+
+#[test]
+fn sigint_under_load_loses_no_call() {
+    every_accepted_call_is_answered("INT");
+}
+
+#[test]
+fn health_is_told_for_the_server_and_the_service_and_nothing_else() {
+    let ci = Issuer::start();
+    let file = Table::new(&table(&ci, &["own"]));
+    let credence = Credence::serve(file.path()).start();
+    let mut health = health(&credence);
+    runtime().block_on(async {
+        for service in ["", CHECKS] {
+            let answer = health.check(about(service)).await.unwrap().into_inner();
+            assert_eq!(answer.status(), ServingStatus::Serving, "{service:?}");
+        }
+        let unknown = health.check(about("no.such.Service")).await.unwrap_err();
+        assert_eq!(unknown.code(), tonic::Code::NotFound);
+    });
+}
+
+#[test]
+fn whoever_watches_health_hears_of_the_drain() {
+    let ci = Issuer::start();
+    let file = Table::new(&table(&ci, &["own"]));
+    let mut credence = Credence::serve(file.path()).start();
+    let mut health = health(&credence);
+    for service in ["", CHECKS] {
+        let (mut watch, first) = runtime().block_on(async {
+            let mut watch = health.watch(about(service)).await.unwrap().into_inner();
+            let first = watch.message().await.unwrap().unwrap();
+            (watch, first.status())
+        });
+        assert_eq!(first, ServingStatus::Serving);
+        if service.is_empty() {
+            continue;
+        }
+        credence.signal("TERM");
+        let rest = runtime().block_on(async {
+            let mut rest = Vec::new();
+            while let Ok(Some(status)) = watch.message().await {
+                rest.push(status.status());
+            }
+            rest
+        });
+        assert_eq!(rest.first(), Some(&ServingStatus::NotServing));
+        assert!(!rest.contains(&ServingStatus::Serving), "{rest:?}");
+    }
+    assert_eq!(credence.process().wait().code(), Some(0));
+}
+
+#[test]
+fn an_idle_connection_does_not_hold_up_the_end() {
+    let ci = Issuer::start();
+    let file = Table::new(&table(&ci, &["own"]));
+    let mut credence = Credence::serve(file.path()).start();
+    assert_eq!(reason(&credence, "own", &token(&ci)), "ok");
+    let _silent = std::net::TcpStream::connect(credence.grpc()).unwrap();
+    assert_eq!(credence.stop().code(), Some(0));
+}

@@ -1,0 +1,21 @@
+//! The life of the real program: how it starts, takes new tables and keys, writes its log, and ends.
+//!
+//! Each test starts a credence of its own on free ports, asks it as a proxy would, and looks at it as an operator
+//! would: standard error, `/readyz`, `/metrics`, the decision log, the exit code.
+
+#![cfg(test)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod admin;
+mod decision_log;
+mod ending;
+mod hostile;
+mod keys;
+mod listening;
+mod reload;
+mod reload_bad;
+mod reload_traffic;
+mod start;
+mod world;
