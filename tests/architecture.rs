@@ -1,5 +1,7 @@
 //! The direction of the house: a room imports only rooms above it, and third-party crates stay behind their walls.
 
+#![cfg(test)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

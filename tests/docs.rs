@@ -1,5 +1,7 @@
 //! References that are generated from the code. `UPDATE_DOCS=1 cargo test --test docs` writes them anew.
 
+#![cfg(test)]
+
 use std::fmt::Write as _;
 
 use credence::reason::{Class, Reason};

@@ -1,6 +1,6 @@
 //! `check`: is this table good?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -44,7 +44,7 @@ pub(super) fn run(check: &Check) -> u8 {
     code
 }
 
-fn one(check: &Check, path: &PathBuf, now: Time) -> u8 {
+fn one(check: &Check, path: &Path, now: Time) -> u8 {
     if path.as_os_str() != "-" && !path.exists() {
         diagnostic(&format!("error: {}: no such file or directory", path.display()));
         return TROUBLE;

@@ -185,8 +185,7 @@ fn judge(snapshot: &Snapshot, now: Time, case: &Vector) -> Verdict {
     entries.extend(value.as_ref().map(|value| (name.as_str(), value.as_bytes())));
     request.headers = Headers::new(entries, false);
 
-    let mut recorder = Recorder::default();
-    recorder.without_keys = true;
+    let mut recorder = Recorder::without_keys();
     let walked = walk(snapshot, &request, now, &mut recorder);
     let failed = recorder.steps().iter().find(|step| step.outcome.is_err());
     let (allowed, reason) = match (&walked.outcome, recorder.first_failure()) {
