@@ -90,8 +90,8 @@ fn other_cookies(request: &AuthzRequest<'_>, name: &str) -> Option<String> {
     let mut others = Vec::new();
     for header in request.headers.all("cookie") {
         let header = std::str::from_utf8(header).ok()?;
-        let is_credential = |pair: &str| pair.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
-        others.extend(header.split(';').map(str::trim).filter(|pair| !pair.is_empty() && !is_credential(pair)));
+        let is_credential = |pair: &str| pair.split('=').next().is_some_and(|given| given.trim_ascii() == name);
+        others.extend(header.split(';').map(str::trim_ascii).filter(|pair| !pair.is_empty() && !is_credential(pair)));
     }
     let safe = |pair: &&str| pair.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
     (!others.is_empty() && others.iter().all(safe)).then(|| others.join("; "))
@@ -160,6 +160,7 @@ mod tests {
             other_cookies(&AuthzRequest { headers, ..AuthzRequest::default() }, "t")
         };
         assert_eq!(with("a=1; t=secret; tt=2").as_deref(), Some("a=1; tt=2"));
+        assert_eq!(with("t=secret; t =other;\tt\t= more; b=2").as_deref(), Some("b=2"));
         assert_eq!(with("t=secret"), None);
         assert_eq!(with("a=\u{1}; t=secret"), None);
     }

@@ -56,10 +56,11 @@ fn cookie<'r>(request: &AuthzRequest<'r>, name: &str) -> Result<&'r str, Reason>
     let mut found = None;
     for header in request.headers.all("cookie") {
         for pair in header.split(|byte| *byte == b';') {
-            let pair = pair.trim_ascii();
-            let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) else {
-                continue;
-            };
+            // The name as lenient servers read it: whatever blanks stand around it.
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let given = halves.next().unwrap_or_default().trim_ascii();
+            let Some(value) = halves.next().filter(|_| given == name.as_bytes()) else { continue };
+            let value = value.trim_ascii();
             if found.replace(value).is_some() {
                 return Err(Reason::MultipleTokens);
             }
@@ -131,6 +132,7 @@ mod tests {
         assert_eq!(find(&[("cookie", "a=1; session=a.b.c"), ("cookie", "b=2")], &place), Ok("a.b.c"));
         assert_eq!(find(&[("cookie", "xsession=a; session2=b")], &place), Err(Reason::NoToken));
         assert_eq!(find(&[("cookie", "session=a; session=b")], &place), Err(Reason::MultipleTokens));
+        assert_eq!(find(&[("cookie", "session=a; session =b")], &place), Err(Reason::MultipleTokens));
         assert_eq!(find(&[("cookie", "session=a"), ("cookie", "session=")], &place), Err(Reason::MultipleTokens));
     }
 }

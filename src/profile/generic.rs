@@ -16,5 +16,6 @@ pub(super) static GENERIC: Profile = Profile {
     token_types: &["", "jwt", "at+jwt"],
     max_token_age: 24 * 3600,
     claims: &[],
+    glob: |_, _| Ok(()),
     subject: |_| Ok(()),
 };

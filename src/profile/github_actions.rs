@@ -49,8 +49,36 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
         ("workflow_ref", Text),
         ("workflow_sha", Text),
     ],
+    glob,
     subject,
 };
+
+/// Claims whose whole value is the name or the id of an owner, a person or an enterprise.
+const NAMES: [&str; 9] = [
+    "actor",
+    "actor_id",
+    "enterprise",
+    "enterprise_id",
+    "repository_id",
+    "repository_owner",
+    "repository_owner_id",
+    "workflow",
+    "environment_node_id",
+];
+
+/// `OWNER/…` and `repo:OWNER/…`: the owner is written out.
+fn glob(claim: &str, text: &str) -> Result<(), &'static str> {
+    let owner = match claim {
+        "sub" => text.split(':').nth(1).and_then(|pair| pair.split('/').next()),
+        "repository" | "job_workflow_ref" | "workflow_ref" => text.split('/').next(),
+        _ if NAMES.contains(&claim) => Some(text),
+        _ => None,
+    };
+    match owner {
+        Some(owner) if owner.contains('*') => Err("anyone can take a name that fits: owners and ids are written out"),
+        _ => Ok(()),
+    }
+}
 
 /// `https://token.actions.githubusercontent.com[/ENTERPRISE]`, `https://token.actions.SUB.ghe.com`, or an Enterprise
 /// Server's `https://HOST/_services/token`. Only the first, without an enterprise, is shared.
@@ -107,6 +135,25 @@ mod tests {
         }
         for bad in ["acme/payments", "repo:acme", "repo:/payments:x", "Repo:acme/payments:x", "repo:a/b/c:x", ":x"] {
             assert!(subject(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_star_never_stands_on_an_owner() {
+        for (claim, text) in [
+            ("repository_owner", "acme-*"),
+            ("repository", "acme-*/payments"),
+            ("sub", "repo:acme-*/payments:**"),
+            ("sub", "repo:*/payments:**"),
+            ("repository_owner_id", "99-*"),
+            ("sub", "repository_owner:acme-*"),
+        ] {
+            assert!(glob(claim, text).is_err(), "{claim} {text}");
+        }
+        for (claim, text) in
+            [("repository", "acme/*"), ("ref", "refs/heads/release-*"), ("sub", "repo:acme/*:environment:production")]
+        {
+            assert_eq!(glob(claim, text), Ok(()), "{claim} {text}");
         }
     }
 

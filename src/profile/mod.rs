@@ -38,6 +38,9 @@ pub struct Profile {
     pub max_token_age: u64,
     /// Claims and the JSON type that they have in every token of this kind.
     pub claims: &'static [(&'static str, ClaimType)],
+    /// Judges a glob on a claim (`sub` for a grant's `subject`): a star must not stand on a name or a tenant, where
+    /// whoever takes a fitting name would be let in. The error says so (CR125).
+    pub glob: fn(&str, &str) -> Result<(), &'static str>,
     /// Judges an exact `subject` of a grant; the error says why no token can have it.
     pub subject: fn(&str) -> Result<(), &'static str>,
 }

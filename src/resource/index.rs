@@ -77,15 +77,22 @@ impl ResourceIndex {
         let authority = Authority::read(request.host).ok_or(Reason::ResourceUnknown)?;
         let conditioned = self.conditioned(request, &authority);
         let candidates = if conditioned.is_empty() { self.hosted(&authority) } else { conditioned };
+        let mut tied = false;
         let mut best: Option<((bool, usize), ResourceId, &Resource)> = None;
         for (id, resource) in top_rank(candidates, |(_, resource)| resource.host_rank(&authority)) {
             for pattern in resource.paths.iter().filter(|pattern| pattern.matches(&path)) {
-                if best.is_none_or(|(rank, ..)| pattern.specificity() > rank) {
-                    best = Some((pattern.specificity(), id, resource));
+                match &best {
+                    Some((rank, ..)) if *rank > pattern.specificity() => {}
+                    // A request that names several routes could pick two with equal rank: then it picks none.
+                    Some((rank, other, _)) if *rank == pattern.specificity() && *other != id => tied = true,
+                    _ => {
+                        tied &= best.is_some_and(|(rank, ..)| rank == pattern.specificity());
+                        best = Some((pattern.specificity(), id, resource));
+                    }
                 }
             }
         }
-        best.map(|(_, id, resource)| Place { id, resource, path }).ok_or(Reason::ResourceUnknown)
+        best.filter(|_| !tied).map(|(_, id, resource)| Place { id, resource, path }).ok_or(Reason::ResourceUnknown)
     }
 
     /// Resources whose `context`, `route` and `hosts` all fit, of those the ones with the most pairs.
@@ -297,12 +304,16 @@ mod tests {
         shop.route = Some(RouteMatch { namespace: "shop".into(), name: None });
         let mut cart = resource("cart", &["a.test"], &["/**"]);
         cart.route = Some(RouteMatch { namespace: "shop".into(), name: Some("cart".into()) });
-        let index = ResourceIndex::build(vec![shop, cart]).unwrap();
+        let mut desk = resource("desk", &[], &["/**"]);
+        desk.route = Some(RouteMatch { namespace: "desk".into(), name: None });
+        let index = ResourceIndex::build(vec![shop, cart, desk]).unwrap();
         let mut call = request("a.test", "/");
         call.routes = vec![Route { namespace: "shop", name: "cart" }];
         assert_eq!(pick(&index, &call), Ok("cart".into()));
         call.host = "b.test";
         assert_eq!(pick(&index, &call), Ok("shop".into()));
+        call.routes = vec![Route { namespace: "shop", name: "cart" }, Route { namespace: "desk", name: "cart" }];
+        assert_eq!(pick(&index, &call), Err(Reason::ResourceUnknown), "two routes that tie pick none");
         call.routes = vec![Route { namespace: "other", name: "cart" }];
         assert_eq!(pick(&index, &call), Err(Reason::ResourceUnknown));
     }

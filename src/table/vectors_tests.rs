@@ -91,8 +91,8 @@ fn every_problem_is_told_at_once_each_with_its_line() {
     let (_, report) = read(&text);
     let told = report.render(false);
     let expected = [
-        ("CR003", 10), // base rot
         ("CR004", 10),
+        ("CR003", 10), // base rot
         ("CR002", 11),
         ("CR002", 12),
         ("CR001", 14),

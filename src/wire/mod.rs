@@ -39,7 +39,8 @@ pub struct Limits {
     pub max_request_bytes: usize,
     /// Calls at once; one more is `overloaded`, unread.
     pub max_concurrent: usize,
-    /// Longest wait for the next piece of a message.
+    /// Longest wait for the next piece of a message. Generous for a machine that is short of CPU: what keeps the answer
+    /// in time is half the caller's `grpc-timeout`.
     pub max_gap: Duration,
     /// Longest wait for a whole message; half the caller's `grpc-timeout`, if that is less.
     pub max_wait: Duration,
@@ -50,7 +51,7 @@ impl Default for Limits {
         Self {
             max_request_bytes: 16 << 20,
             max_concurrent: 1024,
-            max_gap: Duration::from_millis(50),
+            max_gap: Duration::from_millis(250),
             max_wait: Duration::from_secs(5),
         }
     }

@@ -22,6 +22,7 @@ impl<'a> Bench<'a> {
         for plan in &issuers {
             self.claim_types(&owner, plan.profile, draft.claims.items());
             self.tenant_of_grant(draft, plan);
+            self.written_out(&owner, draft, plan);
         }
         build(draft, &issuers, resource?)
     }

@@ -9,11 +9,12 @@ mod resource;
 mod tenancy;
 mod url;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::draft::{self, At, Draft, Field, nearest};
 use super::{Code, Diagnostic, Issuers, Place, Report, Snapshot, Sources};
+use crate::claims::ClaimKey;
 use crate::clock::Time;
 use crate::decide::GrantIndex;
 use crate::keys::{KeyOrigin, KeyRules, LiveKeys};
@@ -81,6 +82,7 @@ impl<'a> Bench<'a> {
             resources: resources.iter().map(|plan| (plan.draft.name.value.as_str(), plan)).collect(),
         };
         let grants: Vec<_> = draft.grants.iter().map(|entry| self.grant(entry, &by_name)).collect();
+        self.forwarded();
         if self.report.refuses() {
             return None;
         }
@@ -119,6 +121,26 @@ impl<'a> Bench<'a> {
             self.report.push(finding);
         }
         None
+    }
+
+    /// One NAME of `forwardClaims` is one claim in the whole table: two grants that fit together would contradict
+    /// each other (CR002).
+    fn forwarded(&mut self) {
+        let mut known: HashMap<&str, (&ClaimKey, &str)> = HashMap::new();
+        for grant in &self.draft.grants {
+            for (name, claim) in grant.forward_claims.items() {
+                let (first, by) = *known.entry(name).or_insert((claim, &grant.name.value));
+                if first == claim {
+                    continue;
+                }
+                let message = format!("grant \"{}\" forwards claim `{claim}` as \"{name}\"", grant.name.value);
+                let label = format!("grant \"{by}\" forwards `{first}` under this name");
+                let finding = Diagnostic::at(Code::CR002, &grant.name.place, message)
+                    .label(label)
+                    .help("a name means one claim in the whole table: give one of them another name");
+                self.report.push(finding);
+            }
+        }
     }
 
     /// Names under an issuer's `resources` that do not exist (CR003).

@@ -29,6 +29,26 @@ impl Bench<'_> {
         self.report(Code::CR101, &plan.draft.name.place, message, label, help);
     }
 
+    /// A star must not stand on a name or a tenant (CR125).
+    pub(super) fn written_out(&mut self, owner: &str, grant: &GrantDraft, plan: &IssuerPlan<'_>) {
+        let Some(profile) = plan.profile else { return };
+        let claims = grant.claims.items().iter().filter_map(|claim| match &claim.rule.matcher {
+            Matcher::Glob(glob) => Some((claim.rule.key.as_str(), glob.as_str(), &claim.value)),
+            _ => None,
+        });
+        let subject = grant.subject.given().and_then(|subject| match &subject.value {
+            Subject::Glob(glob) => Some(("sub", glob.as_str(), &subject.place)),
+            Subject::Exact(_) | Subject::Any => None,
+        });
+        for (claim, text, place) in claims.chain(subject) {
+            if let Err(why) = (profile.glob)(claim, text) {
+                let message = format!("{owner} has a star on a name: `{claim}` like {text:?}");
+                let help = "write the names out: a list holds several, `claims: {repository: [acme/a, acme/b]}`";
+                self.report(Code::CR125, place, message, why, help);
+            }
+        }
+    }
+
     /// What a grant must say because its issuer is shared.
     pub(super) fn tenant_of_grant(&mut self, grant: &GrantDraft, plan: &IssuerPlan<'_>) {
         let (Some(profile), Tenancy::Shared) = (plan.profile, plan.tenancy) else { return };

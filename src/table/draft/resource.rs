@@ -131,8 +131,9 @@ fn credential(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Crede
 }
 
 fn header_place(cx: &mut Cx<'_>, node: &Node, name: &str) -> Option<CredentialPlace> {
-    let folded = name.replace('_', "-");
-    if name == "authorization" || matches!(name, "cookie" | "host") || folded.starts_with("x-credence-") {
+    let folded = name.replace(['_', '.'], "-");
+    let taken = ["authorization", "cookie", "host", "content-type", "content-length", "x-request-id"];
+    if taken.contains(&name) || folded.starts_with("x-credence-") {
         let help =
             "name the header of its own in which the token arrives; `Authorization: Bearer` needs no `credential`";
         cx.misfit(node.span, format!("the token of {} cannot come in the header {name:?}", cx.owner), "", help);

@@ -245,7 +245,7 @@ async fn another_method_is_unimplemented() {
 
 #[tokio::test(start_paused = true)]
 async fn silence_is_denied_within_half_of_what_the_caller_waits() {
-    for (timeout, most) in [("40m", 20), ("1m", 1), ("1u", 1), ("0n", 1), ("10S", 50), ("nonsense", 50)] {
+    for (timeout, most) in [("40m", 20), ("1m", 1), ("1u", 1), ("0n", 1), ("10S", 250), ("nonsense", 250)] {
         let begun = tokio::time::Instant::now();
         let mut request = check(unfinished(b"\0\0\0\0\x09abc"));
         request.headers_mut().insert("grpc-timeout", timeout.parse().unwrap());
