@@ -63,7 +63,7 @@ fn code() -> BTreeMap<String, Vec<(PathBuf, String)>> {
 /// Whether `code` names the path segment `name` followed by `::`, as a word.
 fn names(code: &str, name: &str) -> bool {
     code.match_indices(&format!("{name}::")).any(|(at, _)| {
-        let before = code[..at].chars().next_back();
+        let before = code.get(..at).and_then(|code| code.chars().next_back());
         !before.is_some_and(|before| before.is_alphanumeric() || matches!(before, '_' | ':'))
     })
 }
