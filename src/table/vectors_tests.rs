@@ -3,7 +3,8 @@ use std::path::Path;
 use super::super::SourceFile;
 use super::*;
 
-const HEAD: &str = "apiVersion: credence.dev/v1alpha1\nkind: TrustTableTest\ntable: trust.yaml\nnow: 2026-11-21T12:00:00Z\n";
+const HEAD: &str =
+    "apiVersion: credence.dev/v1alpha1\nkind: TrustTableTest\ntable: trust.yaml\nnow: 2026-11-21T12:00:00Z\n";
 
 fn read(text: &str) -> (Option<Vectors>, Report) {
     Vectors::of(&Sources::from_files([SourceFile::new("trust_test.yaml", text)]), Path::new("dir"))
@@ -90,8 +91,8 @@ fn every_problem_is_told_at_once_each_with_its_line() {
     let (_, report) = read(&text);
     let told = report.render(false);
     let expected = [
-        ("CR003", 10), // base rot
         ("CR004", 10),
+        ("CR003", 10), // base rot
         ("CR002", 11),
         ("CR002", 12),
         ("CR001", 14),
@@ -108,7 +109,12 @@ fn every_problem_is_told_at_once_each_with_its_line() {
         ("CR002", 19),
     ];
     assert_eq!(found(&text), expected, "{told}");
-    for words in ["did you mean `with`?", "did you mean \"root\"?", "did you mean `grant_none`?", "first at trust_test.yaml:6:11"] {
+    for words in [
+        "did you mean `with`?",
+        "did you mean \"root\"?",
+        "did you mean `grant_none`?",
+        "first at trust_test.yaml:6:11",
+    ] {
         assert!(told.contains(words), "{words} in\n{told}");
     }
 }
