@@ -103,6 +103,19 @@ fn s4_a_wrong_expectation_is_told_with_the_grant_that_came_near() {
 }
 
 #[test]
+fn what_the_documentation_shows_of_a_test_file_is_true() {
+    let page = include_str!("../../docs/testing-a-table.md");
+    let (code, text) = credence("test", Path::new("examples/ci-deploy"));
+    assert_eq!(code, 0, "{text}");
+    assert!(page.contains(&text), "docs/testing-a-table.md does not hold: {text}");
+    let file = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let copy = broken("ci-deploy", "trust.yaml", "", "");
+    std::fs::write(copy.path().join("trust_test.yaml"), file).unwrap();
+    let (code, text) = credence("test", copy.path());
+    assert_eq!((code, text.contains("2 passed")), (0, true), "{text}");
+}
+
+#[test]
 fn a_grant_that_no_case_shows_is_named_and_is_no_failure() {
     let copy = broken(
         "two-tenants",

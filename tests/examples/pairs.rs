@@ -46,6 +46,11 @@ fn s10_one_employee_in_two_tenants_is_two_principals() {
     let cases = ["the employee as an administrator of north", "the same person as an employee of south"];
     let runs = issuers_of(scene, "employee-4711", &cases);
     told_apart(scene, "employee-4711", &runs);
+    let readme = include_str!("../../examples/two-tenants/README.md");
+    for (_, ran) in &runs {
+        let principal = ran.echo.as_ref().unwrap().one("x-credence-principal");
+        assert!(readme.contains(&format!("    x-credence-principal: {principal}\n")), "{principal}");
+    }
     let scopes: Vec<_> =
         runs.iter().map(|(_, ran)| ran.echo.as_ref().unwrap().one("x-credence-scopes").to_owned()).collect();
     assert_eq!(scopes, ["admin", "read"], "what one may the other may not");
