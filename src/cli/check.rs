@@ -11,6 +11,8 @@ use crate::clock::{Clock, Time};
 use crate::keys::LiveKeys;
 use crate::table::{Compiled, Sources, compile};
 
+/// Read the trust table offline and tell every problem at once.
+///
 /// Parses, compiles and lints offline: nothing is fetched, nothing is changed. Every problem is told at once, with
 /// file, line and column, and how to mend it.
 ///

@@ -29,6 +29,8 @@ const MAX_TOKEN: u64 = 64 * 1024;
 /// A `--keys` file is read up to this many bytes.
 const MAX_KEYS: u64 = 2 << 20;
 
+/// Walk one token and request through the whole decision, step by step.
+///
 /// Walks the very function that the server walks, but writes every step down and goes on past the deciding one: what
 /// was compared with what, and on which line of the table it stands. For a refusal it names the nearest grants and
 /// what differs. The keys of the token's issuer are fetched from where the table says, unless `--keys` or `--offline`.

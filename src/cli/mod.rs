@@ -33,15 +33,12 @@ struct Cli {
     verb: Verb,
 }
 
+// What a verb does stands at its arguments: a comment here would hide all but its own words from `--help`.
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Answer Envoy's questions by the trust table.
     Serve(serve::Serve),
-    /// Read the trust table offline and tell every problem at once.
     Check(check::Check),
-    /// Walk one token and request through the whole decision, step by step.
     Explain(explain::Explain),
-    /// Hold a trust table against written cases: who should get in, and who should not.
     Test(test::Test),
     /// Print the version.
     Version,
@@ -83,6 +80,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_help_of_every_verb_that_judges_tells_its_exit_codes() {
+        for verb in ["check", "explain", "test"] {
+            let mut cli = Cli::command();
+            let help = cli.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
+            assert!(help.contains("Exit code: 0") && help.contains("Example: credence"), "{help}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_sound_and_every_flag_has_a_variable() {

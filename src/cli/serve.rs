@@ -16,6 +16,8 @@ use crate::grpc::{Address, Drained};
 use crate::observe::{Sink, WhenFull};
 use crate::wire::Limits;
 
+/// Answer Envoy's questions by the trust table.
+///
 /// Answers `envoy.service.auth.v3.Authorization/Check` and `grpc.health.v1.Health` on `--listen`, and `/healthz`,
 /// `/readyz` and `/metrics` on `--admin-listen`. Changes of the table are in force within a second; a bad table changes
 /// nothing. SIGHUP reads the table again; SIGTERM and SIGINT drain and exit with 0.

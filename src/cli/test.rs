@@ -22,6 +22,8 @@ use crate::request::{AuthzRequest, Headers, Route, split_url};
 use crate::table::{Compiled, Expectation, Snapshot, Sources, Vector, Vectors, compile};
 use crate::trail::{Recorder, Step};
 
+/// Hold a trust table against written cases: who should get in, and who should not.
+///
 /// Reads test files (`kind: TrustTableTest`) and walks each of their cases through the very function that the server
 /// walks. A case's token counts as verified; everything else is judged. Nothing is fetched. At the end it names the
 /// grants that no case shows to allow anything.
@@ -146,7 +148,7 @@ impl Session {
                     &format!("no case is allowed by these grants of {}: {}\n", table.shown.display(), open.join(" "));
             }
         }
-        if self.files != 1 {
+        if self.files > 1 {
             out += &format!("{} files: {}\n", self.files, counts(self.passed, self.failed));
         }
         result(&escaped(&out));

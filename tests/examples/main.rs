@@ -1,0 +1,14 @@
+//! The examples, as a user finds them and behind a real Envoy.
+//!
+//! [`files`] runs `credence check` and `credence test` on each; [`traps`] sends what their cases say, with tokens that
+//! are really signed, through Envoy ([`world`]). Both read the same `trust_test.yaml`.
+
+#![cfg(test)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod files;
+mod pairs;
+mod traps;
+mod world;
