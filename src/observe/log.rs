@@ -4,15 +4,18 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Lines that may wait to be written.
 const QUEUE: usize = 16 * 1024;
 /// Bytes that are written at once.
 const BATCH: usize = 64 * 1024;
+/// At the end, how long the sink may take nothing before what is still queued is given up.
+const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// Where the lines go (`--decision-log`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,11 +60,20 @@ pub struct Full;
 pub struct DecisionLog {
     queue: Option<SyncSender<Vec<u8>>>,
     state: Arc<State>,
-    writer: Option<JoinHandle<()>>,
+    writer: Option<Thread>,
+}
+
+/// The thread that writes; the channel closes when it ends.
+#[derive(Debug)]
+struct Thread {
+    handle: JoinHandle<()>,
+    ended: Mutex<Receiver<()>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// Batches that were written or given up: grows as long as the sink does anything.
+    batches: AtomicU64,
     dropped: AtomicU64,
     failing: AtomicBool,
 }
@@ -87,8 +99,13 @@ impl DecisionLog {
         let (queue, lines) = sync_channel(QUEUE);
         let state = Arc::new(State::default());
         let writer = Writer { to, state: Arc::clone(&state), torn: false };
-        let writer = std::thread::Builder::new().name("decision-log".into()).spawn(move || writer.run(&lines))?;
-        Ok(Self { queue: Some(queue), state, writer: Some(writer) })
+        let (ending, ended) = channel();
+        let run = move || {
+            let _ending: Sender<()> = ending;
+            writer.run(&lines);
+        };
+        let handle = std::thread::Builder::new().name("decision-log".into()).spawn(run)?;
+        Ok(Self { queue: Some(queue), state, writer: Some(Thread { handle, ended: Mutex::new(ended) }) })
     }
 
     /// Takes one line, or counts it as dropped.
@@ -117,14 +134,23 @@ impl DecisionLog {
     }
 }
 
-/// Writes what is queued, then ends.
+/// Writes what is queued, then ends; but a sink that takes nothing any more cannot keep the program from ending.
 impl Drop for DecisionLog {
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(writer) = self.writer.take() {
-            // The writer counts its own errors; a panic in it has nothing left to tell.
-            let _ = writer.join();
+        let Some(Thread { handle, ended }) = self.writer.take() else { return };
+        let ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut before = self.state.batches.load(Ordering::Relaxed);
+        while ended.recv_timeout(LAST_WAIT) == Err(RecvTimeoutError::Timeout) {
+            let batches = self.state.batches.load(Ordering::Relaxed);
+            if batches == before {
+                tracing::error!("the decision log takes nothing any more: its last lines are lost");
+                return;
+            }
+            before = batches;
         }
+        // The writer counts its own errors; a panic in it has nothing left to tell.
+        let _ = handle.join();
     }
 }
 
@@ -153,6 +179,7 @@ impl<W: Write> Writer<W> {
                 batch.push(line);
             }
             self.write(&batch);
+            self.state.batches.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -267,6 +294,16 @@ mod tests {
         drop(log);
         let written = disk.0.0.lock().unwrap().bytes.len() / 2;
         assert_eq!(written + refused, QUEUE * 2, "no line is lost silently");
+    }
+
+    #[test]
+    fn a_sink_that_stays_stuck_does_not_hold_up_the_end() {
+        let disk = Shared::default();
+        disk.set(|disk| (disk.blocked, disk.room) = (true, usize::MAX));
+        let log = DecisionLog::start(disk.clone()).unwrap();
+        log.take(b"x\n".to_vec()).unwrap();
+        drop(log);
+        assert!(disk.0.0.lock().unwrap().bytes.is_empty());
     }
 
     #[cfg(target_os = "linux")]
