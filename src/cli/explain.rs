@@ -8,11 +8,11 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::output::{diagnostic, escaped, result, trouble};
+use super::output::{diagnostic, escaped, escaped_json, result, trouble};
 use super::{NO, YES};
 use crate::clock::{Clock, Time};
 use crate::credential::Unverified;
-use crate::decide::{Failed, NearMiss};
+use crate::decide::{Failed, NearMiss, SubjectRule};
 use crate::fetch;
 use crate::json::Json;
 use crate::keys::{KeyOrigin, KeySet, LiveKeys};
@@ -20,7 +20,7 @@ use crate::name::IssuerName;
 use crate::path::{Outcome, Walk, walk};
 use crate::reason::{Accepted, Reason};
 use crate::request::{AuthzRequest, Headers};
-use crate::resource::{CredentialPlace, RequestPath};
+use crate::resource::{CredentialPlace, Methods, RequestPath};
 use crate::table::{Compiled, Snapshot, Sources, compile};
 use crate::trail::{Assumed, Recorder};
 
@@ -119,7 +119,7 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
     let story = Story { explain, walk: &walked, recorder: &recorder, payload: token.as_deref().and_then(payload) };
     result(&match explain.output {
         Output::Text => story.text(),
-        Output::Json => format!("{:#}\n", story.json()),
+        Output::Json => escaped_json(&story.json()),
     });
     Ok(if story.refusal().is_none() { YES } else { NO })
 }
@@ -228,6 +228,10 @@ impl Story<'_> {
         self.recorder.first_failure().or(ended)
     }
 
+    fn signature_checked(&self) -> bool {
+        !self.recorder.steps().iter().any(|step| step.note.text.starts_with("signature not checked"))
+    }
+
     fn code(&self) -> &'static str {
         match (&self.walk.outcome, self.refusal()) {
             (_, Some(reason)) => reason.code(),
@@ -239,7 +243,8 @@ impl Story<'_> {
     fn text(&self) -> String {
         let mut out = match self.refusal() {
             Some(reason) => format!("deny {reason}: {}\n", reason.sentence()),
-            None => format!("allow {}\n", self.code()),
+            None if self.signature_checked() => format!("allow {}\n", self.code()),
+            None => format!("allow {}, if the signature is good: it was not checked\n", self.code()),
         };
         out += &format!("  {} {}\n\n", self.explain.method, self.explain.url);
         for step in self.recorder.steps() {
@@ -302,7 +307,7 @@ impl Story<'_> {
             "reason": self.code(),
             "resource": self.walk.facts.resource.map(|resource| resource.name.as_str()),
             "issuer_name": self.walk.facts.issuer.map(|issuer| issuer.name.as_str()),
-            "signature_checked": !self.recorder.steps().iter().any(|step| step.note.text.starts_with("signature not checked")),
+            "signature_checked": self.signature_checked(),
             "steps": steps,
             "near_miss": near,
         })
@@ -321,14 +326,14 @@ impl Story<'_> {
         let date = |time: Option<Time>| time.map(|time| time.to_string()).unwrap_or_default();
         let (wanted, given) = match failed {
             Failed::Audience => (format!("{:?} among aud", grant.audience.as_str()), claim("aud")),
-            Failed::Subject => (format!("{:?}", grant.subject), claim("sub")),
+            Failed::Subject => (subject(&grant.subject), claim("sub")),
             Failed::Claim(rule) => {
                 let value = self.payload.as_ref().and_then(|payload| rule.key.find(payload));
                 let given = value.map_or_else(|| "absent".to_owned(), |value| json!(value).to_string());
                 return (format!("claim {}", rule.key), rule.matcher.to_string(), given, Some(rule.site.to_string()));
             }
             Failed::Actor => ("a token without `act`".to_owned(), claim("act")),
-            Failed::Method => (format!("{:?}", grant.methods), self.explain.method.clone()),
+            Failed::Method => (methods(&grant.methods), self.explain.method.clone()),
             Failed::Path => (
                 list(&grant.paths),
                 split_url(&self.explain.url).map_or_else(|error| error, |(_, path)| path.to_owned()),
@@ -341,5 +346,24 @@ impl Story<'_> {
             ),
         };
         (failed.to_string(), wanted, given, None)
+    }
+}
+
+/// The subjects of a grant, as the table would write them.
+fn subject(rule: &Option<SubjectRule>) -> String {
+    match rule {
+        Some(SubjectRule::Exact(subjects)) => {
+            subjects.iter().map(|subject| json!(subject).to_string()).collect::<Vec<_>>().join(" or ")
+        }
+        Some(SubjectRule::Glob(glob)) => format!("like {:?}", glob.as_str()),
+        Some(SubjectRule::Any) | None => "any".to_owned(),
+    }
+}
+
+/// The methods of a grant, as the table would write them.
+fn methods(methods: &Methods) -> String {
+    match methods {
+        Methods::Any => "any but CONNECT and TRACE".to_owned(),
+        Methods::These(methods) => methods.join(" or "),
     }
 }

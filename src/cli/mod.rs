@@ -41,6 +41,8 @@ enum Verb {
     /// Walk one token and request through the whole decision, step by step.
     Explain(explain::Explain),
     /// Print the version.
+    ///
+    /// Example: credence version
     Version,
     /// Print the completion script of a shell.
     ///
