@@ -54,6 +54,10 @@ fn a_refused_call_is_1_and_names_the_nearest_grant_what_differs_and_where_it_sta
     for told in ["refs/heads/main", "is \"refs/heads/dev\"", &site] {
         assert!(differs.contains(told), "no {told} in {differs}");
     }
+    let ended = explain(&table, &ci.token("repo:acme/other", API).mint(), &["PATCH", "https://api.acme.test/v1/x"]);
+    for told in ["subject: must be \"repo:acme/payments\", is \"repo:acme/other\"", "methods: must be GET, is PATCH"] {
+        assert!(ended.out.contains(told), "no {told} in {}", ended.out);
+    }
     // It goes on past the deciding step.
     let wrong_twice = ci.token(SUBJECT, "https://other.test").claim("exp", 1000).mint();
     let ended = explain(&table, &wrong_twice, &["POST", DEPLOYS]);
