@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::output::{diagnostic, escaped, result, trouble};
+use super::output::{diagnostic, escaped, escaped_json, result, trouble};
 use super::{NO, YES};
 use crate::clock::{Clock, Time};
 use crate::credential::Unverified;
@@ -121,7 +121,7 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
     let story = Story { explain, walk: &walked, recorder: &recorder, payload: token.as_deref().and_then(payload) };
     result(&match explain.output {
         Output::Text => story.text(),
-        Output::Json => ascii_json(&story.json()),
+        Output::Json => escaped_json(&story.json()),
     });
     Ok(if story.refusal().is_none() { YES } else { NO })
 }
@@ -206,21 +206,6 @@ fn bring_keys(
 
 fn payload(token: &str) -> Option<Json> {
     Some(Unverified::read(token).ok()?.open().1)
-}
-
-/// Indented JSON in which everything but ASCII is escaped: a token cannot steer the terminal through it.
-fn ascii_json(value: &Value) -> String {
-    let mut out = String::new();
-    for character in format!("{value:#}\n").chars() {
-        if matches!(character, '\n' | ' '..='~') {
-            out.push(character);
-        } else {
-            let units =
-                character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
-            out += &units;
-        }
-    }
-    out
 }
 
 /// What is told of a recorded walk.

@@ -41,6 +41,8 @@ enum Verb {
     Explain(explain::Explain),
     Test(test::Test),
     /// Print the version.
+    ///
+    /// Example: credence version
     Version,
     /// Print the completion script of a shell.
     ///

@@ -39,6 +39,19 @@ pub(super) fn escaped(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
+/// The same for JSON, whose writer escapes ASCII but leaves what reorders or hides text as it is.
+pub(super) fn escaped_json(value: &serde_json::Value) -> String {
+    let escape = |character: char| {
+        if character != '\n' && crate::name::is_forbidden_character(character) {
+            let mut units = [0; 2];
+            character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+        } else {
+            character.to_string()
+        }
+    };
+    format!("{value:#}\n").chars().map(escape).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +59,13 @@ mod tests {
     #[test]
     fn a_token_cannot_move_the_cursor() {
         assert_eq!(escaped("a\u{1b}[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\n");
+    }
+
+    #[test]
+    fn nor_in_json_and_it_stays_the_same_json() {
+        let value = serde_json::json!({"sub": "a\u{1b}[2Jb\u{202e}c\u{2028}é"});
+        let text = escaped_json(&value);
+        assert!(text.contains("\\u001b[2Jb\\u202ec\\u2028é"), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 const QUEUE: usize = 16 * 1024;
 /// Bytes that may wait to be written, over all lines.
 const QUEUE_BYTES: usize = 16 << 20;
-/// How long the end of the program waits for what is queued.
-const LAST_WRITE: Duration = Duration::from_secs(2);
+/// At the end, how long the sink may take nothing before what is still queued is given up.
+const LAST_WAIT: Duration = Duration::from_secs(2);
 /// Bytes that are written at once.
 const BATCH: usize = 64 * 1024;
 
@@ -135,9 +135,14 @@ impl Drop for DecisionLog {
         self.queue = None;
         let Some(ended) = self.ended.take() else { return };
         let ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(LAST_WRITE) {
+        let mut before = self.state.waiting.load(Ordering::Relaxed);
+        while ended.recv_timeout(LAST_WAIT) == Err(RecvTimeoutError::Timeout) {
             let bytes = self.state.waiting.load(Ordering::Relaxed);
-            tracing::error!(bytes, "the decision log takes nothing any more: what was queued is lost");
+            if bytes == before {
+                tracing::error!(bytes, "the decision log takes nothing any more: what was queued is lost");
+                return;
+            }
+            before = bytes;
         }
     }
 }

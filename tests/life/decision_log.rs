@@ -91,7 +91,7 @@ fn under_load_each_call_has_exactly_one_whole_line_with_the_names_of_the_schema(
         call("own", &good).header("x-note", "line\nbreak\u{2028}"),
     ];
     let calls: Vec<_> = kinds.iter().cycle().take(600).cloned().collect();
-    let answers = ask_all(&credence, &calls, 100);
+    let answers = ask_all(&credence, &calls, 16);
     let lines =
         eventually("a line for each call", || Some(credence.decisions()).filter(|lines| lines.len() >= answers.len()));
     let ids = |it: &mut dyn Iterator<Item = String>| it.collect::<BTreeSet<String>>();
@@ -185,16 +185,16 @@ fn a_pipe_that_nobody_reads_costs_lines_which_are_counted_and_nothing_waits() {
     let mut asked = 0;
     while credence.metric(DROPPED) == Some(0.0) {
         assert!(asked < 100_000, "{asked} lines and none of them is lost?");
-        let answers = ask_all(&credence, &calls, 250);
-        assert!(answers.iter().all(|answer| answer.reason() == "no_token"));
+        let answers = ask_all(&credence, &calls, 64);
+        assert!(answers.iter().all(|answer| !answer.allowed() && !answer.decision_id().is_empty()));
         asked += calls.len();
     }
     eprintln!("{asked} calls in {:?} until the first line was lost", since.elapsed());
     assert_eq!(reason(&credence, "own", &token), "ok");
-    let series = |decision, reason| {
-        format!("credence_decisions_total{{decision=\"{decision}\",reason=\"{reason}\",issuer=\"unverified\"}}")
-    };
-    assert_eq!(credence.metric(&series("deny", "no_token")), Some(asked as f64));
+    let counted = credence.admin("/metrics").text();
+    let counted = counted.lines().filter_map(|line| line.strip_prefix("credence_decisions_total{")?.rsplit_once(' '));
+    let counted: usize = counted.map(|(_, value)| value.parse::<usize>().unwrap()).sum();
+    assert_eq!(counted, asked + 1, "a lost line is a lost line, not a lost call");
     assert_eq!(credence.stop().code(), Some(0), "nor does the end wait for ever");
 }
 
@@ -206,7 +206,7 @@ fn with_deny_a_pipe_that_nobody_reads_refuses_once_the_queue_is_full() {
     let mut asked = 0;
     while reason(&credence, "own", &token) == "ok" {
         assert!(asked < 100_000, "{asked} lines and there is still room?");
-        ask_all(&credence, &calls, 250);
+        ask_all(&credence, &calls, 64);
         asked += calls.len();
     }
     for _ in 0..20 {

@@ -27,7 +27,7 @@ resources:
   web: {{audience: https://web.acme.test, hosts: [web.acme.test]}}
 grants:
   one: {{issuer: cj, resource: web, subject: x, methods: [GET], paths: any}}
-  two: {{issuer: ci, resource: web, subject: any, methods: [GET], paths: any}}
+  two: {{issuer: ci, resource: web, subject: any, claims: {{ref: main}}, methods: [GET], paths: any}}
 "
     );
     let file = Table::new(&text);

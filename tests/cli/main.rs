@@ -1,0 +1,13 @@
+//! The command line, verb by verb: exit codes, what goes to which stream, and what may never be printed.
+
+#![cfg(test)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod agree;
+mod check;
+mod explain;
+mod explain_keys;
+mod verbs;
+mod world;

@@ -1,0 +1,91 @@
+//! What holds for every verb.
+
+use crate::support::credence::command;
+use crate::world::{run, with_input};
+
+/// The verbs, as `credence help` lists them.
+fn verbs() -> Vec<String> {
+    let help = run(&["--help"]).out;
+    let list = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+    // A verb stands two columns in; what goes on below it stands further in.
+    let verb = |line: &str| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')).map(str::to_owned);
+    list.lines().filter_map(verb).map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_verb_has_help_with_an_example() {
+    let verbs = verbs();
+    for needed in ["serve", "check", "explain", "version", "completion"] {
+        assert!(verbs.iter().any(|verb| verb == needed), "no {needed} in {verbs:?}");
+    }
+    for verb in verbs.iter().filter(|verb| *verb != "help") {
+        let ended = run(&[verb, "--help"]);
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{verb}");
+        assert!(ended.out.contains(&format!("Example: credence {verb}")), "{verb} has no example: {}", ended.out);
+    }
+}
+
+#[test]
+fn the_version_is_told() {
+    let version = format!("credence {}\n", env!("CARGO_PKG_VERSION"));
+    for args in [&["version"][..], &["--version"], &["-V"]] {
+        let ended = run(args);
+        assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (0, version.as_str(), ""), "{args:?}");
+    }
+}
+
+#[test]
+fn completion_scripts_are_there_and_name_the_verbs() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = run(&["completion", shell]);
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{shell}");
+        assert!(ended.out.contains("explain") && ended.out.contains("token-file"), "{shell}");
+    }
+    // The shell itself has to understand it.
+    let script = run(&["completion", "bash"]).out;
+    let mut bash = std::process::Command::new("bash");
+    bash.args(["-n"]);
+    if std::process::Command::new("bash").arg("--version").output().is_ok() {
+        let ended = with_input(bash, &script);
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    }
+    assert_eq!(run(&["completion", "cmd.exe"]).code, 2);
+}
+
+#[test]
+fn what_is_not_understood_is_2_and_on_standard_error() {
+    for args in [&["frobnicate"][..], &["check", "--frobnicate"], &["explain"], &["serve"], &[]] {
+        let ended = run(args);
+        assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{args:?}");
+        assert!(!ended.err.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn there_are_no_colours_where_no_terminal_is_or_where_nobody_wants_them() {
+    let check = |no_color: Option<&str>| {
+        let mut command = command(&["check", "-"]);
+        if let Some(value) = no_color {
+            command.env("NO_COLOR", value);
+        }
+        with_input(command, "issuers: {").err
+    };
+    for no_color in [None, Some(""), Some("1")] {
+        let told = check(no_color);
+        assert!(told.contains("error[") && !told.contains('\u{1b}'), "{told:?}");
+    }
+}
+
+/// `script` gives the program a terminal. Where there is none of it, this is left to the reader of `output.rs`.
+#[test]
+fn a_terminal_gets_colours_unless_no_color_is_set() {
+    let on_a_terminal = |variable: &str| {
+        let shell = format!("{variable} {} check /dev/null", crate::support::credence::binary().display());
+        let mut command = std::process::Command::new("script");
+        crate::support::process::environment(&mut command).args(["-qec", &shell, "/dev/null"]).env_remove("NO_COLOR");
+        command.output().ok().map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let Some(coloured) = on_a_terminal("") else { return };
+    assert!(coloured.contains("\u{1b}["), "{coloured:?}");
+    assert!(!on_a_terminal("NO_COLOR=1").unwrap().contains("\u{1b}["));
+}
