@@ -116,7 +116,8 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
     }
 
     bring_keys(explain, &snapshot, &origins, token.as_deref())?;
-    let mut recorder = if explain.offline { Recorder::without_keys() } else { Recorder::default() };
+    // With `--keys` the walk answers as a server with these keys would; else it goes on without, and says so.
+    let mut recorder = if explain.keys.is_some() { Recorder::default() } else { Recorder::without_keys() };
     let walked = walk(&snapshot, &request, now, &mut recorder);
     let story = Story { explain, walk: &walked, recorder: &recorder, payload: token.as_deref().and_then(payload) };
     result(&match explain.output {
@@ -167,8 +168,7 @@ pub(super) fn credential(
     }
 }
 
-/// Gets the keys of the token's issuer, from `--keys` or from where the table says. A failed fetch is told, and the walk
-/// then answers as the server would: `keys_unavailable`.
+/// Gets the keys of the token's issuer, from `--keys` or from where the table says. A failed fetch is told.
 fn bring_keys(
     explain: &Explain,
     snapshot: &Snapshot,
@@ -194,7 +194,7 @@ fn bring_keys(
     match runtime.block_on(fetch::once(origin)) {
         Ok(set) => issuer.keys.publish(set),
         Err(error) => {
-            let hint = "`--offline` goes on without them, `--keys FILE` brings them along";
+            let hint = "a server in this state answers `keys_unavailable`; `--keys FILE` brings keys along";
             diagnostic(&escaped(&format!(
                 "warning: the keys of issuer {} cannot be fetched ({hint}): {error}",
                 issuer.name

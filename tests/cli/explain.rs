@@ -75,7 +75,7 @@ fn json_tells_the_same_to_programs() {
         let told = json(&ended);
         assert_eq!((&told["decision"], &told["reason"]), (&"deny".into(), &"grant_none".into()));
         assert_eq!((&told["resource"], &told["issuer_name"]), (&"api".into(), &"ci".into()));
-        assert_eq!(told["signature_checked"], true);
+        assert_eq!(told["signature"], "checked");
         assert_eq!(told["near_miss"][0]["grant"], "deploy");
         assert_eq!(told["near_miss"][0]["differs"][0]["given"], "\"refs/heads/dev\"");
         let failed: Vec<_> = told["steps"].as_array().unwrap().iter().filter(|step| step["ok"] == false).collect();
