@@ -184,6 +184,11 @@ impl Credence {
         &mut self.process
     }
 
+    /// Its process id.
+    pub const fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);

@@ -1,0 +1,128 @@
+//! The world of these tests: issuers `own` (one key for each algorithm) and `other`, one credence.
+
+use std::fmt::Display;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
+
+use crate::support::answer::Answer;
+use crate::support::call::Call;
+use crate::support::credence::Credence;
+use crate::support::issuer::Issuer;
+use crate::support::key::Key;
+use crate::support::table::Table;
+use crate::support::token::Token;
+
+/// The subject that both issuers vouch for; only `own` may say so at the resource `api`.
+pub(crate) const SUBJECT: &str = "system:worker";
+/// Audience of the resource `api`.
+pub(crate) const API: &str = "https://api.acme.test";
+/// Audience of the neighbour, another resource of the same issuer.
+pub(crate) const NEIGHBOUR: &str = "https://neighbour.acme.test";
+/// A tenant that every token of `pinned` must carry.
+pub(crate) const TENANT: &str = "t-4711";
+
+pub(crate) struct World {
+    pub(crate) credence: Credence,
+    pub(crate) own: Issuer,
+    pub(crate) other: Issuer,
+    pub(crate) pinned: Issuer,
+    _table: Table,
+}
+
+/// The world for the time of one test; when the test fails, what credence wrote is printed.
+pub(crate) struct Visit(&'static World);
+
+impl Deref for Visit {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        self.0
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- credence wrote:\n{}", self.credence.stderr());
+        }
+    }
+}
+
+pub(crate) fn world() -> Visit {
+    static WORLD: LazyLock<World> = LazyLock::new(build);
+    Visit(&WORLD)
+}
+
+/// Algorithms of the issuer `own`.
+pub(crate) const ALGORITHMS: [&str; 5] = ["ES256", "RS256", "PS256", "ES384", "EdDSA"];
+
+fn build() -> World {
+    let (own, other, pinned) = (Issuer::with(&ALGORITHMS), Issuer::with(&["ES256", "RS256"]), Issuer::start());
+    let kept = "owner: team@acme.test, reviewBy: 2099-01-01";
+    let table = Table::new(&format!(
+        r#"issuers:
+  own: {{issuer: "{}", {kept}}}
+  other: {{issuer: "{}", {kept}}}
+  pinned: {{issuer: "{}", pin: {{claims: {{tid: {TENANT}}}}}, tokenTypes: [at+jwt], {kept}}}
+resources:
+  api: {{audience: {API}, hosts: [api.acme.test]}}
+  neighbour: {{audience: {NEIGHBOUR}, hosts: [neighbour.acme.test]}}
+  header: {{audience: {API}/header, hosts: [header.acme.test], credential: {{header: x-token}}}}
+grants:
+  own-worker: {{issuer: own, resource: api, subject: "{SUBJECT}", methods: [GET, POST], paths: [/v1/**]}}
+  own-neighbour: {{issuer: own, resource: neighbour, subject: "{SUBJECT}", methods: [GET], paths: [/v1/**]}}
+  own-parts: {{issuer: own, resource: api, subject: {{glob: "part:*:x"}}, methods: [GET], paths: [/parts]}}
+  own-role: {{issuer: own, resource: api, subject: any, reason: a role is what counts here, claims: {{role: deployer, level: 7}}, methods: [GET], paths: [/roles]}}
+  own-header: {{issuer: own, resource: header, subject: "{SUBJECT}", methods: [GET], paths: [/v1/**]}}
+  other-elsewhere: {{issuer: other, resource: neighbour, subject: "{SUBJECT}", methods: [GET], paths: [/v1/**]}}
+  pinned-worker: {{issuer: pinned, resource: api, subject: "{SUBJECT}", methods: [GET], paths: [/v1/**]}}
+"#,
+        own.url(),
+        other.url(),
+        pinned.url(),
+    ));
+    let credence = Credence::serve(table.path()).start();
+    World { credence, own, other, pinned, _table: table }
+}
+
+impl World {
+    /// A token of `own` that is allowed at `api`.
+    pub(crate) fn token(&self) -> Token {
+        self.own.token(SUBJECT, API)
+    }
+
+    /// GET `/v1/x` at `api` with this token.
+    pub(crate) fn ask(&self, token: impl Display) -> Answer {
+        self.credence.check(&get().bearer(token))
+    }
+
+    /// The clean form is allowed, as exactly this pair.
+    pub(crate) fn control(&self, token: impl Display) {
+        let answer = self.ask(token);
+        assert!(answer.allowed(), "the clean form is refused: {}", answer.reason());
+        assert_eq!(answer.metadata()["principal"]["sub"], SUBJECT);
+    }
+
+    /// It is refused, for this reason, and nobody was asked for anything because of it.
+    pub(crate) fn refuses(&self, token: impl Display, reason: &str, what: impl Display) {
+        let fetches = self.fetches();
+        let answer = self.ask(token);
+        assert!(!answer.allowed(), "{what}: allowed");
+        assert_eq!(answer.reason(), reason, "{what}");
+        assert_eq!(self.fetches(), fetches, "{what}: caused a fetch");
+    }
+
+    pub(crate) fn fetches(&self) -> usize {
+        self.own.all_hits() + self.other.all_hits() + self.pinned.all_hits()
+    }
+}
+
+/// The token, signed by this key and saying so.
+pub(crate) fn by(token: Token, key: &Arc<Key>) -> Token {
+    token.signed_by(key).header("alg", key.alg.as_str()).header("kid", key.kid.as_str())
+}
+
+/// GET `/v1/x` at `api`.
+pub(crate) fn get() -> Call {
+    Call::get(&format!("{API}/v1/x"))
+}
