@@ -60,8 +60,9 @@ fn a_bad_table_is_1_and_every_problem_is_told_with_place_and_remedy() {
     let ended = check(&table, &[]);
     assert_eq!((ended.code, ended.out.as_str()), (1, ""));
     for (code, line) in [("CR001", 6), ("CR003", 8)] {
-        let at = ended.err.find(&format!("error[{code}]")).unwrap_or_else(|| panic!("no {code} in {}", ended.err));
-        assert!(ended.err[at..].contains(&format!("{}:{line}:", table.path().display())), "{}", ended.err);
+        let (_, rest) =
+            ended.err.split_once(&format!("error[{code}]")).unwrap_or_else(|| panic!("no {code} in {}", ended.err));
+        assert!(rest.contains(&format!("{}:{line}:", table.path().display())), "{}", ended.err);
     }
     assert!(ended.err.contains("audience") && ended.err.contains("= help: "), "{}", ended.err);
 }

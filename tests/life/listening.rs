@@ -4,21 +4,19 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::process::Output;
 
 use crate::support::call::Call;
-use crate::support::credence::{Credence, run};
+use crate::support::credence::Credence;
 use crate::support::issuer::Issuer;
 use crate::support::scratch;
 use crate::support::table::Table;
-use crate::world::{API, SUBJECT, call, reason, table, token};
+use crate::world::{API, SUBJECT, call, ends, reason, table, token};
 
 /// Runs `serve` with these addresses to an end that has to come.
 fn serve(trust: &Table, listen: &str, admin: &str) -> (Option<i32>, String) {
     let trust = trust.path().display().to_string();
     let fixed = ["serve", "--trust", &trust, "--listen", listen, "--admin-listen", admin, "--decision-log", "off"];
-    let Output { status, stderr, .. } = run(&fixed);
-    (status.code(), String::from_utf8(stderr).unwrap())
+    ends(&fixed)
 }
 
 fn world() -> (Issuer, Table) {

@@ -1,16 +1,13 @@
 //! A table that does not load is told whole, and nothing starts.
 
-use crate::support::credence::run;
 use crate::support::issuer::Issuer;
 use crate::support::table::Table;
-use crate::world::{KEPT, table};
+use crate::world::{KEPT, ends, table};
 
 /// Runs `serve`, which must not start, and returns what it said.
 fn does_not_start(trust: &str) -> String {
-    let ended = run(&["serve", "--trust", trust, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-    let said = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(ended.status.code(), Some(2), "{said}");
-    assert!(ended.stdout.is_empty());
+    let (code, said) = ends(&["serve", "--trust", trust, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    assert_eq!(code, Some(2), "{said}");
     assert!(!said.contains("listening grpc="), "{said}");
     said
 }
@@ -35,8 +32,8 @@ grants:
     let said = does_not_start(&path);
     // `apiVersion` and `kind` stand before: each line is two further down.
     for (code, place) in [("CR001", "4:"), ("CR102", "5:"), ("CR110", "7:"), ("CR003", "10:"), ("CR121", "11:")] {
-        let at = said.find(&format!("error[{code}]")).unwrap_or_else(|| panic!("no {code} in {said}"));
-        let arrow = said[at..].lines().find(|line| line.trim_start().starts_with("-->")).unwrap_or_default();
+        let (_, rest) = said.split_once(&format!("error[{code}]")).unwrap_or_else(|| panic!("no {code} in {said}"));
+        let arrow = rest.lines().find(|line| line.trim_start().starts_with("-->")).unwrap_or_default();
         assert!(arrow.contains(&format!("{path}:{place}")), "{code}: {arrow}");
         let column = arrow.rsplit(':').next().unwrap().trim().parse::<usize>();
         assert!(column.is_ok_and(|column| column > 0), "{code}: {arrow}");
@@ -70,7 +67,7 @@ fn what_is_not_there_or_cut_off_or_empty_does_not_start() {
 fn a_decision_log_that_cannot_be_opened_does_not_start() {
     let ci = Issuer::start();
     let file = Table::new(&table(&ci, &["own"]));
-    let ended = run(&[
+    let (code, said) = ends(&[
         "serve",
         "--trust",
         &file.path().display().to_string(),
@@ -81,7 +78,6 @@ fn a_decision_log_that_cannot_be_opened_does_not_start() {
         "--decision-log",
         "/nowhere/decisions.jsonl",
     ]);
-    let said = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("--decision-log") && said.contains("No such file"), "{said}");
 }

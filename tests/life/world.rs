@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use crate::support::answer::Answer;
 use crate::support::call::Call;
-use crate::support::credence::Credence;
+use crate::support::credence::{Credence, binary};
 use crate::support::eventually;
 use crate::support::issuer::Issuer;
+use crate::support::process::Process;
 
 /// Audience of the resource `api`; its host is the same without the scheme.
 pub(crate) const API: &str = "https://api.acme.test";
@@ -16,6 +17,14 @@ pub(crate) const SUBJECT: &str = "deployer";
 pub(crate) const KEPT: &str = "owner: team@acme.test, reviewBy: 2099-01-01";
 /// The series that says whether the last reload was taken.
 pub(crate) const RELOADED: &str = "credence_config_last_reload_successful{kind=\"table\"}";
+
+/// Runs the program to an end that has to come: exit code and standard error. If it goes on instead, it is ended.
+pub(crate) fn ends(args: &[&str]) -> (Option<i32>, String) {
+    let mut process = Process::start(binary(), args);
+    let code = process.wait().code();
+    assert_eq!(std::fs::read_to_string(process.stdout()).unwrap(), "");
+    (code, process.stderr())
+}
 
 /// One entry of `issuers:` whose keys come by discovery, with more fields as written.
 pub(crate) fn entry(name: &str, issuer: &Issuer, more: &str) -> String {
@@ -75,6 +84,6 @@ pub(crate) fn in_force(credence: &Credence) -> (u64, String) {
 pub(crate) fn decided_by(answer: &Answer) -> (u64, String) {
     let table = &answer.metadata()["table"];
     // A number of a protobuf Struct is a double.
-    let generation = table["generation"].as_f64().unwrap() as u64;
+    let generation = table["generation"].as_f64().unwrap().to_string().parse().unwrap();
     (generation, table["sha256"].as_str().unwrap().to_owned())
 }
