@@ -122,6 +122,11 @@ pub(crate) fn by(token: Token, key: &Arc<Key>) -> Token {
     token.signed_by(key).header("alg", key.alg.as_str()).header("kid", key.kid.as_str())
 }
 
+/// The text without its last character.
+pub(crate) fn shorter(text: &str) -> String {
+    text.chars().take(text.chars().count() - 1).collect()
+}
+
 /// GET `/v1/x` at `api`.
 pub(crate) fn get() -> Call {
     Call::get(&format!("{API}/v1/x"))

@@ -21,8 +21,7 @@ fn envoy(world: &World) -> Envoy {
 fn the_example_hands_on_the_pair_and_takes_away_the_credential_and_the_overrides() {
     let world = world();
     let envoy = envoy(&world);
-    let request =
-        Request::new("GET", "/v1/x").host(API_HOST).header(MARK, &mark()).bearer(world.ci.token(SUBJECT, API));
+    let request = Request::new("GET", "/v1/x").host(API_HOST).header(MARK, mark()).bearer(world.ci.token(SUBJECT, API));
     let request =
         request.header("x-credence-realm", "forged").header("x-original-url", "/admin").header("cookie", "a=1");
     let echo = Echo::of(&request.send(envoy.address("ingress")));
@@ -38,7 +37,7 @@ fn the_example_hands_on_the_pair_and_takes_away_the_credential_and_the_overrides
 fn the_example_refuses_what_is_not_granted_and_headers_with_underscores() {
     let world = world();
     let envoy = envoy(&world);
-    let call = || Request::new("GET", "/v1/x").host(API_HOST).header(MARK, &mark());
+    let call = || Request::new("GET", "/v1/x").host(API_HOST).header(MARK, mark());
     assert_eq!(call().send(envoy.address("ingress")).status, 401);
     let forged = call().bearer(world.ci.token(SUBJECT, API)).header("x_credence_subject", "forged");
     assert_eq!(forged.send(envoy.address("ingress")).status, 400);
@@ -47,8 +46,8 @@ fn the_example_refuses_what_is_not_granted_and_headers_with_underscores() {
 #[test]
 fn the_readme_shows_this_very_filter() {
     let readme = include_str!("../../README.md");
-    let start = EXAMPLE.find("          - name: envoy.filters.http.ext_authz").unwrap();
-    let end = EXAMPLE.find("          - name: envoy.filters.http.router").unwrap();
-    let shown: String = EXAMPLE[start..end].lines().map(|line| format!("{}\n", &line[10..])).collect();
+    let filter = EXAMPLE.lines().skip_while(|line| !line.ends_with("- name: envoy.filters.http.ext_authz"));
+    let filter = filter.take_while(|line| !line.ends_with("- name: envoy.filters.http.router"));
+    let shown: String = filter.map(|line| format!("{}\n", line.strip_prefix("          ").unwrap())).collect();
     assert!(readme.contains(&shown), "README.md does not hold:\n{shown}");
 }
