@@ -144,11 +144,7 @@ fn check_payload(payload: &Json) -> Option<()> {
 
 /// At most [`MAX_CLAIMED`] bytes, ending on a character.
 fn cut(text: &str) -> String {
-    let mut end = MAX_CLAIMED.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default().to_owned()
+    text.get(..text.floor_char_boundary(MAX_CLAIMED)).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

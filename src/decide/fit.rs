@@ -68,6 +68,14 @@ impl fmt::Display for Failed<'_> {
     }
 }
 
+impl NearMiss<'_> {
+    /// How far away: one for each condition, two where the place itself differs.
+    pub(super) fn distance(&self) -> usize {
+        let weight = |failed: &Failed<'_>| if matches!(failed, Failed::Method | Failed::Path) { 2 } else { 1 };
+        self.failed.iter().map(weight).sum()
+    }
+}
+
 impl Case<'_> {
     pub(super) fn fits(&self, grant: &Grant) -> bool {
         self.fits_but_actor_and_times(grant) && self.actor_fits() && self.times_fit(grant)

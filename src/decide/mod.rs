@@ -85,11 +85,12 @@ impl Case<'_> {
         Reason::GrantNone
     }
 
-    /// The enforcing grants in which the least differs, nearest first.
+    /// The enforcing grants in which the least differs, nearest first. A grant for another method or path is further
+    /// away than one for this very place that asks for another claim.
     fn near_misses<'s>(&self, candidates: &'s [Grant]) -> Vec<NearMiss<'s>> {
         let enforcing = candidates.iter().filter(|grant| grant.mode == Mode::Enforce);
         let mut misses: Vec<_> = enforcing.take(MAX_CANDIDATES).map(|grant| self.miss(grant)).collect();
-        misses.sort_by(|one, two| (one.failed.len(), &one.grant.name).cmp(&(two.failed.len(), &two.grant.name)));
+        misses.sort_by_key(|miss| (miss.distance(), miss.grant.name.clone()));
         misses.truncate(MAX_NEAR_MISSES);
         misses
     }

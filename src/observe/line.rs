@@ -247,11 +247,7 @@ fn trace_context(value: &str) -> Option<(&str, &str)> {
 }
 
 fn cut(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
+    text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
 /// JSON with everything but printable ASCII escaped.

@@ -8,13 +8,11 @@ use super::super::draft::{At, IssuerDraft, nearest};
 use super::super::{Code, Place};
 use super::url::{UrlFault, judge};
 use super::{Bench, KeyNeed};
+use crate::claims::MAX_ID;
 use crate::keys::{KeyOrigin, KeyRules, LiveKeys};
 use crate::name::{Issuer, IssuerName, NonEmpty};
 use crate::profile::{KnownIssuer, Profile, Tenancy, known_issuer};
 use crate::trust::{IssuerId, MaxTokenAge, TokenType, TrustedIssuer};
-
-/// The longest `iss` that a token may have, in bytes.
-const MAX_ISS: usize = 512;
 
 /// Profiles that the table's language knows and this version does not have yet.
 const LATER: [&str; 17] = [
@@ -153,7 +151,7 @@ impl<'a> Bench<'a> {
             _ if iss.contains(char::is_whitespace) => Some("it holds a blank"),
             _ if iss.contains(['#', ';']) => Some("it holds `#` or `;`, which would make the principal ambiguous"),
             _ if iss.contains('?') => Some("it holds a query"),
-            _ if iss.len() > MAX_ISS => Some("it is longer than 512 bytes"),
+            _ if iss.len() > MAX_ID => Some("it is longer than 512 bytes"),
             _ => None,
         };
         if let Some(fault) = fault {

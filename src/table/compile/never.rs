@@ -1,7 +1,7 @@
 //! Grants that can never match (CR122): somebody believes in access that is not there.
 
+use super::super::Code;
 use super::super::draft::{At, ClaimDraft, GrantDraft, Subject};
-use super::super::{Code, Place};
 use super::Bench;
 use super::issuer::IssuerPlan;
 use super::resource::{ResourcePlan, paths};
@@ -113,12 +113,8 @@ impl Bench<'_> {
             claim.rule.key, plan.name, pin.rule.matcher
         );
         let help = "every token must fit the pin and the grant: correct one of them";
-        self.report(Code::CR122, contradiction(claim), message, format!("pinned at {}", pin.key), help);
+        self.report(Code::CR122, &claim.value, message, format!("pinned at {}", pin.key), help);
     }
-}
-
-const fn contradiction(claim: &ClaimDraft) -> &Place {
-    &claim.value
 }
 
 /// Whether no value can meet both conditions; only what is certain counts.
