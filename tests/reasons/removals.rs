@@ -20,7 +20,7 @@ const FAMILY: [&str; 9] = [
 ];
 
 /// Every name that any grant of the table can forward.
-const FORWARDED: [&str; 6] = ["repo", "run", "guarded", "teams", "never-there", "elsewhere.only"];
+const FORWARDED: [&str; 6] = ["repo", "run", "guarded", "teams", "never-there", "elsewhere-only"];
 
 /// Headers that override the method or the URL.
 const OVERRIDES: [&str; 5] =

@@ -87,7 +87,7 @@ grants:
     methods: [GET]
     paths: [/odd]
   ci-kept: {issuer: ci, resource: kept, subject: robot-7, methods: [GET], paths: any}
-  ci-web: {issuer: ci, resource: web, subject: robot-7, methods: [GET], paths: any, forwardClaims: {elsewhere.only: x}}
+  ci-web: {issuer: ci, resource: web, subject: robot-7, methods: [GET], paths: any, forwardClaims: {elsewhere-only: x}}
   ci-machine: {issuer: ci, resource: machine, subject: robot-7, methods: [GET], paths: any}
   ci-signposted: {issuer: ci, resource: signposted, subject: robot-7, methods: [GET], paths: any}
   pinned-reads: {issuer: pinned, resource: api, subject: robot-7, methods: [GET], paths: [/v1/**]}
