@@ -343,7 +343,6 @@ fn the_log_names_the_client_cuts_what_is_long_and_drops_a_password_before_the_ho
             })),
         }),
         principal: "spiffe://acme.test/web".into(),
-        ..Peer::default()
     });
     let answer = world.credence.check_message(message);
     assert_eq!(answer.reason(), "resource_unknown");
