@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use credence::proto::envoy::config::core::v3::{Address, SocketAddress, address};
 use credence::proto::envoy::service::auth::v3::CheckRequest;
+use credence::proto::envoy::service::auth::v3::attribute_context::Peer;
 use credence::reason::Reason;
 use serde_json::{Value, json};
 
@@ -327,4 +329,26 @@ fn where_to_learn_more_is_told_with_every_challenge_of_a_resource_that_says_so()
     ask(at("POST", audience, "/x").bearer(world.ci.token("robot-7", audience)), "grant_none");
     let silent = world.credence.check(&at("GET", audience, "/x").bearer(world.silent.token("robot-7", audience)));
     refused(&silent, class("keys_unavailable"), 503, &json!({}), None);
+}
+
+#[test]
+fn the_log_names_the_client_cuts_what_is_long_and_drops_a_password_before_the_host() {
+    let world = world();
+    let mut message = api("GET", &format!("/{}", "x".repeat(3000))).host("user:opensesame@api.acme.test").message();
+    message.attributes.as_mut().unwrap().source = Some(Peer {
+        address: Some(Address {
+            address: Some(address::Address::SocketAddress(SocketAddress {
+                address: "192.0.2.7".into(),
+                ..SocketAddress::default()
+            })),
+        }),
+        principal: "spiffe://acme.test/web".into(),
+    });
+    let answer = world.credence.check_message(message);
+    assert_eq!(answer.reason(), "resource_unknown");
+    let line = world.credence.decision(&answer.decision_id());
+    assert_eq!(line["source"], json!({"address": "192.0.2.7", "principal": "spiffe://acme.test/web"}));
+    assert_eq!(line["http"]["host"], "api.acme.test");
+    assert_eq!(line["http"]["path"].as_str().unwrap().len(), 2048);
+    assert!(!line.to_string().contains("opensesame") && !answer.metadata().to_string().contains("opensesame"));
 }
