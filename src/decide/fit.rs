@@ -127,6 +127,11 @@ impl Case<'_> {
         }
     }
 
+    /// `aud` is absent or empty.
+    pub(super) fn names_no_audience(&self) -> bool {
+        self.claims.audience.iter().all(String::is_empty)
+    }
+
     fn subject_fits(&self, grant: &Grant) -> bool {
         grant.subject.as_ref().is_none_or(|rule| rule.matches(&self.claims.subject))
     }

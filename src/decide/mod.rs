@@ -71,7 +71,8 @@ impl Case<'_> {
     fn reason(&self, candidates: &[Grant]) -> Reason {
         let enforcing = || candidates.iter().filter(|grant| grant.mode == Mode::Enforce);
         if enforcing().next().is_none() {
-            return Reason::GrantNone;
+            // A token for nobody is the wrong one everywhere; one for somebody meets no grant here.
+            return if self.names_no_audience() { Reason::AudienceMismatch } else { Reason::GrantNone };
         }
         if !enforcing().any(|grant| self.audience_fits(grant)) {
             return Reason::AudienceMismatch;

@@ -30,6 +30,12 @@ fn an_audience_that_is_almost_ours() {
         world.refuses(world.token().claim("aud", aud.clone()), "audience_mismatch", aud);
     }
     world.refuses(world.token().without("aud"), "audience_mismatch", "absent");
+    // Also from an issuer that has no grant here at all.
+    for aud in [json!(""), json!([]), json!([""])] {
+        world.refuses(world.other.token(SUBJECT, API).claim("aud", aud.clone()), "audience_mismatch", aud);
+    }
+    world.refuses(world.other.token(SUBJECT, API).without("aud"), "audience_mismatch", "absent, and no grant");
+    world.refuses(world.other.token(SUBJECT, API), "grant_none", "an audience, and no grant");
 }
 
 #[test]
