@@ -19,9 +19,10 @@ test: ## Run every test, the ones with a real Envoy and a foreign issuer include
 	@scripts/oidc-provider.sh >/dev/null
 	@scripts/test.sh $(ARGS)
 
-lint: ## Format, clippy without warnings, licences, bans and sources of dependencies
+lint: ## Format, clippy and docs without warnings, licences, bans and sources of dependencies
 	cargo fmt --all --check
 	cargo clippy --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --lib --quiet
 	@scripts/tools.sh
 	cargo deny --log-level error check bans licenses sources
 

@@ -1,6 +1,6 @@
 //! Where the request goes: the request alone picks exactly one resource.
 //!
-//! In: an [`AuthzRequest`](crate::request::AuthzRequest) and the resources of the table. Out: a [`Place`], one
+//! In: an [`AuthzRequest`] and the resources of the table. Out: a [`Place`], one
 //! resource and the path inside it, and what is open there without identity. It must never see a token: what a
 //! caller claims has no say in which rules apply.
 

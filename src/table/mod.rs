@@ -26,6 +26,6 @@ pub use live::Live;
 use node::{Key, Kind, Node, Type};
 pub use place::{Place, Span};
 pub use snapshot::{Issuers, Published, Snapshot};
-pub use source::{SourceFile, Sources};
+pub use source::{SourceFile, Sources, Unstable};
 pub use vectors::{Expectation, Presented, Vector, VectorRequest, Vectors};
 pub use watch::{Pace, Watcher};
