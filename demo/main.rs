@@ -183,7 +183,7 @@ impl World {
         for (name, token) in [("ci", lasting(self.ci_token())), ("partner", lasting(partner))] {
             std::fs::write(home().join(format!("{name}.token")), token).unwrap();
         }
-        stage.keep(self.envoy.address("gateway"), HOST, DEPLOY);
+        stage.keep(self.envoy.address("gateway"), self.credence.admin_address(), HOST, DEPLOY);
         let _ = support::runtime().block_on(tokio::signal::ctrl_c());
     }
 }

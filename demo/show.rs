@@ -98,7 +98,7 @@ impl Stage {
     }
 
     /// What to try while everything runs.
-    pub(crate) fn keep(&self, gateway: SocketAddr, host: &str, deploy: &str) {
+    pub(crate) fn keep(&self, gateway: SocketAddr, admin: SocketAddr, host: &str, deploy: &str) {
         let curl = |token: &str, rest: &str| {
             println!(
                 "  curl -i -H 'Host: {host}' -H \"Authorization: Bearer $(cat demo-run/{token}.token)\" \\\n       {rest}"
@@ -113,6 +113,10 @@ impl Stage {
         println!();
         println!("  tail -n 1 demo-run/decisions.jsonl        what credence thought of it");
         println!("  edit demo-run/trust.yaml                  then ask again");
+        println!("  curl -s http://{admin}/readyz    whether the edit was taken, and if not, why not");
+        println!("  target/debug/credence check demo-run/trust.yaml");
+        println!("  target/debug/credence explain --trust demo-run/trust.yaml --token-file demo-run/partner.token \\");
+        println!("       POST http://{host}{deploy}");
     }
 }
 

@@ -19,7 +19,7 @@ pub use settings::Settings;
 use crate::admin;
 use crate::fetch::Keeper;
 use crate::grpc::{self, Address, AddressError, Drained, ListenError, Listener};
-use crate::observe::DecisionLog;
+use crate::observe::{DecisionLog, Sink};
 use crate::wire::CheckService;
 
 /// Why the program could not start: a sentence for people, several for a bad table.
@@ -34,7 +34,7 @@ pub enum StartError {
     /// The admin address cannot be bound.
     Admin(SocketAddr, std::io::Error),
     /// The decision log cannot be opened.
-    DecisionLog(std::io::Error),
+    DecisionLog(Sink, std::io::Error),
     /// The table cannot be watched.
     Watch(std::io::Error),
 }
@@ -46,7 +46,7 @@ impl fmt::Display for StartError {
             Self::Address(error) => write!(f, "--listen: {error}"),
             Self::Listen(error) => write!(f, "--listen: {error}"),
             Self::Admin(address, error) => write!(f, "--admin-listen: cannot listen on {address}: {error}"),
-            Self::DecisionLog(error) => write!(f, "--decision-log: cannot open it for appending: {error}"),
+            Self::DecisionLog(sink, error) => write!(f, "--decision-log: cannot open {sink} for appending: {error}"),
             Self::Watch(error) => write!(f, "--trust: cannot start watching it: {error}"),
         }
     }
@@ -70,7 +70,8 @@ impl App {
     /// A [`StartError`]; nothing is left running then.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         settings.listen.permitted(settings.insecure_listen).map_err(StartError::Address)?;
-        let log = DecisionLog::open(&settings.decision_log).map_err(StartError::DecisionLog)?;
+        let log = DecisionLog::open(&settings.decision_log)
+            .map_err(|error| StartError::DecisionLog(settings.decision_log.clone(), error))?;
         let listener = Listener::bind(&settings.listen).await.map_err(StartError::Listen)?;
         let keeper = Arc::new(Keeper::new(tokio::runtime::Handle::current(), settings.clock.clone()));
         let house = Arc::new(House::new(&settings, log));

@@ -71,7 +71,7 @@ fn reload(sources: &Sources, house: &House, keeper: &Keeper) {
                 house.in_force().map_or((0, String::new()), |(number, since)| (number, since.to_string()));
             let text = report.render(false);
             tracing::error!(generation, %since, "the changed trust table was not taken, the old one serves on:\n{text}");
-            house.keep_old(text);
+            house.keep_old(report.brief());
         }
     }
 }

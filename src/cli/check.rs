@@ -16,7 +16,7 @@ use crate::table::{Compiled, Sources, compile};
 /// Parses, compiles and lints offline: nothing is fetched, nothing is changed. Every problem is told at once, with
 /// file, line and column, and how to mend it.
 ///
-/// Exit code: 0 the table is good, 1 it is not (with `--fail-on warning` also for a warning), 2 it could not be read.
+/// Exit code: 0 the table is good, 1 it is not (with `--fail-on warning` also for a warning), 2 there is nothing at the path.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: credence check trust.yaml && git commit -a")]
 pub(super) struct Check {

@@ -35,7 +35,8 @@ const MAX_KEYS: u64 = 2 << 20;
 /// was compared with what, and on which line of the table it stands. For a refusal it names the nearest grants and
 /// what differs. The keys of the token's issuer are fetched from where the table says, unless `--keys` or `--offline`.
 ///
-/// Exit code: 0 allowed, 1 denied, 2 could not run.
+/// Exit code: 0 allowed (where no keys were at hand the first line says SIGNATURE NOT CHECKED), 1 denied, 2 could not
+/// run.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: credence explain --trust trust.yaml --token-file token.jwt POST https://deploy.acme.test/v1/services/payments/web"

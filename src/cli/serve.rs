@@ -111,6 +111,11 @@ async fn until_stopped(serve: Serve) -> u8 {
         }
         Err(error) => return trouble(error),
     };
+    if !app.admin_address().ip().to_canonical().is_loopback() {
+        tracing::warn!(
+            "--admin-listen is open to others: names from the table and counts can be read there without TLS"
+        );
+    }
     tracing::info!("listening grpc={} admin={}", app.grpc_address(), app.admin_address());
     tracing::info!("ready");
     reload_until_stopped(&app, terminate, interrupt, hangup).await;
@@ -156,8 +161,7 @@ fn settings(serve: Serve) -> Settings {
 }
 
 fn start_log(serve: &Serve) -> Result<(), String> {
-    let filter =
-        tracing_subscriber::EnvFilter::try_new(&serve.log_level).map_err(|error| format!("--log-level: {error}"))?;
+    let filter = log_filter(&serve.log_level)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -168,4 +172,31 @@ fn start_log(serve: &Serve) -> Result<(), String> {
         Format::Json => builder.json().try_init(),
     };
     started.map_err(|error| format!("cannot start the log: {error}"))
+}
+
+/// A level, or directives `target=level`. A lone word that is no level would silence everything without a word.
+fn log_filter(text: &str) -> Result<tracing_subscriber::EnvFilter, String> {
+    let is_level = |text: &str| matches!(text, "off" | "error" | "warn" | "info" | "debug" | "trace");
+    let is_directive = |text: &str| is_level(text) || text.rsplit_once('=').is_some_and(|(_, level)| is_level(level));
+    if let Some(wrong) = text.split(',').find(|directive| !is_directive(directive)) {
+        return Err(format!(
+            "--log-level: {wrong:?} is neither error, warn, info, debug, trace or off, nor TARGET=LEVEL"
+        ));
+    }
+    tracing_subscriber::EnvFilter::try_new(text).map_err(|error| format!("--log-level: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_that_is_none_is_refused_and_not_taken_for_a_target() {
+        for good in ["info", "debug", "warn,credence=debug", "off"] {
+            assert!(log_filter(good).is_ok(), "{good}");
+        }
+        for bad in ["verbose", "INFO", "", "credence", "info,loud"] {
+            assert!(log_filter(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! A compact JWS (RFC 7515 §7.1) that was split and read, and proves nothing.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -68,33 +70,58 @@ pub struct Claimed {
     pub alg: Option<String>,
 }
 
+/// Why a text is no token, for whoever holds it: kind and place, never content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenFault(String);
+
+impl fmt::Display for TokenFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<TokenFault> for Reason {
+    fn from(_: TokenFault) -> Self {
+        Self::Malformed
+    }
+}
+
+fn fault<T>(text: impl Into<String>) -> Result<T, TokenFault> {
+    Err(TokenFault(text.into()))
+}
+
 impl<'a> Unverified<'a> {
     /// Reads a compact JWS.
     ///
     /// # Errors
-    /// [`Reason::Malformed`] for whatever can be read in more than one way or not at all: other characters than
-    /// base64url and two dots, padding, non-canonical trailing bits, duplicate members, deep nesting, sizes over
-    /// the caps, forbidden header members, `alg`, `typ` or `kid` that are not strings, `iss` that is not a string.
-    pub fn read(token: &'a str) -> Result<Self, Reason> {
-        Self::split(token).ok_or(Reason::Malformed)
-    }
-
-    fn split(token: &'a str) -> Option<Self> {
+    /// A [`TokenFault`], which is [`Reason::Malformed`], for whatever can be read in more than one way or not at all:
+    /// other characters than base64url and two dots, padding, non-canonical trailing bits, duplicate members, deep
+    /// nesting, sizes over the caps, forbidden header members, `alg`, `typ` or `kid` that are not strings, `iss` that
+    /// is not a string.
+    pub fn read(token: &'a str) -> Result<Self, TokenFault> {
+        if token.len() > MAX_TOKEN {
+            return fault(format!("it is longer than {MAX_TOKEN} bytes"));
+        }
         let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        if token.len() > MAX_TOKEN || !token.bytes().all(alphabet) {
-            return None;
+        if let Some(at) = token.bytes().position(|byte| !alphabet(byte)) {
+            return fault(format!("character {} is none of base64url and no dot (RFC 7515 §7.1)", at + 1));
         }
-        let (signing_input, signature) = token.rsplit_once('.')?;
-        let (header, payload) = signing_input.split_once('.')?;
-        if payload.contains('.') {
-            return None;
+        let mut parts = token.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return fault(format!("it has {} parts between dots, not three", token.split('.').count()));
+        };
+        let signing_input = token.get(..header.len() + 1 + payload.len()).unwrap_or_default().as_bytes();
+        let header = decode("header", header)?;
+        if header.len() > MAX_HEADER {
+            return fault(format!("its header is longer than {MAX_HEADER} bytes"));
         }
-        let header = URL_SAFE_NO_PAD.decode(header).ok().filter(|header| header.len() <= MAX_HEADER)?;
-        let header = read_header(&Json::parse(&header, MAX_DEPTH).ok()?)?;
-        let payload = Json::parse(&URL_SAFE_NO_PAD.decode(payload).ok()?, MAX_DEPTH).ok()?;
+        let header = read_header(&parse("header", &header)?)?;
+        let payload = parse("payload", &decode("payload", payload)?)?;
         check_payload(&payload)?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        Some(Self { envelope: Envelope { header, signing_input: signing_input.as_bytes(), signature }, payload })
+        let signature = decode("signature", signature)?;
+        Ok(Self { envelope: Envelope { header, signing_input, signature }, payload })
     }
 
     /// `iss`, only to look up one entry of the table by byte equality.
@@ -119,27 +146,44 @@ impl<'a> Unverified<'a> {
     }
 }
 
-fn read_header(header: &Json) -> Option<Header> {
-    let members = header.as_object()?;
-    if FORBIDDEN.iter().any(|name| members.contains_key(*name)) {
-        return None;
+fn decode(part: &str, text: &str) -> Result<Vec<u8>, TokenFault> {
+    URL_SAFE_NO_PAD.decode(text).or_else(|_| fault(format!("its {part} is not canonical base64url without padding")))
+}
+
+fn parse(part: &str, bytes: &[u8]) -> Result<Json, TokenFault> {
+    Json::parse(bytes, MAX_DEPTH).or_else(|error| fault(format!("its {part} {error}")))
+}
+
+fn read_header(header: &Json) -> Result<Header, TokenFault> {
+    let Some(members) = header.as_object() else { return fault("its header is no JSON object") };
+    if let Some(name) = FORBIDDEN.iter().find(|name| members.contains_key(**name)) {
+        return fault(format!("its header has `{name}`, which is never accepted"));
     }
     let optional = |name: &str| match members.get(name) {
-        None => Some(None),
-        Some(value) => value.as_str().map(|text| Some(text.to_owned())),
+        None => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text.clone())),
+        Some(other) => fault(format!("`{name}` in its header is {}, not a string", other.kind())),
     };
-    let header = Header { algorithm: optional("alg")??, key_id: optional("kid")?, kind: optional("typ")? };
-    header.key_id.as_ref().is_none_or(|id| id.len() <= MAX_ID).then_some(header)
+    let Some(algorithm) = optional("alg")? else { return fault("its header has no `alg`") };
+    let header = Header { algorithm, key_id: optional("kid")?, kind: optional("typ")? };
+    if header.key_id.as_ref().is_some_and(|id| id.len() > MAX_ID) {
+        return fault(format!("its `kid` is longer than {MAX_ID} bytes"));
+    }
+    Ok(header)
 }
 
 /// The payload is an object, its `iss` is a string if present, and its identifiers are within their caps.
-fn check_payload(payload: &Json) -> Option<()> {
-    let members = payload.as_object()?;
-    if members.get("iss").is_some_and(|issuer| issuer.as_str().is_none()) {
-        return None;
+fn check_payload(payload: &Json) -> Result<(), TokenFault> {
+    let Some(members) = payload.as_object() else { return fault("its payload is no JSON object") };
+    if let Some(issuer) = members.get("iss").filter(|issuer| issuer.as_str().is_none()) {
+        return fault(format!("`iss` is {}, not a string", issuer.kind()));
     }
-    let within = |name, cap| members.get(name).and_then(Json::as_str).is_none_or(|text| text.len() <= cap);
-    (within("iss", MAX_ID) && within("jti", MAX_ID) && within("sub", MAX_SUBJECT)).then_some(())
+    for (name, cap) in [("iss", MAX_ID), ("jti", MAX_ID), ("sub", MAX_SUBJECT)] {
+        if members.get(name).and_then(Json::as_str).is_some_and(|text| text.len() > cap) {
+            return fault(format!("`{name}` is longer than {cap} bytes"));
+        }
+    }
+    Ok(())
 }
 
 /// At most [`MAX_CLAIMED`] bytes, ending on a character.
@@ -159,7 +203,7 @@ mod tests {
     const PAYLOAD: &str = r#"{"iss":"i","sub":"s"}"#;
 
     fn malformed(token: &str) -> bool {
-        matches!(Unverified::read(token), Err(Reason::Malformed))
+        Unverified::read(token).is_err_and(|fault| Reason::from(fault) == Reason::Malformed)
     }
 
     #[test]

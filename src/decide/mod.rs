@@ -60,6 +60,7 @@ fn note(case: &Case<'_>, candidates: &[Grant], allowing: &[&Grant], issuer: &str
             Note::at(&first.site, format!("grant {names} fits"))
         }
         (None, 0) => Note::new(format!("issuer {issuer} has no grant for resource {resource}")),
+        (None, 1) => Note::new(format!("the one grant of issuer {issuer} for resource {resource} does not fit")),
         (None, count) => {
             Note::new(format!("none of the {count} grants of issuer {issuer} for resource {resource} fits"))
         }

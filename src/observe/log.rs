@@ -1,5 +1,6 @@
 //! The sink of the decision log: a thread that writes, and a bounded queue before it.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -37,7 +38,18 @@ impl FromStr for Sink {
             "" => Err("expected `stdout`, `off` or a path".to_owned()),
             "stdout" => Ok(Self::Stdout),
             "off" => Ok(Self::Off),
+            "stderr" => Err("standard error is the program's own log; write `stdout`, `off` or a path".to_owned()),
             path => Ok(Self::File(path.into())),
+        }
+    }
+}
+
+impl fmt::Display for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Off => f.write_str("off"),
         }
     }
 }

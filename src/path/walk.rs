@@ -113,8 +113,12 @@ fn corridor<'s, T: Trail>(
     let token = trail.need("credential", locate(request, &place.resource.credential), |_| {
         Note::at(&place.resource.site, "one bearer token in the place that the resource names")
     })?;
-    let token =
-        trail.need("token", Unverified::read(token), |_| Note::new("a compact JWS that reads in exactly one way"))?;
+    let read = Unverified::read(token);
+    let fault = read.as_ref().err().cloned();
+    let token = trail.need("token", read.map_err(Reason::from), |_| match fault {
+        Some(fault) => Note::new(fault.to_string()),
+        None => Note::new("a compact JWS that reads in exactly one way"),
+    })?;
     facts.claimed = Some(token.claimed());
     let issuer = trail.need("issuer", snapshot.issuers.find(token.claimed_issuer()), |issuer| match issuer {
         Some(issuer) => Note::at(&issuer.site, format!("iss {:?} is issuer {}", issuer.issuer, issuer.name)),

@@ -21,6 +21,8 @@ pub enum PathFault {
     Escape,
     /// `\`, `;` or `#`.
     Separator,
+    /// `?`: where a path ends (only in a pattern; a request is cut there).
+    Query,
     /// An empty segment other than the last.
     EmptySegment,
     /// A segment `.` or `..`.
@@ -39,6 +41,7 @@ impl fmt::Display for PathFault {
             Self::Byte => "it holds a byte outside 0x21-0x7E",
             Self::Escape => "a `%` is not followed by two hexadecimal digits",
             Self::Separator => r"it holds `\`, `;` or `#`",
+            Self::Query => "it holds `?`: a query is no part of a path",
             Self::EmptySegment => "it holds an empty segment (`//`)",
             Self::DotSegment => "it holds a segment `.` or `..`",
             Self::NeedlessEscape => {
@@ -204,7 +207,7 @@ impl PathPattern {
     pub fn parse(text: &str) -> Result<Self, PatternFault> {
         let path = RequestPath::read(text).map_err(PatternFault::Path)?;
         if text.contains('?') {
-            return Err(PatternFault::Path(PathFault::Separator));
+            return Err(PatternFault::Path(PathFault::Query));
         }
         if path.has_encoded_slash() {
             return Err(PatternFault::EncodedSlash);

@@ -70,6 +70,13 @@ impl Diagnostic {
         self
     }
 
+    /// Leaves out what follows the underline, which may be a secret: the value of a field that nobody knows.
+    #[must_use]
+    pub fn key_only(mut self) -> Self {
+        self.excerpt = self.excerpt.map(Excerpt::cut_after_underline);
+        self
+    }
+
     /// The rule.
     pub const fn code(&self) -> Code {
         self.code
@@ -170,6 +177,20 @@ impl Report {
             out.push_str(&format!("\n… and {rest} more\n"));
         }
         out
+    }
+
+    /// Code, place and rule of each finding and nothing that was written: for whoever may not see the table.
+    pub fn brief(&self) -> String {
+        let line = |finding: &&Diagnostic| {
+            let site = finding.site().map(|site| format!(" {site}")).unwrap_or_default();
+            format!("{}{site}: {}", finding.code, finding.code.title())
+        };
+        let mut lines: Vec<_> = self.sorted().iter().take(SHOWN).map(line).collect();
+        let rest = (self.errors + self.warnings).saturating_sub(lines.len());
+        if rest > 0 {
+            lines.push(format!("and {rest} more"));
+        }
+        lines.join("; ")
     }
 
     /// `2 errors, 1 warning`, or `no problems`.

@@ -54,6 +54,20 @@ impl Excerpt {
         }
         Self { text: shown.trim_end().to_owned(), indent, width }
     }
+
+    /// The same without what follows the underline.
+    pub(super) fn cut_after_underline(mut self) -> Self {
+        let mut used = 0;
+        let end = self.text.char_indices().find_map(|(index, character)| {
+            used += width(character);
+            (used > self.indent + self.width).then_some(index)
+        });
+        if let Some(end) = end {
+            self.text.truncate(end);
+            self.text.push_str(": …");
+        }
+        self
+    }
 }
 
 /// The nearest character boundary at or before `index`.

@@ -3,6 +3,13 @@
 /// What a syntax error of the parser means to the person who wrote the table, and what to do.
 pub(super) fn explain(info: &str, text: &str, rest: &str) -> (String, &'static str) {
     let first = rest.chars().next();
+    if let Some(line) = text.lines().position(is_conflict_marker) {
+        let message = format!("merge conflict markers, the first on line {}", line + 1);
+        return (
+            message,
+            "resolve the conflict: keep one side, and remove the lines with `<<<<<<<`, `=======` and `>>>>>>>`",
+        );
+    }
     match first {
         _ if text.trim_start().starts_with('<') => (
             String::from("this looks like HTML or XML, not YAML"),
@@ -33,4 +40,8 @@ pub(super) fn explain(info: &str, text: &str, rest: &str) -> (String, &'static s
         ),
         _ => (format!("this is not YAML: {info}"), "check the indentation and the quotes around here"),
     }
+}
+
+fn is_conflict_marker(line: &str) -> bool {
+    ["<<<<<<< ", ">>>>>>> ", "||||||| "].iter().any(|marker| line.starts_with(marker))
 }

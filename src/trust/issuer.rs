@@ -122,13 +122,13 @@ impl TrustedIssuer {
         let signature = algorithm.and_then(|algorithm| self.signature(&envelope, algorithm));
         let key = signature.as_ref().ok().map(|(thumbprint, _)| *thumbprint);
         let proof = trail.proof(signature.map(|(_, signed)| signed), || {
-            let kid = envelope.header.key_id.as_deref();
+            let kid = envelope.header.key_id.as_deref().map_or("no kid".to_owned(), |kid| format!("kid {kid:?}"));
             let keys = self.keys.ring().keys().len();
             Note::at(
                 &self.site,
                 match key {
-                    Some(thumbprint) => format!("kid {kid:?} is key {thumbprint} of issuer {:?}", self.name),
-                    None => format!("kid {kid:?}, {keys} usable keys of issuer {:?}", self.name),
+                    Some(thumbprint) => format!("{kid} is key {thumbprint} of issuer {:?}", self.name),
+                    None => format!("{kid}, {keys} usable keys of issuer {:?}", self.name),
                 },
             )
         })?;

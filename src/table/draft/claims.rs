@@ -156,8 +156,8 @@ fn scalar(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<Scalar> {
             let number = number(written);
             if number.is_none() {
                 let help = format!("if the claim is a string, quote it: `\"{written}\"`");
-                let message = format!("{written} cannot be compared exactly");
-                cx.misfit(node.span, message, "not a decimal number below 2^53", help);
+                let message = format!("{written} is no number that a token would carry");
+                cx.misfit(node.span, message, "not a plain decimal number below 2^53", help);
             }
             number.map(Scalar::Number)
         }
@@ -169,9 +169,11 @@ fn scalar(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<Scalar> {
     }
 }
 
-/// A decimal number below 2^53 in magnitude.
+/// A plain decimal number below 2^53 in magnitude. A leading zero or an exponent is a sign that an id was meant.
 fn number(text: &str) -> Option<f64> {
-    let decimal = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'));
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
+    let digits = text.trim_start_matches('-');
+    let leading_zero = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
     let number: f64 = text.parse().ok()?;
-    (decimal && number.abs() < 9_007_199_254_740_992.0).then_some(number)
+    (plain && !leading_zero && number.abs() < 9_007_199_254_740_992.0).then_some(number)
 }

@@ -72,6 +72,12 @@ impl<'r> Cx<'r> {
         self.report(Code::CR002, span, message, label, help);
     }
 
+    /// A field that has no business here (CR001). Its value is not shown: it may be a secret.
+    fn report_key(&mut self, key: &Key, message: impl AsRef<str>, label: &str, help: impl AsRef<str>) {
+        let finding = Diagnostic::at(Code::CR001, &self.place(key.span), message).label(label).help(help);
+        self.report.push(finding.key_only());
+    }
+
     pub(crate) fn report(
         &mut self,
         code: Code,
@@ -151,7 +157,7 @@ fn unknown_field(cx: &mut Cx<'_>, key: &Key, schema: &Schema) -> Option<&'static
     if schema.later.contains(&text) {
         let message = format!("field \"{text}\" of {} is not supported by this version yet", cx.owner);
         let help = "remove it: a field that cannot be honoured is never passed over";
-        cx.report(Code::CR001, key.span, message, "not supported yet", help);
+        cx.report_key(key, message, "not supported yet", help);
         return None;
     }
     let near = nearest(text, schema.known.iter().chain(schema.later).copied());
@@ -163,7 +169,7 @@ fn unknown_field(cx: &mut Cx<'_>, key: &Key, schema: &Schema) -> Option<&'static
         (None, None) => format!("the fields here are {}", list(schema.known)),
     };
     let message = format!("unknown field \"{text}\" in {}", cx.owner);
-    cx.report(Code::CR001, key.span, message, "unknown field", help);
+    cx.report_key(key, message, "unknown field", help);
     near
 }
 

@@ -93,7 +93,9 @@ impl Draft {
         let Some(fields) = Fields::open(cx, "the table", root, &TABLE) else { return };
         self.torn |= self.note_names(&fields).is_none();
         self.issuers.extend(entries(cx, &fields, "issuers", "issuer", IssuerDraft::read));
+        cx.owner = String::from("the table");
         self.resources.extend(entries(cx, &fields, "resources", "resource", ResourceDraft::read));
+        cx.owner = String::from("the table");
         self.grants.extend(entries(cx, &fields, "grants", "grant", GrantDraft::read));
     }
 
