@@ -10,4 +10,4 @@ mod registered;
 
 pub use matcher::{ClaimRule, Glob, GlobFault, Matcher, Scalar};
 pub use pointer::ClaimKey;
-pub use registered::{Actor, Claims, MAX_ID, MAX_SUBJECT};
+pub use registered::{Actor, BadClaim, Claims, MAX_ID, MAX_SUBJECT};

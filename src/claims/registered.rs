@@ -1,5 +1,7 @@
 //! The registered claims (RFC 7519 §4.1, RFC 8693 §4.1), each with the one type it may have.
 
+use std::fmt;
+
 use crate::json::Json;
 use crate::name::is_forbidden_character;
 use crate::reason::Reason;
@@ -44,37 +46,57 @@ pub struct Actor {
     pub before: Option<Box<Actor>>,
 }
 
+/// A registered claim that cannot be read, for whoever holds the token: its name and what it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadClaim {
+    /// The name of the claim.
+    pub claim: &'static str,
+    /// What it must be.
+    pub wanted: &'static str,
+    /// [`Reason::SubjectMissing`] or [`Reason::ClaimsMalformed`].
+    pub reason: Reason,
+}
+
+impl fmt::Display for BadClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` must be {}", self.claim, self.wanted)
+    }
+}
+
+const fn bad<T>(claim: &'static str, wanted: &'static str) -> Result<T, BadClaim> {
+    Err(BadClaim { claim, wanted, reason: Reason::ClaimsMalformed })
+}
+
 impl Claims {
     /// Reads the registered claims of a payload.
     ///
     /// # Errors
     /// [`Reason::SubjectMissing`] for an absent or empty `sub`; [`Reason::ClaimsMalformed`] for any registered claim
     /// of a wrong type (`null` too), for no `exp`, and for characters that no identifier may hold.
-    pub fn read(payload: Json) -> Result<Self, Reason> {
-        let subject = match payload.get("sub") {
-            None => return Err(Reason::SubjectMissing),
-            Some(Json::String(subject)) if subject.is_empty() => return Err(Reason::SubjectMissing),
-            Some(Json::String(subject)) => clean(subject)?,
-            Some(_) => return Err(Reason::ClaimsMalformed),
+    pub fn read(payload: Json) -> Result<Self, BadClaim> {
+        let subject = match text("sub", payload.get("sub"))? {
+            Some(subject) if !subject.is_empty() => subject,
+            _ => return Err(BadClaim { claim: "sub", wanted: "there and not empty", reason: Reason::SubjectMissing }),
         };
         if !spiffe_id_if_claimed(&subject) {
-            return Err(Reason::ClaimsMalformed);
+            return bad("sub", "a SPIFFE ID, because it begins like one");
         }
-        if let Some(issuer) = payload.get("iss").and_then(Json::as_str) {
-            clean(issuer)?;
+        if let Some(issuer) = payload.get("iss") {
+            text("iss", Some(issuer))?;
         }
         let bound = match payload.get("cnf") {
             None => false,
             Some(Json::Object(_)) => true,
-            Some(_) => return Err(Reason::ClaimsMalformed),
+            Some(_) => return bad("cnf", "an object"),
         };
+        let Some(expires) = date("exp", payload.get("exp"))? else { return bad("exp", "there") };
         Ok(Self {
             subject,
             audience: audience(payload.get("aud"))?,
-            expires: date(payload.get("exp"))?.ok_or(Reason::ClaimsMalformed)?,
-            not_before: date(payload.get("nbf"))?,
-            issued_at: date(payload.get("iat"))?,
-            token_id: text(payload.get("jti"))?,
+            expires,
+            not_before: date("nbf", payload.get("nbf"))?,
+            issued_at: date("iat", payload.get("iat"))?,
+            token_id: text("jti", payload.get("jti"))?,
             actor: payload.get("act").map(actor).transpose()?,
             bound,
             payload,
@@ -82,43 +104,49 @@ impl Claims {
     }
 }
 
-fn clean(text: &str) -> Result<String, Reason> {
-    if text.chars().any(is_forbidden_character) { Err(Reason::ClaimsMalformed) } else { Ok(text.to_owned()) }
+fn clean(claim: &'static str, text: &str) -> Result<String, BadClaim> {
+    if text.chars().any(is_forbidden_character) {
+        return bad(claim, "without control, bidirectional and line-separator characters");
+    }
+    Ok(text.to_owned())
 }
 
-fn text(value: Option<&Json>) -> Result<Option<String>, Reason> {
+fn text(claim: &'static str, value: Option<&Json>) -> Result<Option<String>, BadClaim> {
     match value {
         None => Ok(None),
-        Some(Json::String(text)) => clean(text).map(Some),
-        Some(_) => Err(Reason::ClaimsMalformed),
+        Some(Json::String(text)) => clean(claim, text).map(Some),
+        Some(_) => bad(claim, "a string"),
     }
 }
 
 /// NumericDate (RFC 7519 §2): may be fractional, 0 ≤ x < 2^53.
-fn date(value: Option<&Json>) -> Result<Option<f64>, Reason> {
+fn date(claim: &'static str, value: Option<&Json>) -> Result<Option<f64>, BadClaim> {
     match value {
         None => Ok(None),
         Some(Json::Number(number)) if (0.0..9_007_199_254_740_992.0).contains(number) => Ok(Some(*number)),
-        Some(_) => Err(Reason::ClaimsMalformed),
+        Some(_) => bad(claim, "a number of seconds since 1970"),
     }
 }
 
-fn audience(value: Option<&Json>) -> Result<Vec<String>, Reason> {
+fn audience(value: Option<&Json>) -> Result<Vec<String>, BadClaim> {
+    let one = |element: &Json| match element {
+        Json::String(text) => clean("aud", text),
+        _ => bad("aud", "a string or an array of strings"),
+    };
     match value {
         None => Ok(Vec::new()),
-        Some(Json::String(one)) => Ok(vec![clean(one)?]),
-        Some(Json::Array(elements)) => {
-            elements.iter().map(|element| element.as_str().ok_or(Reason::ClaimsMalformed).and_then(clean)).collect()
-        }
-        Some(_) => Err(Reason::ClaimsMalformed),
+        Some(Json::Array(elements)) => elements.iter().map(one).collect(),
+        Some(element) => one(element).map(|audience| vec![audience]),
     }
 }
 
 /// Depth is bounded by the parser's own limit.
-fn actor(value: &Json) -> Result<Actor, Reason> {
-    let subject = text(value.get("sub"))?.filter(|subject| !subject.is_empty()).ok_or(Reason::ClaimsMalformed)?;
+fn actor(value: &Json) -> Result<Actor, BadClaim> {
+    let Some(subject) = text("act", value.get("sub"))?.filter(|subject| !subject.is_empty()) else {
+        return bad("act", "an object with a string `sub`");
+    };
     let before = value.get("act").map(actor).transpose()?.map(Box::new);
-    Ok(Actor { issuer: text(value.get("iss"))?, subject, before })
+    Ok(Actor { issuer: text("act", value.get("iss"))?, subject, before })
 }
 
 /// A `sub` that begins `spiffe:` in any case claims to be a SPIFFE ID, so it must be one (SPIFFE-ID §2).
@@ -142,7 +170,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Claims, Reason> {
-        Claims::read(Json::parse(text.as_bytes(), 16).unwrap())
+        Claims::read(Json::parse(text.as_bytes(), 16).unwrap()).map_err(|bad| bad.reason)
     }
 
     #[test]

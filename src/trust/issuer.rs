@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::principal::{Authentic, TokenFacts};
 use super::{IssuerId, times};
-use crate::claims::{ClaimRule, Claims};
+use crate::claims::{BadClaim, ClaimRule, Claims};
 use crate::clock::Time;
 use crate::credential::{Envelope, Unverified};
 use crate::json::Json;
@@ -104,12 +104,12 @@ impl TrustedIssuer {
             let kind = envelope.header.kind.as_deref().unwrap_or_default();
             Note::at(&self.site, format!("typ is {kind:?}; tokenTypes: {allowed}; and no `events` claim"))
         })?;
-        let claims = Claims::read(payload).and_then(|claims| self.dated(claims));
-        let claims = trail.need("claims", claims, |claims| {
-            Note::new(claims.map_or(
-                "a registered claim is missing, mistyped, or holds forbidden characters".to_owned(),
-                |claims| format!("registered claims have their types; sub is {:?}", claims.subject),
-            ))
+        let read = Claims::read(payload).and_then(|claims| self.dated(claims));
+        let bad = read.as_ref().err().copied();
+        let claims = trail.need("claims", read.map_err(|bad| bad.reason), |claims| match (claims, bad) {
+            (Some(claims), _) => Note::new(format!("registered claims have their types; sub is {:?}", claims.subject)),
+            (None, Some(bad)) => Note::new(bad.to_string()),
+            (None, None) => Note::new("a registered claim cannot be read"),
         })?;
         trail.check("times", times::in_force(&claims, self.clock_skew, now), || {
             let end = Time::from_seconds(claims.expires);
@@ -145,9 +145,12 @@ impl TrustedIssuer {
     }
 
     /// A `maxTokenAge` that is written out can only be judged by `iat`.
-    fn dated(&self, claims: Claims) -> Result<Claims, Reason> {
-        let missing = self.max_token_age.requires_issued_at && claims.issued_at.is_none();
-        if missing { Err(Reason::ClaimsMalformed) } else { Ok(claims) }
+    fn dated(&self, claims: Claims) -> Result<Claims, BadClaim> {
+        if self.max_token_age.requires_issued_at && claims.issued_at.is_none() {
+            let wanted = "there, because the issuer's entry says `maxTokenAge`";
+            return Err(BadClaim { claim: "iat", wanted, reason: Reason::ClaimsMalformed });
+        }
+        Ok(claims)
     }
 
     fn algorithm(&self, envelope: &Envelope<'_>) -> Result<Algorithm, Reason> {

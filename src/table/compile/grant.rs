@@ -1,10 +1,11 @@
 //! One grant: who, where, what.
 
-use super::super::draft::{Field, GrantDraft, Subject};
+use super::super::draft::{ClaimDraft, Field, GrantDraft, Subject};
 use super::super::{Code, Diagnostic};
 use super::issuer::IssuerPlan;
 use super::resource::{ResourcePlan, sort_paths};
 use super::{Bench, Names};
+use crate::claims::Matcher;
 use crate::decide::{AudienceFrom, Grant, GrantTimes, Mode, SubjectRule};
 use crate::name::{Audience, GrantName, Scope};
 
@@ -76,6 +77,13 @@ impl<'a> Bench<'a> {
                 "neither `subject` nor `claims`",
                 help,
             );
+        }
+        let says_nothing = |claim: &ClaimDraft| matches!(claim.rule.matcher, Matcher::Present | Matcher::Absent);
+        let claims = draft.claims.items();
+        if draft.subject.is_absent() && !claims.is_empty() && claims.iter().all(says_nothing) {
+            let message = format!("{owner} asks for no value of any claim");
+            let help = "add a claim with its exact value, or `subject:`; where every token is meant, say so: `subject: any` and a `reason`";
+            self.report(Code::CR206, &draft.name.place, message, "whoever else has such a token may do this too", help);
         }
         let any = draft.subject.given().filter(|subject| matches!(subject.value, Subject::Any));
         if let Some(any) = any.filter(|_| draft.reason.is_absent()) {
