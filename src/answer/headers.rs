@@ -74,7 +74,12 @@ fn claim_value(value: &Json) -> Option<String> {
 pub(super) fn credential(resource: &Resource, request: &AuthzRequest<'_>, set: &mut Headers) -> Vec<String> {
     match &resource.credential {
         CredentialPlace::Authorization => vec!["authorization".into()],
-        CredentialPlace::Header(name) => vec![name.clone()],
+        CredentialPlace::Header(name) => {
+            // And every header that some server could take for it.
+            let twins =
+                request.headers.names().filter(|seen| folded(seen).eq(folded(name))).map(str::to_ascii_lowercase);
+            twins.chain([name.clone(), name.replace('-', "_")]).collect()
+        }
         CredentialPlace::Cookie(name) => match other_cookies(request, name) {
             Some(cookies) => {
                 set.push(("cookie".into(), cookies));

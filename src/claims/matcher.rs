@@ -95,10 +95,18 @@ impl Matcher {
             }),
             Self::Word(word) => match value {
                 Json::String(text) => text.split(' ').any(|given| given == word),
-                Json::Array(elements) => elements.iter().any(|element| element.as_str() == Some(word)),
+                Json::Array(elements) => {
+                    elements.iter().all(|element| element.as_str().is_some())
+                        && elements.iter().any(|element| element.as_str() == Some(word))
+                }
                 _ => false,
             },
-            Self::Present => !matches!(value, Json::Null) && value.as_str() != Some(""),
+            Self::Present => match value {
+                Json::Null => false,
+                Json::String(text) => !text.is_empty(),
+                Json::Number(number) => number.abs() < 9_007_199_254_740_992.0,
+                Json::Bool(_) | Json::Array(_) | Json::Object(_) => true,
+            },
             Self::Absent => false,
         }
     }
@@ -349,6 +357,7 @@ mod tests {
     fn numbers_from_two_to_the_fifty_third_never_match() {
         let big = Matcher::Equals(Scalar::Number(9_007_199_254_740_992.0));
         assert!(!holds(&big, "9007199254740992") && !holds(&big, "9007199254740993"));
+        assert!(!holds(&Matcher::Present, "9007199254740992"));
     }
 
     #[test]
@@ -381,7 +390,9 @@ mod tests {
     fn a_word_is_a_whole_word() {
         let word = Matcher::Word("read".into());
         assert!(holds(&word, r#""write read""#) && holds(&word, r#"["read"]"#));
-        for value in [r#""readwrite""#, r#""read,write""#, r#""read\twrite""#, r#"["read write"]"#, "1"] {
+        for value in
+            [r#""readwrite""#, r#""read,write""#, r#""read\twrite""#, r#"["read write"]"#, r#"["read", 1]"#, "1"]
+        {
             assert!(!holds(&word, value), "{value}");
         }
     }

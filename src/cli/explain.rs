@@ -53,7 +53,7 @@ pub(super) struct Explain {
     #[arg(long, env = "CREDENCE_KEYS", value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Fetch nothing: without keys at hand the signature is not checked, and the walk says so.
-    #[arg(long, env = "CREDENCE_OFFLINE")]
+    #[arg(long, env = "CREDENCE_OFFLINE", value_parser = super::output::switch)]
     offline: bool,
     /// What the proxy would set as `context_extensions`.
     #[arg(long, env = "CREDENCE_CONTEXT", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = pair)]

@@ -52,6 +52,15 @@ pub(super) fn escaped_json(value: &serde_json::Value) -> String {
     format!("{value:#}\n").chars().map(escape).collect()
 }
 
+/// The value of a switch in a variable: `1`, `true`, `yes`, `on` and their opposites; empty is not set.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "y" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "n" | "off" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

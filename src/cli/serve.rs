@@ -31,7 +31,7 @@ pub(super) struct Serve {
     #[arg(long, env = "CREDENCE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9191")]
     listen: Address,
     /// Allow a `--listen` address that others than this host reach, without TLS. Whoever reaches it can ask.
-    #[arg(long, env = "CREDENCE_INSECURE_LISTEN")]
+    #[arg(long, env = "CREDENCE_INSECURE_LISTEN", value_parser = super::output::switch)]
     insecure_listen: bool,
     /// Where health, readiness and metrics are: plain HTTP, for your own network only.
     #[arg(long, env = "CREDENCE_ADMIN_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:9192")]
@@ -49,7 +49,7 @@ pub(super) struct Serve {
     #[arg(long, env = "CREDENCE_MAX_CONCURRENT", value_name = "CALLS", default_value_t = 1024)]
     max_concurrent: usize,
     /// Hand forwarded claims on as `x-credence-claim-NAME` headers too, not only as metadata.
-    #[arg(long, env = "CREDENCE_CLAIM_HEADERS")]
+    #[arg(long, env = "CREDENCE_CLAIM_HEADERS", value_parser = super::output::switch)]
     claim_headers: bool,
     /// What the client learns of a refusal: the class alone, or the precise reason too.
     #[arg(long, env = "CREDENCE_DENY_DETAIL", value_enum, default_value_t = Detail::None)]
@@ -116,7 +116,7 @@ async fn until_stopped(serve: Serve) -> u8 {
             "--admin-listen is open to others: names from the table and counts can be read there without TLS"
         );
     }
-    tracing::info!("listening grpc={} admin={}", app.grpc_address(), app.admin_address());
+    tracing::info!(grpc = %app.grpc_address(), admin = %app.admin_address(), "listening");
     tracing::info!("ready");
     reload_until_stopped(&app, terminate, interrupt, hangup).await;
     tracing::info!("draining");
@@ -183,7 +183,9 @@ fn log_filter(text: &str) -> Result<tracing_subscriber::EnvFilter, String> {
             "--log-level: {wrong:?} is neither error, warn, info, debug, trace or off, nor TARGET=LEVEL"
         ));
     }
-    tracing_subscriber::EnvFilter::try_new(text).map_err(|error| format!("--log-level: {error}"))
+    // A call that HTTP/2 itself refuses never reaches this program: without these lines nobody would know why.
+    let heard = if is_level(text) && text != "off" { format!("{text},h2::server=debug") } else { text.to_owned() };
+    tracing_subscriber::EnvFilter::try_new(heard).map_err(|error| format!("--log-level: {error}"))
 }
 
 #[cfg(test)]

@@ -183,7 +183,9 @@ impl Report {
     pub fn brief(&self) -> String {
         let line = |finding: &&Diagnostic| {
             let site = finding.site().map(|site| format!(" {site}")).unwrap_or_default();
-            format!("{}{site}: {}", finding.code, finding.code.title())
+            // A finding about a whole file quotes nothing of it.
+            let whole = finding.site().is_some_and(|site| site.line == 0);
+            format!("{}{site}: {}", finding.code, if whole { finding.message() } else { finding.code.title() })
         };
         let mut lines: Vec<_> = self.sorted().iter().take(SHOWN).map(line).collect();
         let rest = (self.errors + self.warnings).saturating_sub(lines.len());

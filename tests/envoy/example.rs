@@ -9,8 +9,12 @@ use crate::support::http::Request;
 const EXAMPLE: &str = include_str!("../../examples/envoy/envoy.yaml");
 
 fn envoy(world: &World) -> Envoy {
+    start(world, EXAMPLE)
+}
+
+fn start(world: &World, example: &str) -> Envoy {
     let port = |address: &str| address.rsplit(':').next().unwrap().to_owned();
-    let config = EXAMPLE
+    let config = example
         .replace("port_value: 9191", &format!("port_value: {}", port(world.credence.grpc())))
         .replace("port_value: 8080", &format!("port_value: {}", world.upstream.address().port()))
         .replace("port_value: 10000", "port_value: 0");
@@ -41,6 +45,25 @@ fn the_example_refuses_what_is_not_granted_and_headers_with_underscores() {
     assert_eq!(call().send(envoy.address("ingress")).status, 401);
     let forged = call().bearer(world.ci.token(SUBJECT, API)).header("x_credence_subject", "forged");
     assert_eq!(forged.send(envoy.address("ingress")).status, 400);
+}
+
+#[test]
+fn a_cluster_name_that_is_no_authority_does_no_harm_where_the_authority_is_set() {
+    let world = world();
+    let odd = EXAMPLE.replace("cluster_name: credence", "cluster_name: \"outbound|9191||credence.ns.svc\"");
+    let odd = odd.replace("- name: credence\n", "- name: \"outbound|9191||credence.ns.svc\"\n");
+    let odd = odd.replace("failure_mode_allow: false", "failure_mode_allow: true");
+    assert_eq!(odd.matches("outbound|9191").count(), 3);
+    let call = || Request::new("GET", "/v1/x").host(API_HOST).header(MARK, mark());
+    let envoy = start(&world, &odd);
+    assert_eq!(call().send(envoy.address("ingress")).status, 401);
+    assert_eq!(call().bearer(world.ci.token(SUBJECT, API)).send(envoy.address("ingress")).status, 200);
+    // Without it the call is reset before credence sees it, and that is at least told.
+    let envoy = start(&world, &odd.replace(", authority: credence", ""));
+    call().send(envoy.address("ingress"));
+    crate::support::eventually("the reset to be told", || {
+        world.credence.stderr().contains("malformed authority").then_some(())
+    });
 }
 
 #[test]

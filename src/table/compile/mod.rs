@@ -11,6 +11,7 @@ mod url;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::draft::{self, At, Draft, Field, nearest};
 use super::{Code, Diagnostic, Issuers, Place, Report, Snapshot, Sources};
@@ -59,6 +60,9 @@ pub fn compile(sources: &Sources, now: Time, mut keys: impl FnMut(KeyNeed<'_>) -
     let snapshot = Bench { draft: &draft, now, report: &mut report }.compile(&mut keys);
     Compiled { snapshot: snapshot.filter(|_| !report.refuses()), report }
 }
+
+/// An end that is nearer than this is warned of.
+const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Where a table is judged.
 struct Bench<'a> {
@@ -172,13 +176,17 @@ impl<'a> Bench<'a> {
         false
     }
 
-    /// Warns of what has ended already (CR303). It loads all the same: whoever calls is told that it has ended.
+    /// Warns of what has ended already, or ends soon (CR303). It loads all the same: whoever calls is told that it has
+    /// ended.
     fn ended(&mut self, owner: &str, expires: &Field<Time>) {
-        let Some(end) = expires.given().filter(|end| end.value <= self.now) else { return };
-        let finding = Diagnostic::at(Code::CR303, &end.place, format!("{owner} has ended"))
-            .label("in the past")
-            .help("remove the entry, or set a later end if it is still wanted");
-        self.report.push(finding);
+        let Some(end) = expires.given().filter(|end| end.value <= self.now.after(SOON)) else { return };
+        let (message, label) = if end.value <= self.now {
+            (format!("{owner} has ended"), "in the past")
+        } else {
+            (format!("{owner} ends within 30 days"), "from here on it is refused")
+        };
+        let finding = Diagnostic::at(Code::CR303, &end.place, message).label(label);
+        self.report.push(finding.help("set a later end if it is still wanted, or remove the entry"));
     }
 
     fn report(

@@ -140,7 +140,13 @@ pub(super) fn name(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<String> 
         return Some(text);
     }
     let message = format!("`{field}` of {} must be the name of an entry", cx.owner);
-    cx.misfit(node.span, message, "not a name", "a name has lower-case letters, digits, `-` and `.`, at most 63");
+    let lower = text.to_lowercase();
+    let help = if is_name(&lower) {
+        format!("names are lower-case: write `{lower}`")
+    } else {
+        String::from("a name has lower-case letters, digits, `-` and `.`, at most 63")
+    };
+    cx.misfit(node.span, message, "not a name", help);
     None
 }
 
@@ -197,7 +203,9 @@ fn method(cx: &mut Cx<'_>, _field: &str, node: &Node) -> Option<String> {
         return Some(text);
     }
     let upper = text.to_ascii_uppercase();
-    let help = if is_method(&upper) {
+    let help = if matches!(text.as_str(), "any" | "*") {
+        String::from("for every method write `methods: any`, without a list")
+    } else if is_method(&upper) {
         format!("methods are compared exactly: write `{upper}`")
     } else {
         String::from("a method is an upper-case word such as `GET`")

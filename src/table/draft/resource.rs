@@ -3,7 +3,7 @@
 use super::super::{Kind, Node};
 use super::common::Common;
 use super::fields::{At, Cx, Field, Fields, Schema};
-use super::read::{boolean, host, list, methods, pairs, paths, prose, text};
+use super::read::{boolean, host, list, methods, pairs, paths_or_any, prose, text};
 use crate::name::Site;
 use crate::resource::{CredentialPlace, HostPattern, Methods, PathPattern, RouteMatch};
 
@@ -70,7 +70,7 @@ impl ResourceDraft {
             name,
             audience: fields.read(cx, "audience", audience),
             hosts: fields.read(cx, "hosts", |cx, field, node| list(cx, field, node, host)),
-            paths: fields.read(cx, "paths", paths),
+            paths: fields.read(cx, "paths", paths_or_any),
             context: fields.read(cx, "context", pairs),
             route: fields.read(cx, "route", route),
             anonymous: fields.read(cx, "anonymous", |cx, field, node| list(cx, field, node, anonymous)),
@@ -168,7 +168,7 @@ fn anonymous(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<AnonymousDraft
     let fields = Fields::open(cx, field, node, &ANONYMOUS)?;
     let open = fields.read(cx, "methods", methods);
     let preflight = fields.read(cx, "preflight", boolean);
-    let paths = fields.read(cx, "paths", paths);
+    let paths = fields.read(cx, "paths", paths_or_any);
     let reason = fields.read(cx, "reason", prose);
     if paths.is_absent() {
         cx.missing(node.span, "anonymous.paths", "say which paths are open: `paths: [/healthz]`");
