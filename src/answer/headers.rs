@@ -78,7 +78,7 @@ pub(super) fn credential(resource: &Resource, request: &AuthzRequest<'_>, set: &
             // And every header that some server could take for it.
             let twins =
                 request.headers.names().filter(|seen| folded(seen).eq(folded(name))).map(str::to_ascii_lowercase);
-            twins.chain([name.clone(), name.replace('-', "_")]).collect()
+            twins.chain([name.clone()]).collect()
         }
         CredentialPlace::Cookie(name) => match other_cookies(request, name) {
             Some(cookies) => {
@@ -118,7 +118,7 @@ pub(super) fn removals(
     remove.extend(seen(is_ours));
     remove.extend(credential);
     if !resource.forward_overrides {
-        remove.extend(OVERRIDES.iter().flat_map(|name| [name.replace('-', "_"), (*name).to_owned()]));
+        remove.extend(OVERRIDES.iter().map(|name| (*name).to_owned()));
         remove.extend(seen(is_override));
     }
     remove.retain(|name| !set.iter().any(|(key, _)| key == name));
