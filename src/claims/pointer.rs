@@ -27,6 +27,19 @@ impl ClaimKey {
         &self.text
     }
 
+    /// The top-level claim that this is, however it was written (`a` or `/a`); empty for a claim inside another.
+    pub fn name(&self) -> &str {
+        match self.path.as_slice() {
+            [name] => name,
+            _ => "",
+        }
+    }
+
+    /// The names that lead to the claim, outermost first.
+    pub fn path(&self) -> &[String] {
+        &self.path
+    }
+
     /// The first name of the path: the top-level claim it lies in.
     pub fn top(&self) -> &str {
         self.path.first().map_or("", String::as_str)

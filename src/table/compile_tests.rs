@@ -143,6 +143,11 @@ fn a_shared_issuer_of_an_enterprise_or_a_server_of_its_own_needs_no_pin() {
 fn a_number_can_never_pin_a_tenant_whose_id_is_a_string() {
     let text = "issuers:\n  g: {profile: github-actions, pin: {claims: {repository_owner_id: 9919}}}\n";
     assert_eq!(codes(text), ["CR107"]);
+    assert_eq!(
+        codes(&text.replace("repository_owner_id", "/repository_owner_id")),
+        ["CR107"],
+        "a pointer is no way around it"
+    );
 }
 
 #[test]

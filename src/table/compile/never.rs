@@ -106,7 +106,7 @@ impl Bench<'_> {
 
     /// A claim that contradicts what the issuer pins.
     fn never_this_claim(&mut self, owner: &str, claim: &ClaimDraft, plan: &IssuerPlan<'_>) {
-        let pin = plan.draft.pin_claims.items().iter().find(|pin| pin.rule.key == claim.rule.key);
+        let pin = plan.draft.pin_claims.items().iter().find(|pin| pin.rule.key.path() == claim.rule.key.path());
         let Some(pin) = pin.filter(|pin| contradict(&pin.rule.matcher, &claim.rule.matcher)) else { return };
         let message = format!(
             "`{}` of {owner} contradicts what issuer \"{}\" pins: it must be {}",

@@ -18,7 +18,7 @@ impl Bench<'_> {
         if !judged || tenant_pins(profile, pins.items()).next().is_some() {
             return;
         }
-        let inexact = pins.items().iter().find(|claim| profile.tenant_ids.contains(&claim.rule.key.as_str()));
+        let inexact = pins.items().iter().find(|claim| profile.tenant_ids.contains(&claim.rule.key.name()));
         let operator = plan.known.map_or(profile.name, |known| known.operator);
         let message = format!("{owner} signs tokens for every customer of {operator} and pins none");
         let label = match inexact {
@@ -33,7 +33,7 @@ impl Bench<'_> {
     pub(super) fn written_out(&mut self, owner: &str, grant: &GrantDraft, plan: &IssuerPlan<'_>) {
         let Some(profile) = plan.profile else { return };
         let claims = grant.claims.items().iter().filter_map(|claim| match &claim.rule.matcher {
-            Matcher::Glob(glob) => Some((claim.rule.key.as_str(), glob.as_str(), &claim.value)),
+            Matcher::Glob(glob) => Some((claim.rule.key.name(), glob.as_str(), &claim.value)),
             _ => None,
         });
         let subject = grant.subject.given().and_then(|subject| match &subject.value {
@@ -94,7 +94,7 @@ impl Bench<'_> {
     pub(super) fn claim_types(&mut self, owner: &str, profile: Option<&Profile>, claims: &[ClaimDraft]) {
         let Some(profile) = profile else { return };
         for claim in claims {
-            let Some(kind) = profile.claim_type(claim.rule.key.as_str()) else { continue };
+            let Some(kind) = profile.claim_type(claim.rule.key.name()) else { continue };
             let Some(help) = remedy(&claim.rule.matcher, kind) else { continue };
             let key = &claim.rule.key;
             let message =
@@ -108,7 +108,7 @@ impl Bench<'_> {
 fn tenant_pins<'c>(profile: &'static Profile, claims: &'c [ClaimDraft]) -> impl Iterator<Item = &'c ClaimDraft> {
     claims
         .iter()
-        .filter(|claim| profile.tenant_ids.contains(&claim.rule.key.as_str()))
+        .filter(|claim| profile.tenant_ids.contains(&claim.rule.key.name()))
         .filter(|claim| claim.rule.matcher.exact().is_some())
 }
 
