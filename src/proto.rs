@@ -5,6 +5,9 @@
 #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
 #![allow(clippy::allow_attributes_without_reason, reason = "generated code")]
 
+/// The `FileDescriptorSet` of these messages, encoded: for server reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 /// `google.rpc`
 pub mod google {
     /// `google.rpc`

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use credence::grpc::{Address, Drained, Listener, Server, serve};
+use credence::grpc::{Address, Drained, Listener, Reflection, Server, serve};
 use credence::proto::envoy::service::auth::v3::attribute_context::{HttpRequest, Request as Inner};
 use credence::proto::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use credence::proto::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
@@ -64,7 +64,7 @@ fn gated() -> (Echo, tokio::sync::mpsc::UnboundedReceiver<()>, mpsc::Sender<()>)
 
 async fn start(judge: Arc<Echo>, limits: Limits) -> (Server, String) {
     let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let server = serve(listener, CheckService::new(judge, limits)).await;
+    let server = serve(listener, CheckService::new(judge, limits), Reflection::Off).await;
     let uri = format!("http://{}", server.address());
     (server, uri)
 }
@@ -417,7 +417,7 @@ async fn a_unix_socket_serves_and_is_gone_after_shutdown() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
     let refusal = Listener::bind(&address).await.unwrap_err();
     assert!(refusal.to_string().contains("another server"), "{refusal}");
-    let server = serve(listener, CheckService::new(Arc::<Echo>::default(), unhurried())).await;
+    let server = serve(listener, CheckService::new(Arc::<Echo>::default(), unhurried()), Reflection::Off).await;
     let channel = connect(&address.to_string()).await;
     let status = ask(&channel, "/").await.unwrap();
     assert!(status.message.contains(&format!("unix:pid={},uid=", std::process::id())), "{}", status.message);

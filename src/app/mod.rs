@@ -79,7 +79,7 @@ impl App {
         let admin = admin::serve(settings.admin_listen, Arc::clone(&house))
             .await
             .map_err(|error| StartError::Admin(settings.admin_listen, error))?;
-        let grpc = grpc::serve(listener, CheckService::new(house, settings.limits)).await;
+        let grpc = grpc::serve(listener, CheckService::new(house, settings.limits), settings.reflection).await;
         grpc.health().set_serving(true).await;
         Ok(Self { grpc, admin, reloader })
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::answer::Style;
 use crate::clock::Clock;
-use crate::grpc::Address;
+use crate::grpc::{Address, Reflection};
 use crate::observe::{Sink, WhenFull};
 use crate::wire::Limits;
 
@@ -18,6 +18,8 @@ pub struct Settings {
     pub listen: Address,
     /// `--insecure-listen`
     pub insecure_listen: bool,
+    /// `--reflection`
+    pub reflection: Reflection,
     /// `--admin-listen`
     pub admin_listen: SocketAddr,
     /// `--decision-log`
@@ -39,6 +41,7 @@ impl Settings {
             trust,
             listen: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 9191))),
             insecure_listen: false,
+            reflection: Reflection::Off,
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9192)),
             decision_log: Sink::Stdout,
             when_full: WhenFull::Drop,

@@ -12,7 +12,7 @@ use super::output::trouble;
 use super::{TROUBLE, YES};
 use crate::answer::Style;
 use crate::app::{App, Settings, StartError};
-use crate::grpc::{Address, Drained};
+use crate::grpc::{Address, Drained, Reflection};
 use crate::observe::{Sink, WhenFull};
 use crate::wire::Limits;
 
@@ -33,6 +33,9 @@ pub(super) struct Serve {
     /// Allow a `--listen` address that others than this host reach, without TLS. Whoever reaches it can ask.
     #[arg(long, env = "CREDENCE_INSECURE_LISTEN", value_parser = super::output::switch)]
     insecure_listen: bool,
+    /// Describe the gRPC services to whoever asks (grpc.reflection.v1), for tools such as grpcurl.
+    #[arg(long, env = "CREDENCE_REFLECTION", value_parser = super::output::switch)]
+    reflection: bool,
     /// Where health, readiness and metrics are: plain HTTP, for your own network only.
     #[arg(long, env = "CREDENCE_ADMIN_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:9192")]
     admin_listen: SocketAddr,
@@ -144,6 +147,7 @@ fn settings(serve: Serve) -> Settings {
         trust: serve.trust.clone(),
         listen: serve.listen,
         insecure_listen: serve.insecure_listen,
+        reflection: if serve.reflection { Reflection::On } else { Reflection::Off },
         admin_listen: serve.admin_listen,
         decision_log: serve.decision_log,
         when_full: match serve.decision_log_full {

@@ -16,6 +16,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::Server as Transport;
+use tonic_reflection::server::Builder;
+use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
 use crate::wire::{CheckService, Judge};
 
@@ -58,10 +60,32 @@ pub enum Drained {
     CutOff,
 }
 
+/// Whether the server describes its services to whoever asks (`grpc.reflection.v1`), for tools such as grpcurl.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reflection {
+    /// It does not.
+    #[default]
+    Off,
+    /// It does.
+    On,
+}
+
+/// The reflection service, if it is wanted and can be built from our own descriptors.
+fn describe(reflection: Reflection) -> Option<ServerReflectionServer<impl ServerReflection>> {
+    let described = Builder::configure()
+        .register_encoded_file_descriptor_set(crate::proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1();
+    described
+        .inspect_err(|error| tracing::error!(%error, "no reflection: the descriptors cannot be read"))
+        .ok()
+        .filter(|_| reflection == Reflection::On)
+}
+
 /// Serves `checks` and `grpc.health.v1` on `listener`, on the runtime that this is called on.
 ///
 /// Health is `NOT_SERVING` until [`Health::set_serving`] says otherwise.
-pub async fn serve<J: Judge>(listener: Listener, checks: CheckService<J>) -> Server {
+pub async fn serve<J: Judge>(listener: Listener, checks: CheckService<J>, reflection: Reflection) -> Server {
     let (phase, watched) = watch::channel(Phase::Serving);
     let (health, health_service) = health::start().await;
     let address = listener.address().clone();
@@ -74,7 +98,7 @@ pub async fn serve<J: Judge>(listener: Listener, checks: CheckService<J>) -> Ser
         .http2_max_header_list_size(MAX_METADATA)
         .http2_keepalive_interval(Some(PING_EVERY))
         .http2_keepalive_timeout(Some(PING_WAIT));
-    let services = Router::new(checks, health_service);
+    let services = Router::new(checks, health_service, describe(reflection));
     let running = tokio::spawn(async move {
         let stop = async move { _ = draining.wait_for(|phase| *phase != Phase::Serving).await };
         let connections = listener.into_incoming(watched);

@@ -1,4 +1,4 @@
-//! Which of the two services a call is for.
+//! Which of the services a call is for.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tonic::body::Body;
 use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 use tower::Service;
 
 use crate::wire::{CheckService, Judge};
@@ -14,25 +15,33 @@ use crate::wire::{CheckService, Judge};
 /// Paths of the health service begin so.
 const HEALTH: &str = "/grpc.health.v1.Health/";
 
-/// Health beside Check; every other path is Check's to refuse.
-pub(super) struct Router<J, H> {
+/// Paths of the reflection service begin so.
+const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/";
+
+/// Health, and reflection where it is wanted, beside Check; every other path is Check's to refuse.
+pub(super) struct Router<J, H, R> {
     checks: CheckService<J>,
     health: HealthServer<H>,
+    reflection: Option<ServerReflectionServer<R>>,
 }
 
-impl<J, H> Router<J, H> {
-    pub(super) const fn new(checks: CheckService<J>, health: HealthServer<H>) -> Self {
-        Self { checks, health }
+impl<J, H, R> Router<J, H, R> {
+    pub(super) const fn new(
+        checks: CheckService<J>,
+        health: HealthServer<H>,
+        reflection: Option<ServerReflectionServer<R>>,
+    ) -> Self {
+        Self { checks, health, reflection }
     }
 }
 
-impl<J, H> Clone for Router<J, H> {
+impl<J, H, R> Clone for Router<J, H, R> {
     fn clone(&self) -> Self {
-        Self { checks: self.checks.clone(), health: self.health.clone() }
+        Self { checks: self.checks.clone(), health: self.health.clone(), reflection: self.reflection.clone() }
     }
 }
 
-impl<J: Judge, H: Health> Service<Request<Body>> for Router<J, H> {
+impl<J: Judge, H: Health, R: ServerReflection> Service<Request<Body>> for Router<J, H, R> {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
@@ -42,6 +51,11 @@ impl<J: Judge, H: Health> Service<Request<Body>> for Router<J, H> {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if request.uri().path().starts_with(HEALTH) { self.health.call(request) } else { self.checks.call(request) }
+        let path = request.uri().path();
+        match &mut self.reflection {
+            _ if path.starts_with(HEALTH) => self.health.call(request),
+            Some(reflection) if path.starts_with(REFLECTION) => reflection.call(request),
+            _ => self.checks.call(request),
+        }
     }
 }

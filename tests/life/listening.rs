@@ -8,8 +8,8 @@ use std::path::Path;
 use crate::support::call::Call;
 use crate::support::credence::Credence;
 use crate::support::issuer::Issuer;
-use crate::support::scratch;
 use crate::support::table::Table;
+use crate::support::{runtime, scratch};
 use crate::world::{API, SUBJECT, call, ends, reason, table, token};
 
 /// Runs `serve` with these addresses to an end that has to come.
@@ -29,6 +29,40 @@ fn mode(socket: &Path) -> u32 {
     let found = fs::symlink_metadata(socket).unwrap();
     assert!(found.file_type().is_socket());
     found.permissions().mode() & 0o7777
+}
+
+/// The services that the server describes, or the gRPC status by which it refuses to.
+fn described(credence: &Credence) -> Result<Vec<String>, tonic::Code> {
+    use tonic_reflection::pb::v1::ServerReflectionRequest;
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+    runtime().block_on(async {
+        let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", credence.grpc())).unwrap();
+        let mut client = ServerReflectionClient::new(channel.connect().await.unwrap());
+        let list = MessageRequest::ListServices(String::new());
+        let ask = ServerReflectionRequest { host: String::new(), message_request: Some(list) };
+        let mut answers =
+            client.server_reflection_info(tokio_stream::once(ask)).await.map_err(|status| status.code())?.into_inner();
+        match answers.message().await.unwrap().and_then(|answer| answer.message_response) {
+            Some(MessageResponse::ListServicesResponse(list)) => {
+                Ok(list.service.into_iter().map(|service| service.name).collect())
+            }
+            other => panic!("{other:?}"),
+        }
+    })
+}
+
+#[test]
+fn the_services_describe_themselves_only_where_it_is_asked_for() {
+    let (_ci, file) = world();
+    let shown = Credence::serve(file.path()).arg("--reflection").start();
+    let services = described(&shown).unwrap();
+    for service in ["envoy.service.auth.v3.Authorization", "grpc.health.v1.Health"] {
+        assert!(services.iter().any(|name| name == service), "{services:?}");
+    }
+    let hidden = Credence::serve(file.path()).start();
+    assert_eq!(described(&hidden), Err(tonic::Code::Unimplemented));
 }
 
 #[test]
