@@ -1,7 +1,6 @@
 //! The world of these tests: issuers `own` (one key for each algorithm) and `other`, one credence.
 
 use std::fmt::Display;
-use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 use crate::support::answer::Answer;
@@ -11,6 +10,7 @@ use crate::support::issuer::Issuer;
 use crate::support::key::Key;
 use crate::support::table::Table;
 use crate::support::token::Token;
+use crate::support::visit::{Talks, Visit};
 
 /// The subject that both issuers vouch for; only `own` may say so at the resource `api`.
 pub(crate) const SUBJECT: &str = "system:worker";
@@ -29,26 +29,13 @@ pub(crate) struct World {
     _table: Table,
 }
 
-/// The world for the time of one test; when the test fails, what credence wrote is printed.
-pub(crate) struct Visit(&'static World);
-
-impl Deref for Visit {
-    type Target = World;
-
-    fn deref(&self) -> &World {
-        self.0
+impl Talks for World {
+    fn said(&self) -> Vec<(&'static str, String)> {
+        vec![("credence", self.credence.stderr())]
     }
 }
 
-impl Drop for Visit {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("--- credence wrote:\n{}", self.credence.stderr());
-        }
-    }
-}
-
-pub(crate) fn world() -> Visit {
+pub(crate) fn world() -> Visit<World> {
     static WORLD: LazyLock<World> = LazyLock::new(build);
     Visit(&WORLD)
 }

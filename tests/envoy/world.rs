@@ -1,6 +1,5 @@
 //! The world of these tests: two issuers that vouch, one that hangs, three credences, one Envoy, one upstream.
 
-use std::ops::Deref;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,6 +12,7 @@ use crate::support::http::Request;
 use crate::support::issuer::{DISCOVERY, Fault, Issuer};
 use crate::support::table::Table;
 use crate::support::upstream::{MARK, Upstream, grpc_upstream};
+use crate::support::visit::{Talks, Visit};
 
 /// The subject that both issuers vouch for: the pair tells them apart, `sub` alone does not.
 pub(crate) const SUBJECT: &str = "repo:acme/payments";
@@ -36,32 +36,14 @@ pub(crate) struct World {
     _table: Table,
 }
 
-/// The world for the time of one test: when the test fails, what the programs wrote is printed.
-pub(crate) struct Visit(&'static World);
-
-impl Deref for Visit {
-    type Target = World;
-
-    fn deref(&self) -> &World {
-        self.0
-    }
-}
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            for (name, text) in
-                [("credence", self.credence.stderr()), ("moving", self.moving.stderr()), ("Envoy", self.envoy.stderr())]
-            {
-                let tail: Vec<&str> = text.lines().rev().take(20).collect();
-                eprintln!("--- the last lines of {name}:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
-            }
-        }
+impl Talks for World {
+    fn said(&self) -> Vec<(&'static str, String)> {
+        vec![("credence", self.credence.stderr()), ("moving", self.moving.stderr()), ("Envoy", self.envoy.stderr())]
     }
 }
 
 /// The world; the first caller starts it.
-pub(crate) fn world() -> Visit {
+pub(crate) fn world() -> Visit<World> {
     static WORLD: LazyLock<World> = LazyLock::new(build);
     Visit(&WORLD)
 }

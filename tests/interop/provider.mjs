@@ -1,7 +1,7 @@
 // The certified OpenID provider of npm as an issuer on loopback: client credentials, access tokens by RFC 9068.
 // usage: node provider.mjs DIRECTORY-WITH-NODE_MODULES CERTIFICATE KEY
 // A free port is chosen; `issuer URL` is printed when it listens.
-import { generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { createRequire } from 'node:module';
@@ -12,13 +12,16 @@ const [home, certificate, key] = process.argv.slice(2);
 const module = createRequire(join(home, 'package.json')).resolve('oidc-provider');
 const { default: Provider } = await import(pathToFileURL(module));
 
-const pairs = {
-  RS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
-  PS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
-  ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
-  EdDSA: generateKeyPairSync('ed25519'),
+// Through PEM: in Node 20 a key object fresh from generateKeyPairSync can wait for itself for ever when it is exported.
+const pem = { publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } };
+const generate = (kind, options) => generateKeyPairSync(kind, { ...options, ...pem }).privateKey;
+const privateKeys = {
+  RS256: generate('rsa', { modulusLength: 2048 }),
+  PS256: generate('rsa', { modulusLength: 2048 }),
+  ES256: generate('ec', { namedCurve: 'P-256' }),
+  EdDSA: generate('ed25519'),
 };
-const keys = Object.entries(pairs).map(([alg, pair]) => ({ ...pair.privateKey.export({ format: 'jwk' }), alg, use: 'sig' }));
+const keys = Object.entries(privateKeys).map(([alg, key]) => ({ ...createPrivateKey(key).export({ format: 'jwk' }), alg, use: 'sig' }));
 const client = (id, more) => ({
   client_id: id,
   client_secret: 'not-a-secret-only-a-test-of-thirty-two',

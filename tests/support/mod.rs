@@ -30,6 +30,7 @@ pub mod server;
 pub mod table;
 pub mod token;
 pub mod upstream;
+pub mod visit;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
