@@ -123,7 +123,12 @@ impl serde::Serialize for Json {
 /// The integer that `number` is, when it is one below 2^53 in magnitude: `7.0` is written `7`.
 #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and below 2^53")]
 pub fn whole(number: f64) -> Option<i64> {
-    (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0).then_some(number as i64)
+    (number.fract() == 0.0 && is_exact(number)).then_some(number as i64)
+}
+
+/// Whether a number is below 2^53 in magnitude: from there on it may have been rounded when it was read.
+pub fn is_exact(number: f64) -> bool {
+    number.abs() < 9_007_199_254_740_992.0
 }
 
 struct Strict {

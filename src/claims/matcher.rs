@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::ClaimKey;
-use crate::json::Json;
+use crate::json::{Json, is_exact};
 use crate::name::Site;
 
 /// A condition on one claim, with the place it is written.
@@ -40,7 +40,7 @@ impl Scalar {
     pub fn equals(&self, value: &Json) -> bool {
         match (self, value) {
             (Self::String(wanted), Json::String(given)) => !given.is_empty() && wanted == given,
-            (Self::Number(wanted), Json::Number(given)) => wanted == given && given.abs() < 9_007_199_254_740_992.0,
+            (Self::Number(wanted), Json::Number(given)) => wanted == given && is_exact(*given),
             (Self::Bool(wanted), Json::Bool(given)) => wanted == given,
             _ => false,
         }
@@ -104,7 +104,7 @@ impl Matcher {
             Self::Present => match value {
                 Json::Null => false,
                 Json::String(text) => !text.is_empty(),
-                Json::Number(number) => number.abs() < 9_007_199_254_740_992.0,
+                Json::Number(number) => is_exact(*number),
                 Json::Bool(_) | Json::Array(_) | Json::Object(_) => true,
             },
             Self::Absent => false,

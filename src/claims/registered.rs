@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::json::Json;
+use crate::json::{Json, is_exact};
 use crate::name::is_forbidden_character;
 use crate::reason::Reason;
 
@@ -123,7 +123,7 @@ fn text(claim: &'static str, value: Option<&Json>) -> Result<Option<String>, Bad
 fn date(claim: &'static str, value: Option<&Json>) -> Result<Option<f64>, BadClaim> {
     match value {
         None => Ok(None),
-        Some(Json::Number(number)) if (0.0..9_007_199_254_740_992.0).contains(number) => Ok(Some(*number)),
+        Some(Json::Number(number)) if *number >= 0.0 && is_exact(*number) => Ok(Some(*number)),
         Some(_) => bad(claim, "a number of seconds since 1970"),
     }
 }

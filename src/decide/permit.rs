@@ -2,7 +2,7 @@
 
 use super::fit::NearMiss;
 use super::grant::Grant;
-use crate::json::Json;
+use crate::json::{Json, is_exact};
 use crate::name::{GrantName, IssuerName, Scope};
 use crate::reason::Reason;
 use crate::resource::{Place, Resource};
@@ -113,7 +113,7 @@ impl<'s, P> Permit<'s, P> {
 fn is_plain(value: &Json) -> bool {
     match value {
         Json::String(text) => !text.is_empty(),
-        Json::Number(number) => number.abs() < 9_007_199_254_740_992.0,
+        Json::Number(number) => is_exact(*number),
         Json::Bool(_) => true,
         Json::Null | Json::Array(_) | Json::Object(_) => false,
     }

@@ -72,14 +72,14 @@ pub enum Reflection {
 
 /// The reflection service, if it is wanted and can be built from our own descriptors.
 fn describe(reflection: Reflection) -> Option<ServerReflectionServer<impl ServerReflection>> {
+    if reflection == Reflection::Off {
+        return None;
+    }
     let described = Builder::configure()
         .register_encoded_file_descriptor_set(crate::proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1();
-    described
-        .inspect_err(|error| tracing::error!(%error, "no reflection: the descriptors cannot be read"))
-        .ok()
-        .filter(|_| reflection == Reflection::On)
+    described.inspect_err(|error| tracing::error!(%error, "no reflection: the descriptors cannot be read")).ok()
 }
 
 /// Serves `checks` and `grpc.health.v1` on `listener`, on the runtime that this is called on.

@@ -4,6 +4,7 @@ use super::super::{Code, Key, Kind, Node, Place, Type};
 use super::fields::Cx;
 use super::read::{map, text, wrong};
 use crate::claims::{ClaimKey, ClaimRule, Glob, Matcher, Scalar};
+use crate::json::is_exact;
 
 /// A condition and where it was written.
 #[derive(Debug, Clone)]
@@ -175,5 +176,5 @@ fn number(text: &str) -> Option<f64> {
     let digits = text.trim_start_matches('-');
     let leading_zero = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
     let number: f64 = text.parse().ok()?;
-    (plain && !leading_zero && number.abs() < 9_007_199_254_740_992.0).then_some(number)
+    (plain && !leading_zero && is_exact(number)).then_some(number)
 }
