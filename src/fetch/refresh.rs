@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::error::FetchError;
-use super::load::{Loaded, Loader};
+use super::load::{Errand, Loaded, Loader, Memory};
 use super::timing::Timing;
 use crate::clock::Clock;
 use crate::keys::{FetchLog, KeyOrigin, KeyRules, KeySet, KeySource, LiveKeys};
@@ -104,8 +104,9 @@ pub(super) async fn keep(feed: Arc<Feed>, loader: Arc<Loader>, clock: Clock, tim
 async fn run(feed: Arc<Feed>, loader: Arc<Loader>, clock: Clock, timing: Timing) {
     let mut failures = Failures::default();
     let mut last_good: Option<Instant> = None;
+    let mut memory = Memory::default();
     loop {
-        let loaded = loader.load(&feed.origin).await;
+        let loaded = loader.load(&feed.origin, Errand::Round, &mut memory).await;
         let wait = match loaded {
             Ok(loaded) => {
                 last_good = Some(Instant::now());
@@ -129,19 +130,21 @@ async fn run(feed: Arc<Feed>, loader: Arc<Loader>, clock: Clock, timing: Timing)
 }
 
 fn succeed(feed: &Feed, failures: &mut Failures, clock: &Clock, timing: &Timing, loaded: Loaded) -> Duration {
-    let Loaded { set, max_age } = loaded;
-    let (usable, unusable) = (set.keys().len(), set.ignored().len());
+    let Loaded { set, keep } = loaded;
     feed.log.succeeded(clock.now());
     if failures.recover() {
-        tracing::info!(issuer = %feed.name, iss = %feed.issuer, usable, unusable, "keys are fetched again");
+        tracing::info!(issuer = %feed.name, iss = %feed.issuer, "keys are fetched again");
     }
-    let first_unusable = set.ignored().first().map(ToString::to_string).unwrap_or_default();
-    if feed.fill(set) {
-        tracing::info!(issuer = %feed.name, iss = %feed.issuer, usable, unusable, first_unusable, "new keys in force");
+    if let Some(set) = set {
+        let (usable, unusable) = (set.keys().len(), set.ignored().len());
+        let first_unusable = set.ignored().first().map(ToString::to_string).unwrap_or_default();
+        if feed.fill(set) {
+            tracing::info!(issuer = %feed.name, iss = %feed.issuer, usable, unusable, first_unusable, "new keys in force");
+        }
     }
     match &feed.origin.source {
         KeySource::File(_) => timing.file,
-        _ => timing.after_success(max_age),
+        _ => timing.after_success(keep),
     }
 }
 

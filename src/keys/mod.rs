@@ -19,6 +19,6 @@ pub use jwk::Jwk;
 pub use live::LiveKeys;
 pub use ring::{KeyMiss, KeyRing, KeyRules};
 pub use set::{IgnoredKey, KeySet, KeySetError};
-pub use source::{KeyOrigin, KeySource};
+pub use source::{Access, ClientCertificate, KeyFormat, KeyOrigin, KeySource, ServerIdentity};
 pub use status::{FetchLog, FetchResult, Status};
 pub use verify::{SignatureInvalid, Signed, VerifyKey};

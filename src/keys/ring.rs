@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::jwk::Jwk;
 use super::set::KeySet;
@@ -17,6 +18,8 @@ pub struct KeyRules {
     pub algorithms: NonEmpty<Algorithm>,
     /// `pin.keys`: when written, no other key counts.
     pub pins: Option<NonEmpty<Thumbprint>>,
+    /// `maxStale`: how long the last good keys may serve while no new ones come; without it 24 hours.
+    pub max_stale: Option<Duration>,
 }
 
 impl KeyRules {

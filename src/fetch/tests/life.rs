@@ -214,7 +214,7 @@ async fn keys_written_in_the_table_need_no_task() {
     let keeper = keeper(Timing::default());
     let inline = |kid| {
         let set = KeySet::parse(keys(kid).as_bytes()).unwrap();
-        KeyOrigin { source: KeySource::Inline(Arc::new(set)), ca_file: None }
+        KeyOrigin::plain(KeySource::Inline(Arc::new(set)))
     };
     let live = bind(&keeper, "a", &inline("k"));
     assert!(has(&live, "k"));
@@ -228,7 +228,7 @@ async fn a_file_is_read_again_and_a_bad_one_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
     let keeper = keeper(quick());
-    let live = bind(&keeper, "a", &KeyOrigin { source: KeySource::File(path.clone()), ca_file: None });
+    let live = bind(&keeper, "a", &KeyOrigin::plain(KeySource::File(path.clone())));
     keeper.tried().await;
     assert!(!live.is_ready());
     std::fs::write(&path, keys("one")).unwrap();
