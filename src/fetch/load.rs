@@ -41,7 +41,6 @@ pub(super) struct Memory {}
 pub(super) enum Errand {
     /// The regular round: everything is looked up anew.
     Round,
-    #[expect(dead_code, reason = "asked for by the refresh that comes next")]
     /// A token named a key that is not there: only the key set is asked for, where its place is known already.
     Keys,
 }
