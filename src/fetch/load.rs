@@ -128,6 +128,7 @@ fn no_usable_keys(place: &str, set: &KeySet) -> FetchError {
     let told: Vec<String> = set.ignored().iter().take(3).map(ToString::to_string).collect();
     let what = match set.ignored().len() {
         0 => "the key set is empty".to_owned(),
+        1 => format!("its only key cannot be used: {}", told.join("; ")),
         count => format!("none of {count} keys can be used: {}", told.join("; ")),
     };
     FetchError::new(FetchResult::NoUsableKeys, place, what)
