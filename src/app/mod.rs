@@ -18,6 +18,7 @@ pub use settings::Settings;
 
 use crate::admin;
 use crate::fetch::Keeper;
+use crate::fetch::Surroundings;
 use crate::grpc::{self, Address, AddressError, Drained, ListenError, Listener};
 use crate::observe::{DecisionLog, Sink};
 use crate::wire::CheckService;
@@ -73,7 +74,11 @@ impl App {
         let log = DecisionLog::open(&settings.decision_log)
             .map_err(|error| StartError::DecisionLog(settings.decision_log.clone(), error))?;
         let listener = Listener::bind(&settings.listen).await.map_err(StartError::Listen)?;
-        let keeper = Arc::new(Keeper::new(tokio::runtime::Handle::current(), settings.clock.clone()));
+        let keeper = Arc::new(Keeper::new(
+            tokio::runtime::Handle::current(),
+            settings.clock.clone(),
+            Surroundings::of_process(),
+        ));
         let house = Arc::new(House::new(&settings, log));
         let reloader = Reloader::start(&settings.trust, Arc::clone(&house), keeper)?;
         let admin = admin::serve(settings.admin_listen, Arc::clone(&house))

@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use super::address::System;
 use super::load::Loader;
 use super::refresh::{Feed, keep};
+use super::surroundings::Surroundings;
 use super::timing::Timing;
 use crate::clock::Clock;
 use crate::keys::{KeyOrigin, KeyRules, KeySource, LiveKeys};
@@ -43,8 +44,10 @@ impl Drop for Kept {
 
 impl Keeper {
     /// A keeper without sources, whose tasks will run on `runtime`.
-    pub fn new(runtime: Handle, clock: Clock) -> Self {
-        Self::with(runtime, clock, Timing::default(), Arc::new(System))
+    pub fn new(runtime: Handle, clock: Clock, surroundings: Surroundings) -> Self {
+        let mut keeper = Self::with(runtime, clock, Timing::default(), Arc::new(System));
+        keeper.loader = Arc::new(Loader::new(Arc::new(System), Timing::default()).within(surroundings));
+        keeper
     }
 
     /// The same with other limits, and another way to look names up.

@@ -123,6 +123,7 @@ async fn run(feed: Arc<Feed>, loader: Arc<Loader>, clock: Clock, timing: Timing)
             sleep_until(end).await;
             last_good = None;
             feed.empty();
+            memory.forget_document();
             tracing::error!(issuer = %feed.name, iss = %feed.issuer, "the last good keys are too old and no longer used");
         }
         sleep_until(next).await;
