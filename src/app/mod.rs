@@ -75,7 +75,7 @@ impl App {
         let listener = Listener::bind(&settings.listen).await.map_err(StartError::Listen)?;
         let keeper = Arc::new(Keeper::new(tokio::runtime::Handle::current(), settings.clock.clone()));
         let house = Arc::new(House::new(&settings, log));
-        let reloader = Reloader::start(&settings.trust, Arc::clone(&house), keeper)?;
+        let reloader = Reloader::start(&settings, Arc::clone(&house), keeper)?;
         let admin = admin::serve(settings.admin_listen, Arc::clone(&house))
             .await
             .map_err(|error| StartError::Admin(settings.admin_listen, error))?;

@@ -7,6 +7,7 @@ use crate::answer::Style;
 use crate::clock::Clock;
 use crate::grpc::{Address, Reflection};
 use crate::observe::{Sink, WhenFull};
+use crate::table::Surroundings;
 use crate::wire::Limits;
 
 /// Everything that `serve` can be told.
@@ -14,6 +15,8 @@ use crate::wire::Limits;
 pub struct Settings {
     /// `--trust`: a file or a directory.
     pub trust: PathBuf,
+    /// `--secrets-dir`: what is laid open to the table's authors.
+    pub surroundings: Surroundings,
     /// `--listen`
     pub listen: Address,
     /// `--insecure-listen`
@@ -39,6 +42,7 @@ impl Settings {
     pub fn new(trust: PathBuf) -> Self {
         Self {
             trust,
+            surroundings: Surroundings::default(),
             listen: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 9191))),
             insecure_listen: false,
             reflection: Reflection::Off,
