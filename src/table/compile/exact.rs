@@ -147,13 +147,17 @@ impl<'a> Bench<'a> {
             .parameters
             .iter()
             .filter(|parameter| needed && sound && !parameter.optional && !parameters.has(parameter.name))
-            .map(|parameter| parameter.name)
             .collect();
         if !missing.is_empty() {
             let place = draft.with.given().map_or(&draft.name.place, |at| &at.place);
-            let message = format!("{owner} does not say which {} it is", profile.name);
-            let example = missing.iter().map(|name| format!("{name}: …")).collect::<Vec<_>>().join(", ");
-            let label = format!("`{}` is missing", missing.join("`, `"));
+            let message = format!("{owner} does not say which issuer of profile `{}` it is", profile.name);
+            let example = |parameter: &&Parameter| {
+                let value = if parameter.list { "[…]" } else { "…" };
+                format!("{}: {value}", parameter.name)
+            };
+            let example = missing.iter().map(example).collect::<Vec<_>>().join(", ");
+            let names = missing.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join("`, `");
+            let label = format!("`{names}` is missing");
             self.report(Code::CR106, place, message, label, format!("add `with: {{{example}}}`"));
         }
         (sound && missing.is_empty()).then_some(parameters)

@@ -1,6 +1,6 @@
 //! One grant: who, where, what.
 
-use super::super::draft::{ClaimDraft, Field, GrantDraft, Subject};
+use super::super::draft::{At, ClaimDraft, Field, GrantDraft, Subject};
 use super::super::{Code, Diagnostic};
 use super::exact::ExactIssuer;
 use super::issuer::IssuerPlan;
@@ -56,15 +56,16 @@ impl<'a> Bench<'a> {
             let label = "its issuers stand for one `iss` each";
             self.report(Code::CR002, &wanted.place, message, label, "remove it");
         }
-        for iss in wanted.value.iter().filter(|_| judged) {
-            if all().all(|exact| exact.issuer.as_str() != iss.value) {
-                let message = format!("{owner} is for an `iss` that none of its issuers stands for");
-                let known = all().map(|exact| exact.issuer.as_str()).collect::<Vec<_>>().join(" ");
-                self.report(Code::CR122, &iss.place, message, "can never match", format!("they stand for {known}"));
-            }
-        }
         let named = |exact: &&ExactIssuer| wanted.value.iter().any(|iss| iss.value == exact.issuer.as_str());
-        for plan in issuers.iter().filter(|plan| judged && !plan.exact.iter().any(|exact| named(&exact))) {
+        let stranger = |iss: &&At<String>| all().all(|exact| exact.issuer.as_str() != iss.value);
+        let strangers: Vec<_> = wanted.value.iter().filter(stranger).collect();
+        for iss in strangers.iter().filter(|_| judged) {
+            let message = format!("{owner} is for an `iss` that none of its issuers stands for");
+            let known = all().map(|exact| exact.issuer.as_str()).collect::<Vec<_>>().join(" ");
+            self.report(Code::CR122, &iss.place, message, "can never match", format!("they stand for {known}"));
+        }
+        let idle = issuers.iter().filter(|plan| !plan.exact.iter().any(|exact| named(&exact)));
+        for plan in idle.filter(|_| judged && strangers.is_empty()) {
             let message = format!("{owner} names issuer \"{}\" and none of its `iss`", plan.name);
             let help = "add one of them to `iss`, or remove the issuer";
             self.report(Code::CR122, &wanted.place, message, "it could never vouch here", help);

@@ -43,7 +43,7 @@ impl Bench<'_> {
         for (claim, text, place) in claims.chain(subject) {
             if let Err(why) = (profile.glob)(claim, text) {
                 let message = format!("{owner} has a star on a name: `{claim}` like {text:?}");
-                let help = "write the names out: a list holds several, `claims: {repository: [acme/a, acme/b]}`";
+                let help = "write the names out; a list holds several: `[first, second]`";
                 self.report(Code::CR125, place, message, why, help);
             }
         }
