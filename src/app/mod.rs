@@ -108,6 +108,7 @@ impl App {
             .map_err(|error| StartError::Admin(settings.admin_listen, error))?;
         let checks = CheckService::new(Arc::clone(&house), settings.limits);
         let grpc = grpc::serve(listener, checks, settings.reflection).await;
+        tracing::info!(grpc = %grpc.address(), admin = %admin.address(), "listening");
         serve_when_ready(&house, grpc.health().clone()).await;
         Ok(Self { grpc, admin, reloader })
     }

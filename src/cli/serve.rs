@@ -122,7 +122,6 @@ async fn until_stopped(serve: Serve) -> u8 {
             "--admin-listen is open to others: names from the table and counts can be read there without TLS"
         );
     }
-    tracing::info!(grpc = %app.grpc_address(), admin = %app.admin_address(), "listening");
     reload_until_stopped(&app, terminate, interrupt, hangup).await;
     tracing::info!("draining");
     match app.shutdown(grace).await {
