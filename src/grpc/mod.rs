@@ -9,6 +9,7 @@ mod health;
 mod listener;
 mod router;
 pub(crate) mod socket;
+mod tls;
 mod unix;
 
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use health::Health;
 pub use listener::{ListenError, Listener};
 use router::Router;
 use socket::Phase;
+pub use tls::{Peer, PeerError, Protection, Tls, TlsError, TlsFiles, TlsWatch, Told, Validity};
 
 /// Streams a connection may hold: far above what a proxy opens, because a refused stream is a gRPC error there.
 const MAX_STREAMS: u32 = 65_536;
