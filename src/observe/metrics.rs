@@ -91,6 +91,11 @@ struct Config {
     sha256: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfListener {
+    listener: &'static str,
+}
+
 /// What is reloaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReloadKind {
@@ -128,7 +133,7 @@ pub struct Metrics {
     entries: Family<Entries, Gauge>,
     dropped: Counter,
     /// Without a series where there is no TLS.
-    certificate: Family<[(String, String); 0], Number>,
+    certificate: Family<OfListener, Number>,
     /// Names of the published table and of those that went with the one before, to take their series away.
     names: Mutex<Seen>,
     /// One exposition at a time: some series are written anew for each.
@@ -210,7 +215,7 @@ impl Default for Metrics {
         registry.register("decision_log_dropped", "Lines of the decision log that were lost", dropped.clone());
         registry.register(
             "tls_certificate_expires_timestamp_seconds",
-            "When the certificate of the gRPC listener ends",
+            "When the certificate that a listener shows ends",
             certificate.clone(),
         );
         registry.register("build", "The running program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
@@ -296,7 +301,7 @@ impl Metrics {
 
     /// The listener shows a certificate that ends then.
     pub fn certificate(&self, ends: Time) {
-        self.certificate.get_or_create(&[]).set(ends.seconds());
+        self.certificate.get_or_create(&OfListener { listener: "grpc" }).set(ends.seconds());
     }
 
     /// The exposition: OpenMetrics text. `dropped` is what the decision log has lost so far.

@@ -18,4 +18,6 @@ mod reload;
 mod reload_bad;
 mod reload_traffic;
 mod start;
+mod tls;
+mod tls_files;
 mod world;

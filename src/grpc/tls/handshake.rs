@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
+use tokio_rustls::rustls::{CertificateError, Error, OtherError};
 use tokio_rustls::server::TlsStream;
 
 use super::Tls;
@@ -81,19 +82,27 @@ impl Handshakes {
     /// Whoever hangs up or stays silent is a probe more often than a proxy.
     fn say(&mut self, failed: &Failed) {
         let peer = failed.address.map(|address| address.to_string()).unwrap_or_default();
-        let error = &failed.cause;
-        if error.kind() != ErrorKind::InvalidData {
-            tracing::debug!(peer, %error, "a TLS handshake came to nothing");
+        let error = words(&failed.cause);
+        if failed.cause.kind() != ErrorKind::InvalidData {
+            tracing::debug!(peer, error, "a TLS handshake came to nothing");
             return;
         }
         let now = Instant::now();
         if self.said.is_some_and(|said| now.duration_since(said) < SAY_EVERY) {
             self.unsaid += 1;
-            tracing::debug!(peer, %error, "a TLS handshake failed");
+            tracing::debug!(peer, error, "a TLS handshake failed");
             return;
         }
-        tracing::warn!(peer, %error, others = self.unsaid, "a TLS handshake failed");
+        tracing::warn!(peer, error, others = self.unsaid, "a TLS handshake failed");
         (self.said, self.unsaid) = (Some(now), 0);
+    }
+}
+
+/// What rustls says, and what our own judge of names said in its own words.
+fn words(error: &io::Error) -> String {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidCertificate(CertificateError::Other(OtherError(refusal)))) => refusal.to_string(),
+        _ => error.to_string(),
     }
 }
 
