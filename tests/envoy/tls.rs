@@ -8,14 +8,18 @@ use crate::support::scratch;
 use crate::support::table::Table;
 use crate::support::tls::HOST;
 use crate::support::upstream::{Echo, Upstream, grpc_upstream};
-use crate::world::{API, SUBJECT, api, mark};
+use crate::world::{API, API_HOST, SUBJECT, api, issuers, mark};
 
 const ENVOY: &str = "spiffe://acme.test/ns/gateway/sa/envoy";
 
 #[test]
 fn an_envoy_with_the_named_certificate_is_answered_and_any_other_denies_everything() {
     let (ci, upstream, servers, clients, dir) = (Issuer::start(), Upstream::start(), Ca::new(), Ca::new(), scratch());
-    let table = Table::new(&crate::reload::table(&ci, true));
+    let grant = format!("{{issuer: ci, resource: api, subject: \"{SUBJECT}\", methods: [GET], paths: any}}");
+    let table = Table::new(&format!(
+        "{}resources:\n  api: {{audience: {API}, hosts: [{API_HOST}]}}\ngrants:\n  own: {grant}\n",
+        issuers(&[("ci", &ci)])
+    ));
     let (certificate, key) = servers.issue(&[HOST]).write(dir.path(), "server");
     let client_ca = clients.write(dir.path());
     let credence = Credence::serve(table.path())
