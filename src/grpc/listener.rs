@@ -19,6 +19,7 @@ use super::Address;
 use super::socket::{Leashed, Phase, reaches};
 use super::tls::{Handshakes, Secured, Tls};
 use super::unix::{self, SocketFile};
+use super::untaken::{Ledger, Total};
 use crate::wire::ProxyPeer;
 
 /// The HTTP/2 connection preface (RFC 9113 §3.4) has so many bytes, and so long to arrive from the moment of the
@@ -99,7 +100,8 @@ impl Listener {
 
     /// The connections, each on the leash of `phase`.
     pub(super) fn into_incoming(self, phase: watch::Receiver<Phase>) -> Incoming {
-        Incoming { kind: self.kind, handshakes: self.tls.map(Handshakes::new), phase, pause: None }
+        let handshakes = self.tls.map(Handshakes::new);
+        Incoming { kind: self.kind, handshakes, phase, pause: None, untaken: Total::default() }
     }
 }
 
@@ -110,10 +112,11 @@ pub(super) struct Incoming {
     handshakes: Option<Handshakes>,
     phase: watch::Receiver<Phase>,
     pause: Option<Pin<Box<Sleep>>>,
+    untaken: Total,
 }
 
 impl Stream for Incoming {
-    type Item = io::Result<Leashed<Socket>>;
+    type Item = io::Result<Leashed<Accepted>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
@@ -140,11 +143,18 @@ impl Stream for Incoming {
 }
 
 impl Incoming {
-    fn leash(&self, socket: Socket, deadline: Instant) -> Leashed<Socket> {
-        let cut = reaches(self.phase.clone(), |phase| phase == Phase::Cut);
+    fn leash(&self, socket: Socket, deadline: Instant) -> Leashed<Accepted> {
+        let ledger = Ledger::new(self.untaken.clone());
+        let (phase, untaken) = (self.phase.clone(), Arc::clone(&ledger));
+        let cut = async move {
+            tokio::select! {
+                () = reaches(phase, |phase| phase == Phase::Cut) => {}
+                () = untaken.exhausted() => {}
+            }
+        };
         let draining = reaches(self.phase.clone(), |phase| phase != Phase::Serving);
         let ungreeted = async move { _ = tokio::time::timeout_at(deadline, draining).await };
-        Leashed::new(socket, Box::pin(cut)).with_greeting(PREFACE, Box::pin(ungreeted))
+        Leashed::new(Accepted { socket, ledger }, Box::pin(cut)).with_greeting(PREFACE, Box::pin(ungreeted))
     }
 }
 
@@ -164,8 +174,29 @@ impl Kind {
     }
 }
 
+/// What is known of the connection on which a call came; tonic puts it into each call's extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    pub(super) peer: ProxyPeer,
+    pub(super) ledger: Arc<Ledger>,
+}
+
 /// One accepted connection.
-pub(super) enum Socket {
+pub(super) struct Accepted {
+    socket: Socket,
+    ledger: Arc<Ledger>,
+}
+
+impl Connected for Accepted {
+    type ConnectInfo = Connection;
+
+    fn connect_info(&self) -> Connection {
+        Connection { peer: self.socket.peer(), ledger: Arc::clone(&self.ledger) }
+    }
+}
+
+/// What it is made of.
+enum Socket {
     Tcp(TcpStream),
     Tls { stream: Box<TlsStream<TcpStream>>, peer: Arc<str> },
     Unix(UnixStream),
@@ -177,12 +208,10 @@ impl From<Secured> for Socket {
     }
 }
 
-impl Connected for Socket {
-    type ConnectInfo = ProxyPeer;
-
+impl Socket {
     /// The address at the other end, or the process there, as the kernel knows it; before it the name by which a
     /// certificate was let in.
-    fn connect_info(&self) -> ProxyPeer {
+    fn peer(&self) -> ProxyPeer {
         let peer = match self {
             Self::Tls { peer, .. } => return ProxyPeer(Arc::clone(peer)),
             Self::Tcp(socket) => socket.peer_addr().map(|peer| peer.to_string()),
@@ -198,7 +227,7 @@ impl Connected for Socket {
 /// Hands a call on to whichever socket this is.
 macro_rules! on_each {
     ($socket:expr, $method:ident($($argument:expr),*)) => {
-        match $socket {
+        match &mut $socket.get_mut().socket {
             Socket::Tcp(socket) => Pin::new(socket).$method($($argument),*),
             Socket::Tls { stream, .. } => Pin::new(stream).$method($($argument),*),
             Socket::Unix(socket) => Pin::new(socket).$method($($argument),*),
@@ -206,23 +235,23 @@ macro_rules! on_each {
     };
 }
 
-impl AsyncRead for Socket {
+impl AsyncRead for Accepted {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        on_each!(self.get_mut(), poll_read(cx, buffer))
+        on_each!(self, poll_read(cx, buffer))
     }
 }
 
-impl AsyncWrite for Socket {
+impl AsyncWrite for Accepted {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        on_each!(self.get_mut(), poll_write(cx, bytes))
+        on_each!(self, poll_write(cx, bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_each!(self.get_mut(), poll_flush(cx))
+        on_each!(self, poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_each!(self.get_mut(), poll_shutdown(cx))
+        on_each!(self, poll_shutdown(cx))
     }
 
     fn poll_write_vectored(
@@ -230,10 +259,14 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        on_each!(self.get_mut(), poll_write_vectored(cx, bytes))
+        on_each!(self, poll_write_vectored(cx, bytes))
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        match &self.socket {
+            Socket::Tcp(socket) => socket.is_write_vectored(),
+            Socket::Tls { stream, .. } => stream.is_write_vectored(),
+            Socket::Unix(socket) => socket.is_write_vectored(),
+        }
     }
 }

@@ -11,6 +11,7 @@ mod router;
 pub(crate) mod socket;
 mod tls;
 mod unix;
+mod untaken;
 
 use std::time::Duration;
 
@@ -29,12 +30,13 @@ use router::Router;
 use socket::Phase;
 pub use tls::{Peer, PeerError, Protection, Tls, TlsError, TlsFiles, TlsWatch, Told, Validity};
 
-/// Streams a connection may hold: far above what a proxy opens, because a refused stream is a gRPC error there.
-const MAX_STREAMS: u32 = 65_536;
+/// Streams a connection may hold: far above what a proxy opens, because a refused stream is a gRPC error there. Each may
+/// hold an answer that the peer does not take.
+const MAX_STREAMS: u32 = 16_384;
 
 /// Cancelled streams that may wait to be noticed. The usual 20 would close the connection, with every other call
-/// on it, as soon as a client of the proxy cancels a few requests at once.
-const MAX_CANCELLED: usize = 65_536;
+/// on it, as soon as a client of the proxy cancels a few requests at once; each costs about 1.5 kB while it waits.
+const MAX_CANCELLED: usize = 16_384;
 
 /// Bytes of request metadata: four times what Envoy takes from a client by default, because tracing headers are
 /// copied into the call and one that is refused here is a gRPC error there.

@@ -35,8 +35,8 @@ pub(crate) fn preface(window: u32) -> Vec<u8> {
     .concat()
 }
 
-/// The headers of a Check, in literals without indexing (RFC 7541 §6.2.2).
-pub(crate) fn open(stream: u32) -> Vec<u8> {
+/// The headers of a Check, in literals without indexing (RFC 7541 §6.2.2), with these flags besides.
+pub(crate) fn open(flags: u8, stream: u32) -> Vec<u8> {
     let fields = [
         (":method", "POST"),
         (":scheme", "http"),
@@ -46,14 +46,14 @@ pub(crate) fn open(stream: u32) -> Vec<u8> {
     ];
     let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
     let block: Vec<u8> = fields.iter().flat_map(|(name, value)| [vec![0], text(name), text(value)].concat()).collect();
-    frame(HEADERS, END_HEADERS, stream, &block)
+    frame(HEADERS, END_HEADERS | flags, stream, &block)
 }
 
 /// A whole Check.
 pub(crate) fn ask(stream: u32, call: &Call) -> Vec<u8> {
     let message = call.message().encode_to_vec();
     let body = [&[0][..], &u32::try_from(message.len()).unwrap().to_be_bytes(), &message].concat();
-    [open(stream), frame(DATA, END_STREAM, stream, &body)].concat()
+    [open(0, stream), frame(DATA, END_STREAM, stream, &body)].concat()
 }
 
 /// The client takes it back.
