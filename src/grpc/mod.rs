@@ -35,8 +35,8 @@ pub use tls::{Peer, PeerError, Protection, Tls, TlsError, TlsFiles, TlsWatch, To
 const MAX_STREAMS: u32 = 16_384;
 
 /// Cancelled streams that may wait to be noticed. The usual 20 would close the connection, with every other call
-/// on it, as soon as a client of the proxy cancels a few requests at once; each costs about 1.5 kB while it waits.
-const MAX_CANCELLED: usize = 16_384;
+/// on it, as soon as a client of the proxy cancels a few requests at once.
+const MAX_CANCELLED: usize = 65_536;
 
 /// Bytes of request metadata: four times what Envoy takes from a client by default, because tracing headers are
 /// copied into the call and one that is refused here is a gRPC error there.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use credence::proto::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use hyper_util::rt::TokioIo;
@@ -38,12 +38,12 @@ pub struct Identity {
 impl Ca {
     /// A certificate with these names, good for an hour either way: URIs where there is `://`, DNS names elsewhere.
     pub fn issue(&self, names: &[&str]) -> Identity {
-        let hour = Duration::from_secs(3600);
-        self.issue_for(names, SystemTime::now() - hour, SystemTime::now() + hour)
+        self.issue_for(names, -3600, 3600)
     }
 
-    /// The same for another span.
-    pub fn issue_for(&self, names: &[&str], from: SystemTime, until: SystemTime) -> Identity {
+    /// The same from then until then, in seconds from now.
+    pub fn issue_for(&self, names: &[&str], from: i64, until: i64) -> Identity {
+        let at = |seconds: i64| UNIX_EPOCH + Duration::from_secs(super::now().checked_add_signed(seconds).unwrap());
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         let name = |name: &&str| {
@@ -52,7 +52,7 @@ impl Ca {
         };
         params.subject_alt_names = names.iter().map(name).collect();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
-        (params.not_before, params.not_after) = (from.into(), until.into());
+        (params.not_before, params.not_after) = (at(from).into(), at(until).into());
         Identity { certificate: params.signed_by(&key, self.issuer()).unwrap(), key }
     }
 }
