@@ -117,6 +117,10 @@ impl http_body::Body for Untaken {
 mod tests {
     use super::*;
 
+    fn answer() -> Body {
+        Body::new(http_body_util::Full::from("an answer"))
+    }
+
     async fn is_exhausted_within(ledger: &Ledger, span: Duration) -> bool {
         tokio::time::timeout(span, ledger.exhausted()).await.is_ok()
     }
@@ -124,11 +128,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_not_taken_ends_the_connection_and_one_that_is_does_not() {
         let ledger = Ledger::new(Total::default());
-        let answer = ledger.hold(Body::empty());
+        let held = ledger.hold(answer());
         assert!(!is_exhausted_within(&ledger, TURN * 2 - Duration::from_secs(1)).await);
-        drop(answer);
+        drop(held);
         assert!(!is_exhausted_within(&ledger, TURN * 20).await);
-        let _answer = ledger.hold(Body::empty());
+        let _held = ledger.hold(answer());
         assert!(is_exhausted_within(&ledger, TURN * 4).await);
     }
 
@@ -139,7 +143,7 @@ mod tests {
         let watch = tokio::spawn(async move { watched.exhausted().await });
         let mut answers = std::collections::VecDeque::new();
         for _ in 0..100 {
-            answers.push_back(ledger.hold(Body::empty()));
+            answers.push_back(ledger.hold(answer()));
             tokio::time::sleep(Duration::from_secs(5)).await;
             if answers.len() > 2 {
                 answers.pop_front();
@@ -152,11 +156,11 @@ mod tests {
     async fn when_too_many_wait_it_is_at_the_expense_of_who_holds_most() {
         let total = Total::default();
         let (greedy, modest) = (Ledger::new(total.clone()), Ledger::new(total.clone()));
-        let _held: Vec<_> = (0..MOST).map(|_| greedy.hold(Body::empty())).collect();
+        let _held: Vec<_> = (0..MOST).map(|_| greedy.hold(answer())).collect();
         assert!(!is_exhausted_within(&greedy, Duration::from_secs(1)).await);
-        let _modest: Vec<_> = (0..SHARE).map(|_| modest.hold(Body::empty())).collect();
+        let _modest: Vec<_> = (0..SHARE).map(|_| modest.hold(answer())).collect();
         assert!(!is_exhausted_within(&modest, Duration::from_secs(1)).await);
-        let _one_more = greedy.hold(Body::empty());
+        let _one_more = greedy.hold(answer());
         assert!(is_exhausted_within(&greedy, Duration::from_secs(1)).await);
     }
 }
