@@ -120,3 +120,62 @@ async fn shake_hands(tls: &Tls, socket: TcpStream, deadline: Instant) -> Result<
     let peer = if name.is_empty() { address } else { format!("{name} {address}") };
     Ok(Secured { stream: Box::new(stream), peer: Arc::from(peer), deadline })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+
+    use super::super::testing::tls_in;
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(10);
+
+    /// Begins the handshakes of so many who stay silent: their ends.
+    async fn silent(handshakes: &mut Handshakes, count: usize) -> Vec<TcpStream> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peers = Vec::new();
+        for _ in 0..count {
+            peers.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+            let (socket, _) = listener.accept().await.unwrap();
+            handshakes.begin(socket, Instant::now() + WAIT);
+        }
+        peers
+    }
+
+    fn handshakes() -> Handshakes {
+        Handshakes::new(Arc::new(tls_in(tempfile::tempdir().unwrap().path())))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_does_not_finish_in_time_is_cut() {
+        let mut handshakes = handshakes();
+        let mut peers = silent(&mut handshakes, 3).await;
+        let done = tokio::time::timeout(WAIT * 2, poll_fn(|context| handshakes.poll_done(context))).await;
+        assert!(done.is_err());
+        for peer in &mut peers {
+            assert_eq!(peer.read(&mut [0]).await.unwrap(), 0);
+        }
+        assert!(handshakes.handles.is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_too_many_is_at_the_expense_of_the_oldest() {
+        let mut handshakes = handshakes();
+        let oldest = silent(&mut handshakes, 1).await.pop();
+        let second = silent(&mut handshakes, 1).await.pop().unwrap();
+        // Descriptors are dear in a test: what is under way is told by the handles.
+        while handshakes.handles.len() < MAX_UNDER_WAY {
+            let idle = handshakes.under_way.spawn(std::future::pending());
+            handshakes.handles.insert(handshakes.next, idle);
+            handshakes.next += 1;
+        }
+        let _newest = silent(&mut handshakes, 1).await;
+        assert_eq!(oldest.unwrap().read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(handshakes.handles.len(), MAX_UNDER_WAY);
+        let still = second.try_read(&mut [0]).unwrap_err();
+        assert_eq!(still.kind(), ErrorKind::WouldBlock, "the second oldest stays");
+    }
+}

@@ -1,7 +1,23 @@
 //! Certificates for unit tests.
 
+use std::path::Path;
+
 use rcgen::string::Ia5String;
 use rcgen::{CertificateParams, KeyPair, SanType};
+
+use super::{Tls, TlsFiles};
+use crate::clock::Clock;
+
+/// TLS without clients' certificates, from files in `dir`.
+pub(super) fn tls_in(dir: &Path) -> Tls {
+    let key = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(vec!["credence.test".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let (certificate, private) = (dir.join("own.pem"), dir.join("own.key"));
+    std::fs::write(&certificate, own.pem()).unwrap();
+    std::fs::write(&private, key.serialize_pem()).unwrap();
+    let files = TlsFiles::from_flags(Some(certificate), Some(private), None, Vec::new()).unwrap().unwrap();
+    Tls::load(files, Clock::System).unwrap()
+}
 
 /// A name to put into a certificate, sound or not.
 #[derive(Debug, Clone, Copy)]
