@@ -16,8 +16,6 @@ pub(super) struct Open {
 
 impl Open {
     pub(super) fn surroundings(&self) -> Surroundings {
-        // An empty variable is one that is not set: an empty path would be the beginning of every other.
-        let secrets_dir = self.secrets_dir.clone().filter(|path| !path.as_os_str().is_empty());
-        Surroundings { secrets_dir }
+        Surroundings { secrets_dir: self.secrets_dir.clone() }
     }
 }
