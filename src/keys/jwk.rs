@@ -304,6 +304,24 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_tenant_stands_for_the_template_of_a_key_and_nothing_else_does() {
+        const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+        let key = |issuer: &str| read(&with(RSA[0].jwk(), json!({"issuer": issuer}))).unwrap();
+        let speaks = |named: &str, iss: &str| key(named).speaks_for(Some(&Issuer::new(iss)));
+        let of = |tenant: &str| format!("https://login.test/{tenant}/v2.0");
+        assert!(speaks(&of("{tenantid}"), &of(TENANT)) && speaks(&of(TENANT), &of(TENANT)));
+        assert!(!key(&of("{tenantid}")).speaks_for(None));
+        for iss in ["common", "", "..", "x/y", &TENANT.to_uppercase(), &format!("{TENANT}/x"), &format!("{TENANT}0")] {
+            assert!(!speaks(&of("{tenantid}"), &of(iss)), "{iss:?}");
+        }
+        for named in ["{tenantid}", "{TenantId}", "{tenant}", "{tenantid}{tenantid}", "*"] {
+            let fits = named == "{tenantid}";
+            assert_eq!(speaks(&of(named), &of(TENANT)), fits, "{named}");
+        }
+        assert!(!speaks(&of("{tenantid}"), "https://login.test/v2.0"));
+    }
+
+    #[test]
     fn a_symmetric_key_never_loads() {
         refused(&json!({"kty": "oct", "k": "AAAA", "alg": "HS256"}), "symmetric");
         refused(&json!({"kty": "oct", "k": "AAAA", "alg": "RS256", "use": "sig"}), "symmetric");
