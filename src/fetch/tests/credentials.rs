@@ -174,6 +174,21 @@ async fn a_client_certificate_is_shown_to_the_configured_origin() {
 }
 
 #[tokio::test]
+async fn a_client_certificate_is_shown_to_a_server_that_proves_a_spiffe_id() {
+    const ID: &str = "spiffe://acme.test/spire/server";
+    let mut world = Asking::start().await;
+    world.server = Server::start_asking(&world.servers.sign(&[ID]), &world.clients).await;
+    world.server.set("/keys", ok(&keys("k")));
+    let source = KeySource::Url { url: world.url("idp.test", "/keys") };
+    let mut origin = world.origin(source, &world.clients.sign(&["me"]));
+    origin.access.server = crate::keys::ServerIdentity::Spiffe(ID.to_owned());
+    load_within(with_secrets(&world.folder), &origin).await.unwrap();
+    assert_eq!(world.server.shown(), 1);
+    file(&world.folder, "client.key", world.clients.sign(&["me"]).key_pem());
+    fails(load_within(with_secrets(&world.folder), &origin).await, FetchResult::Tls, "belong together");
+}
+
+#[tokio::test]
 async fn a_client_certificate_is_not_shown_to_a_listed_host() {
     let world = Asking::start().await;
     let issuer = world.url("idp.test", "");
