@@ -137,10 +137,16 @@ fn is_of_template(issuer: &str, template: &str) -> bool {
 
 /// `use` and `key_ops` (RFC 7517 §4.2, §4.3) must allow verification where they are written.
 fn check_purpose(json: &Json, purpose: Purpose) -> Result<(), String> {
-    match (purpose, text(json, "use")?) {
-        (Purpose::Signature, None | Some("sig")) | (Purpose::JwtSvid, Some("jwt-svid")) => {}
-        (_, Some(other)) => return Err(format!("is for use {}, not sig", quoted(other))),
-        (Purpose::JwtSvid, None) => return Err("is for no use, not jwt-svid".to_owned()),
+    let expected = match purpose {
+        Purpose::Signature => "sig",
+        Purpose::JwtSvid => "jwt-svid",
+    };
+    match text(json, "use")? {
+        Some(written) if written != expected => {
+            return Err(format!("is for use {}, not {expected}", quoted(written)));
+        }
+        None if purpose == Purpose::JwtSvid => return Err("has no use, and should be for jwt-svid".to_owned()),
+        _ => {}
     }
     let Some(operations) = json.get("key_ops") else { return Ok(()) };
     let operations = operations.as_array().ok_or("has key_ops that is not a list")?;
