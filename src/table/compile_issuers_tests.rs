@@ -76,6 +76,9 @@ fn a_subject_means_something_at_one_exact_issuer_only() {
         assert_eq!(snapshot.grants.of(issuer.id, resource).len(), expected, "{}", issuer.issuer);
     }
     assert_eq!(codes(&entra("subject: AbC, iss: https://elsewhere.test")), ["CR122"]);
+    // A fault of the keys says nothing about the issuers.
+    let keyless = entra(&format!("subject: AbC, iss: {iss}")).replace("profile: entra,", "profile: entra, jwksUri: x,");
+    assert_eq!(codes(&keyless), ["CR002"]);
 }
 
 #[test]
