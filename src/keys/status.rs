@@ -112,6 +112,8 @@ pub struct Status {
     pub not_pinned: usize,
     /// When keys were last fetched with success.
     pub last_success: Option<Time>,
+    /// How the last fetch ended; none before the first.
+    pub last_result: Option<FetchResult>,
     /// What went wrong at the last fetch, if it failed; a sentence for people.
     pub last_error: Option<String>,
     /// When the next fetch is due; none for keys that are written in the table.
@@ -127,6 +129,7 @@ pub struct FetchLog(Mutex<Facts>);
 #[derive(Debug, Default)]
 struct Facts {
     last_success: Option<Time>,
+    last_result: Option<FetchResult>,
     last_error: Option<String>,
     next_refresh: Option<Time>,
     fetches: std::collections::BTreeMap<FetchResult, u64>,
@@ -137,7 +140,7 @@ impl FetchLog {
     pub fn succeeded(&self, at: Time) {
         self.write(|facts| {
             facts.last_success = Some(at);
-            facts.last_error = None;
+            (facts.last_result, facts.last_error) = (Some(FetchResult::Ok), None);
             *facts.fetches.entry(FetchResult::Ok).or_default() += 1;
         });
     }
@@ -145,7 +148,7 @@ impl FetchLog {
     /// A fetch failed; `sentence` says how, for people.
     pub fn failed(&self, result: FetchResult, sentence: String) {
         self.write(|facts| {
-            facts.last_error = Some(sentence);
+            (facts.last_result, facts.last_error) = (Some(result), Some(sentence));
             *facts.fetches.entry(result).or_default() += 1;
         });
     }
@@ -161,6 +164,7 @@ impl FetchLog {
             ignored,
             not_pinned,
             last_success: facts.last_success,
+            last_result: facts.last_result,
             last_error: facts.last_error.clone(),
             next_refresh: facts.next_refresh,
             fetches: facts.fetches.iter().map(|(result, count)| (*result, *count)).collect(),

@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::keys::{FetchTimes, KeyMetrics};
 use crate::clock::Time;
 use crate::decide::{Grant, Mode};
 use crate::keys::Signed;
@@ -20,7 +21,7 @@ use crate::path::{Outcome, Walk};
 use crate::reason::{Accepted, Reason};
 use crate::table::{Published, Snapshot};
 
-type Number = Gauge<f64, AtomicU64>;
+pub(super) type Number = Gauge<f64, AtomicU64>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Decision {
@@ -51,23 +52,6 @@ struct Verification {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfDecision {
     decision: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KeyState {
-    issuer: String,
-    state: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Fetch {
-    issuer: String,
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfIssuer {
-    issuer: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -114,24 +98,6 @@ impl EncodeLabelValue for ReloadKind {
     }
 }
 
-/// Takes the time of fetches; clones count together.
-#[derive(Debug, Clone)]
-pub struct FetchTimes(Histogram);
-
-impl Default for FetchTimes {
-    fn default() -> Self {
-        // No exchange takes longer than two seconds, and discovery takes two exchanges.
-        Self(Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0]))
-    }
-}
-
-impl FetchTimes {
-    /// A fetch ended, well or not, after this long.
-    pub fn took(&self, time: Duration) {
-        self.0.observe(time.as_secs_f64());
-    }
-}
-
 /// Every series of the process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -141,10 +107,7 @@ pub struct Metrics {
     grant_matches: Family<ByGrant, Counter>,
     durations: Family<OfDecision, Histogram>,
     verifications: Family<Verification, Counter>,
-    keys: Family<KeyState, Gauge>,
-    fetches: Family<Fetch, Counter>,
-    fetched: Family<OfIssuer, Number>,
-    fetch_times: FetchTimes,
+    keys: KeyMetrics,
     ends: Family<Ends, Number>,
     reload_ok: Family<OfKind, Gauge>,
     reload_time: Family<OfKind, Number>,
@@ -196,10 +159,6 @@ impl Default for Metrics {
         let grant_matches = Family::default();
         let durations = Family::<OfDecision, Histogram>::new_with_constructor(buckets);
         let verifications = Family::default();
-        let keys = Family::default();
-        let fetches = Family::default();
-        let fetched = Family::default();
-        let fetch_times = FetchTimes::default();
         let ends = Family::default();
         let reload_ok = Family::default();
         let reload_time = Family::default();
@@ -216,18 +175,7 @@ impl Default for Metrics {
             durations.clone(),
         );
         registry.register("token_verifications", "Tokens held against an issuer's entry", verifications.clone());
-        registry.register("keys", "Keys of an issuer by state: usable, ignored, not_pinned", keys.clone());
-        registry.register("jwks_fetches", "Fetches of an issuer's keys", fetches.clone());
-        registry.register(
-            "jwks_fetch_duration_seconds",
-            "How long a fetch of an issuer's keys took, well or not",
-            fetch_times.0.clone(),
-        );
-        registry.register(
-            "jwks_last_success_timestamp_seconds",
-            "When an issuer's keys were last fetched",
-            fetched.clone(),
-        );
+        let keys = KeyMetrics::register(&mut registry);
         registry.register("trust_expires_timestamp_seconds", "When an entry of the table ends", ends.clone());
         registry.register("config_last_reload_successful", "Whether the last reload was taken", reload_ok.clone());
         registry.register(
@@ -252,9 +200,6 @@ impl Default for Metrics {
             durations,
             verifications,
             keys,
-            fetches,
-            fetched,
-            fetch_times,
             ends,
             reload_ok,
             reload_time,
@@ -319,7 +264,7 @@ impl Metrics {
 
     /// Where fetches are timed.
     pub fn fetch_times(&self) -> FetchTimes {
-        self.fetch_times.clone()
+        self.keys.times()
     }
 
     /// A reload was taken at this time, or not.
@@ -341,29 +286,7 @@ impl Metrics {
         // A call that was in hand while the table changed may have counted for an entry that had just gone.
         self.forget_the_gone();
         self.dropped.inc_by(dropped.saturating_sub(self.dropped.get()));
-        self.keys.clear();
-        self.fetches.clear();
-        self.fetched.clear();
-        for issuer in snapshot.into_iter().flat_map(|snapshot| snapshot.issuers.iter()) {
-            let status = issuer.keys.status();
-            let name = issuer.name.to_string();
-            for (state, count) in
-                [("usable", status.usable), ("ignored", status.ignored), ("not_pinned", status.not_pinned)]
-            {
-                self.keys
-                    .get_or_create(&KeyState { issuer: name.clone(), state })
-                    .inc_by(i64::try_from(count).unwrap_or(i64::MAX));
-            }
-            for (result, count) in status.fetches {
-                self.fetches.get_or_create(&Fetch { issuer: name.clone(), result: result.label() }).inc_by(count);
-            }
-            // An entry that stands for several issuers is as fresh as the one that was fetched longest ago.
-            if let Some(time) = status.last_success {
-                let label = OfIssuer { issuer: name };
-                let oldest = self.fetched.get(&label).map_or(f64::INFINITY, |seen| seen.get());
-                self.fetched.get_or_create(&label).set(oldest.min(time.seconds()));
-            }
-        }
+        self.keys.write(snapshot.into_iter().flat_map(|snapshot| snapshot.issuers.iter()));
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);

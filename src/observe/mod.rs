@@ -4,10 +4,12 @@
 //! from the table or closed lists. It must never hold a token, a signature, a query string, or a claim that the
 //! table does not forward; and it never makes a caller wait.
 
+mod keys;
 mod line;
 mod log;
 mod metrics;
 
+pub use keys::FetchTimes;
 pub use line::{Call, Table, line};
 pub use log::{DecisionLog, Full, Sink, WhenFull};
-pub use metrics::{FetchTimes, Metrics, ReloadKind};
+pub use metrics::{Metrics, ReloadKind};

@@ -40,7 +40,7 @@ fn exposition(credence: &Credence) -> Vec<Series> {
 }
 
 /// The names and labels that are promised; what is not in here may not be there.
-const PROMISED: [(&str, &[&str]); 22] = [
+const PROMISED: [(&str, &[&str]); 24] = [
     ("credence_decisions_total", &["decision", "issuer", "reason"]),
     ("credence_resource_decisions_total", &["decision", "resource"]),
     ("credence_grant_matches_total", &["grant", "mode"]),
@@ -50,7 +50,9 @@ const PROMISED: [(&str, &[&str]); 22] = [
     ("credence_token_verifications_total", &["cache", "issuer", "result"]),
     ("credence_keys", &["issuer", "state"]),
     ("credence_jwks_fetches_total", &["issuer", "result"]),
+    ("credence_jwks_last_result", &["issuer", "result"]),
     ("credence_jwks_last_success_timestamp_seconds", &["issuer"]),
+    ("credence_jwks_next_refresh_timestamp_seconds", &["issuer"]),
     ("credence_trust_expires_timestamp_seconds", &["kind", "name"]),
     ("credence_config_last_reload_successful", &["kind"]),
     ("credence_config_last_reload_success_timestamp_seconds", &["kind"]),
@@ -67,7 +69,7 @@ const PROMISED: [(&str, &[&str]); 22] = [
 ];
 
 /// Those of [`PROMISED`] that have to be there.
-const THERE: usize = 20;
+const THERE: usize = 22;
 
 #[test]
 fn metrics_have_the_promised_names_and_nothing_that_a_stranger_chose() {
