@@ -74,7 +74,8 @@ impl World {
 
 /// JSON is YAML, which is what dex reads. The hash is bcrypt's of `password`.
 fn config(issuer: &str, port: u16) -> String {
-    let client = |id: &str| serde_json::json!({"id": id, "secret": SECRET, "name": id, "redirectURIs": ["http://127.0.0.1/"]});
+    let client =
+        |id: &str| serde_json::json!({"id": id, "secret": SECRET, "name": id, "redirectURIs": ["http://127.0.0.1/"]});
     serde_json::json!({
         "issuer": issuer,
         "storage": {"type": "memory"},

@@ -1,8 +1,10 @@
 //! Systems that were brought into `.tools`, and how to start and await them.
 
+use std::io::Write as _;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -22,12 +24,15 @@ pub(crate) fn home(name: &str) -> PathBuf {
 
 /// Brings a small system by its script and says where it is: nothing where it cannot be had, except in CI.
 pub(crate) fn bring(script: &str) -> Option<PathBuf> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap();
     let output = Command::new(root().join("scripts").join(script)).output().expect(script);
     let home = String::from_utf8(output.stdout).unwrap().trim().to_owned();
     if home.is_empty() {
         let reason = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(std::env::var("CI").as_deref() != Ok("true"), "in CI this may not be left out: {reason}");
-        eprintln!("left out: {reason}");
+        // Not by a macro, whose output is kept from whoever watches as long as a test passes.
+        let _ = writeln!(std::io::stderr(), "left out: {}", reason.trim());
         return None;
     }
     Some(home.into())
@@ -69,9 +74,14 @@ pub(crate) fn ready<T>(what: &str, process: &mut Process, mut probe: impl FnMut(
 }
 
 /// Runs a program to its end and gives its standard output; it has to succeed.
-pub(crate) fn run(program: &std::path::Path, args: &[&str]) -> String {
+pub(crate) fn run(program: &Path, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{} {args:?}: {text}{}", program.display(), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{} {args:?}: {text}{}",
+        program.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
     text
 }

@@ -2,8 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::verify;
 use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{DecodingKey, decode_header};
 use serde_json::Value;
 
 /// The JSON of the JOSE header.
@@ -34,15 +35,15 @@ pub(crate) fn kids(set: &Value) -> Vec<String> {
 /// Whether the signature is by the key of this set that the token names. Nothing else is judged.
 pub(crate) fn signed_by(token: &str, set: &Value) -> bool {
     let kid = kid(token);
-    let Some(jwk) = set["keys"].as_array().unwrap().iter().find(|key| key["kid"] == *kid) else { return false };
-    let mut jwk = jwk.clone();
-    // The SPIFFE `use` (`jwt-svid`) is no concern of a signature.
-    jwk.as_object_mut().unwrap().remove("use");
-    let jwk: Jwk = serde_json::from_value(jwk).unwrap();
-    let mut validation = Validation::new(decode_header(token).unwrap().alg);
-    (validation.validate_exp, validation.validate_aud) = (false, false);
-    validation.required_spec_claims.clear();
-    decode::<Value>(token, &DecodingKey::from_jwk(&jwk).unwrap(), &validation).is_ok()
+    set["keys"].as_array().unwrap().iter().any(|key| key["kid"] == *kid && signed_with(token, key))
+}
+
+/// Whether the signature is by this key.
+pub(crate) fn signed_with(token: &str, jwk: &Value) -> bool {
+    let jwk: Jwk = serde_json::from_value(jwk.clone()).unwrap();
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let alg = decode_header(token).unwrap().alg;
+    verify(signature, input.as_bytes(), &DecodingKey::from_jwk(&jwk).unwrap(), alg).unwrap()
 }
 
 /// The token with one bit of its signature changed.

@@ -119,8 +119,7 @@ impl Keycloak {
 
     /// What the client gets for alice's password: `access_token`, `id_token`, `refresh_token`.
     pub(crate) fn tokens_of_alice(&self, realm: &str) -> Value {
-        let fields =
-            [("grant_type", "password"), ("username", "alice"), ("password", SECRET), ("scope", "openid")];
+        let fields = [("grant_type", "password"), ("username", "alice"), ("password", SECRET), ("scope", "openid")];
         self.ask(realm, &fields)
     }
 

@@ -126,7 +126,8 @@ impl Cluster {
 
     /// Creates an account, and its namespace if need be; its `uid`.
     pub(crate) fn create_account(&self, namespace: &str, name: &str) -> String {
-        let (status, answer) = self.admin("POST", "/api/v1/namespaces", Some(&json!({"metadata": {"name": namespace}})));
+        let (status, answer) =
+            self.admin("POST", "/api/v1/namespaces", Some(&json!({"metadata": {"name": namespace}})));
         assert!([201, 409].contains(&status), "{answer}");
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
         let (status, account) = self.admin("POST", &path, Some(&json!({"metadata": {"name": name}})));
@@ -170,7 +171,11 @@ impl Cluster {
 
     /// The published keys, asked for with this token (an empty one for none).
     pub(crate) fn key_set(&self, bearer: &str) -> (u16, Value) {
-        if bearer.is_empty() { self.web.get(&self.jwks_uri()) } else { self.web.call("GET", &self.jwks_uri(), bearer, None) }
+        if bearer.is_empty() {
+            self.web.get(&self.jwks_uri())
+        } else {
+            self.web.call("GET", &self.jwks_uri(), bearer, None)
+        }
     }
 
     /// The published keys, as the administrator sees them.

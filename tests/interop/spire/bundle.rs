@@ -30,3 +30,30 @@ fn a_new_key_is_used_at_once_and_a_revoked_one_no_more_after_the_next_look() {
     assert!(ask(&credence, &second).allowed());
     refused(&credence, &first, 401, "key_unknown");
 }
+
+#[test]
+#[ignore = "needs SPIRE: make test-interop"]
+fn a_bundle_is_taken_from_a_server_that_proves_nothing_but_its_spiffe_id() {
+    let fabric = Domain::start("fabric.test", Endpoint::Spiffe, None);
+    let table = table(&issuer("fabric", &fabric), &grant("fabric", &fabric.id(SETTLER)));
+    let credence = Credence::serve(table.path()).start();
+    let first = fabric.mint(SETTLER, AUDIENCE);
+    let answer = ask(&credence, &first);
+    assert!(answer.allowed(), "{}", answer.reason());
+
+    fabric.rotate();
+    let second = fabric.mint(SETTLER, AUDIENCE);
+    eventually("the new key", || ask(&credence, &second).allowed().then_some(()));
+}
+
+#[test]
+#[ignore = "needs SPIRE: make test-interop"]
+fn a_bundle_is_not_taken_from_another_trust_domains_server() {
+    // Both prove a SPIFFE ID, each under its own authority.
+    let (fabric, partner) =
+        (Domain::start("fabric.test", Endpoint::Spiffe, None), Domain::start("partner.test", Endpoint::Spiffe, None));
+    let mixed = issuer("fabric", &fabric).replace(&fabric.bundle_url(), &partner.bundle_url());
+    let table = table(&mixed, &grant("fabric", &fabric.id(SETTLER)));
+    let credence = Credence::serve(table.path()).keyless("fabric").start();
+    refused(&credence, &fabric.mint(SETTLER, AUDIENCE), 503, "keys_unavailable");
+}

@@ -14,7 +14,7 @@ fn a_token_with_an_iss_is_accepted_by_the_keys_of_the_discovery_provider() {
     let _provider = fabric.discovery_provider(port);
     let entry = format!(
         "  fabric: {{issuer: \"{url}\", caFile: {}, owner: platform@acme.test, reviewBy: 2099-01-01}}\n",
-        fabric.ca_file().display()
+        fabric.ca_file()
     );
     let table = table(&entry, &grant("fabric", &fabric.id(SETTLER)));
     let credence = Credence::serve(table.path()).start();

@@ -28,6 +28,7 @@ pub(crate) struct Domain {
     name: String,
     port: u16,
     bundle_port: u16,
+    endpoint: Endpoint,
     ca: Ca,
     _server: Process,
     dir: TempDir,
@@ -75,7 +76,9 @@ impl Domain {
             let output = std::process::Command::new(program("spire-server")).args(check).output().ok()?;
             output.status.success().then_some(())
         });
-        Self { name: name.into(), port, bundle_port, ca, _server: server, dir }
+        let domain = Self { name: name.into(), port, bundle_port, endpoint, ca, _server: server, dir };
+        std::fs::write(domain.file("bundle.pem"), domain.server(&["bundle", "show"])).unwrap();
+        domain
     }
 
     /// The SPIFFE ID of a workload.
@@ -88,12 +91,12 @@ impl Domain {
         format!("https://localhost:{}", self.bundle_port)
     }
 
-    /// The authority of the bundle endpoint's certificate, if that is an ordinary one.
-    pub(crate) fn ca_file(&self) -> PathBuf {
-        self.dir.path().join("ca.pem")
+    /// The authority of the bundle endpoint's certificate: an ordinary one, or this domain's for X.509-SVIDs.
+    pub(crate) fn ca_file(&self) -> String {
+        self.file(if self.endpoint == Endpoint::Web { "ca.pem" } else { "bundle.pem" })
     }
 
-    /// What the bundle endpoint serves to whoever believes its authority.
+    /// What the bundle endpoint serves, if it has a certificate of an ordinary authority.
     pub(crate) fn published(&self) -> (u16, Value) {
         Web::new(&self.ca.pem()).get(&self.bundle_url())
     }
@@ -158,7 +161,6 @@ impl Domain {
         let selector = format!("unix:uid:{user}");
         let workload = self.id(path);
         self.server(&["entry", "create", "-parentID", &node, "-spiffeID", &workload, "-selector", &selector]);
-        std::fs::write(self.file("bundle.pem"), self.server(&["bundle", "show"])).unwrap();
         let config = format!(
             r#"agent {{
                 trust_domain = "{name}"

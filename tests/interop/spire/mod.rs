@@ -22,7 +22,7 @@ fn issuer(name: &str, domain: &Domain) -> String {
          owner: platform@acme.test, reviewBy: 2099-01-01}}\n",
         domain.id("").trim_start_matches("spiffe://"),
         domain.bundle_url(),
-        domain.ca_file().display(),
+        domain.ca_file(),
     )
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::LazyLock;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use serde_json::{Value, json};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::json;
 
 use super::{AUDIENCE, Domain, Endpoint, SETTLER, ask, grant, issuer, refused, table};
 use crate::support::credence::Credence;
-use crate::support::table::Table;
 use crate::support::now;
-use crate::token::{claims, kid, signed_by, tampered};
+use crate::support::table::Table;
+use crate::token::{claims, kid, signed_by, signed_with, tampered};
 
 /// Two trust domains and a credence that trusts both and grants to one.
 struct World {
@@ -93,23 +93,14 @@ fn one_trust_domain_cannot_speak_for_another() {
 fn the_authority_for_x509_svids_cannot_sign_a_jwt_svid() {
     let World { fabric, credence, .. } = world();
     let bundle = fabric.bundle();
-    let published = |usage: &str| {
-        bundle["keys"].as_array().unwrap().iter().find(|key| key["use"] == usage).expect("a key of this use").clone()
-    };
-    let mut authority = published("x509-svid");
-    for member in ["use", "x5c"] {
-        authority.as_object_mut().unwrap().remove(member);
-    }
+    let authority = bundle["keys"].as_array().unwrap().iter().find(|key| key["use"] == "x509-svid").unwrap();
     let believed = fabric.mint(SETTLER, AUDIENCE);
     let claims = json!({"sub": fabric.id(SETTLER), "aud": [AUDIENCE], "iat": now(), "exp": now() + 300});
     let key = EncodingKey::from_ec_der(&fabric.x509_authority_key());
+    // By no name, and by the name of the key that may.
     for named in [None, Some(kid(&believed))] {
-        let header = Header { kid: named, ..Header::new(Algorithm::ES256) };
-        let token = encode(&header, &claims, &key).unwrap();
-        let mut validation = Validation::new(Algorithm::ES256);
-        validation.validate_aud = false;
-        let verifier = DecodingKey::from_jwk(&serde_json::from_value(authority.clone()).unwrap()).unwrap();
-        assert!(decode::<Value>(&token, &verifier, &validation).is_ok(), "the bundle's X.509 key did sign it");
+        let token = encode(&Header { kid: named, ..Header::new(Algorithm::ES256) }, &claims, &key).unwrap();
+        assert!(signed_with(&token, authority), "a key of the bundle did sign it");
         refused(credence, &token, 401, "signature_invalid");
     }
 }
