@@ -51,10 +51,10 @@ finish() {
     echo "$home"
 }
 
-# Builds programs of Go modules from the go.mod in the build directory: `go_build OUTPUT PACKAGE... [-- LDFLAGS]`.
+# Builds one program by the go.mod in the build directory: `go_build OUTPUT PACKAGE [LINKER FLAGS]`.
 go_build() {
-    output=$1
-    package=$2
-    flags=${3:-}
-    (cd "$build" && GOFLAGS='-mod=mod -buildvcs=false' logged go build -ldflags "-s -w $flags" -o "$home/bin/$output" "$package")
+    export GOFLAGS='-mod=mod -buildvcs=false'
+    cd "$build"
+    logged go build -ldflags "-s -w ${3:-}" -o "$home/bin/$1" "$2"
+    cd "$root"
 }

@@ -8,8 +8,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::credence::Credence;
 use crate::support::process::Process;
-use crate::support::root;
+use crate::support::{eventually, root};
 
 /// How long a big system may take until it is ready, on a busy machine.
 const START: Duration = Duration::from_secs(180);
@@ -84,4 +85,13 @@ pub(crate) fn run(program: &Path, args: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     text
+}
+
+/// Why credence could not fetch the keys of this issuer, as soon as it says so.
+pub(crate) fn fetch_error(credence: &Credence, issuer: &str) -> String {
+    eventually("a failed fetch", || {
+        let state = credence.admin("/readyz").json();
+        let entry = state["issuers"].as_array()?.iter().find(|entry| entry["name"] == issuer)?.clone();
+        Some(entry["last_error"].as_str()?.to_owned())
+    })
 }

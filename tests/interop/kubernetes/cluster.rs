@@ -143,12 +143,31 @@ impl Cluster {
     }
 
     /// A token by TokenRequest; the server grants ten minutes at the least.
-    pub(crate) fn token(&self, namespace: &str, name: &str, audience: &str, seconds: u32) -> String {
-        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
-        let spec = json!({"spec": {"audiences": [audience], "expirationSeconds": seconds}});
-        let (status, answer) = self.admin("POST", &path, Some(&spec));
+    pub(crate) fn token(&self, namespace: &str, account: &str, audience: &str, seconds: u32) -> String {
+        self.request_token(namespace, account, &json!({"audiences": [audience], "expirationSeconds": seconds}))
+    }
+
+    /// A token that ends with a pod.
+    pub(crate) fn pod_token(&self, namespace: &str, pod: &str, account: &str, audience: &str, seconds: u32) -> String {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "name": pod});
+        let spec = json!({"audiences": [audience], "expirationSeconds": seconds, "boundObjectRef": pod});
+        self.request_token(namespace, account, &spec)
+    }
+
+    fn request_token(&self, namespace: &str, account: &str, spec: &Value) -> String {
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
+        let (status, answer) = self.admin("POST", &path, Some(&json!({"spec": spec})));
         assert_eq!(status, 201, "{answer}");
         answer["status"]["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Creates a pod of an account. No node will ever run it.
+    pub(crate) fn create_pod(&self, namespace: &str, name: &str, account: &str) {
+        let container = json!({"name": "main", "image": "none.test/none"});
+        let pod =
+            json!({"metadata": {"name": name}, "spec": {"serviceAccountName": account, "containers": [container]}});
+        let (status, answer) = self.admin("POST", &format!("/api/v1/namespaces/{namespace}/pods"), Some(&pod));
+        assert_eq!(status, 201, "{answer}");
     }
 
     /// Lets every service account read the keys, as a cluster's installer may, and makes an account `reader` for it.

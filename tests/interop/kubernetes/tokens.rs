@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, ISSUER};
 use super::{ACCOUNT, AUDIENCE, NAMESPACE, Trust, ask, refused};
 use crate::support::credence::{Credence, command};
+use crate::system::fetch_error;
 use crate::token::{claims, header, tampered};
 
 /// One cluster and a credence that trusts two accounts of it.
@@ -42,11 +43,13 @@ fn the_keys_are_for_accounts_of_the_cluster_only() {
 
 #[test]
 #[ignore = "needs Kubernetes: make test-interop"]
-fn without_a_bearer_token_there_are_no_keys_and_nothing_is_allowed() {
+fn with_a_bearer_token_for_someone_else_there_are_no_keys_and_nothing_is_allowed() {
     let World { cluster, .. } = world();
     let trust = Trust::new().cluster("east", cluster).grant("settler", "east", ACCOUNT, "any-uid");
     std::fs::write(trust.bearer_file("east"), cluster.token(NAMESPACE, ACCOUNT, AUDIENCE, 600)).unwrap();
     let credence = trust.serve().keyless("east").start();
+    let reason = fetch_error(&credence, "east");
+    assert!(reason.contains("401"), "{reason}");
     refused(&credence, &cluster.token(NAMESPACE, ACCOUNT, AUDIENCE, 600), 503, "keys_unavailable");
 }
 
@@ -83,6 +86,30 @@ fn a_token_that_lives_too_long_is_refused_although_the_cluster_gives_it() {
     let World { cluster, credence, .. } = world();
     assert!(ask(credence, &cluster.token(NAMESPACE, ACCOUNT, AUDIENCE, 3600)).allowed());
     refused(credence, &cluster.token(NAMESPACE, ACCOUNT, AUDIENCE, 86_400), 401, "too_old");
+}
+
+#[test]
+#[ignore = "needs Kubernetes: make test-interop"]
+fn the_token_of_a_pod_is_its_accounts() {
+    let World { cluster, credence, .. } = world();
+    cluster.create_pod(NAMESPACE, "settler-0", ACCOUNT);
+    let token = cluster.pod_token(NAMESPACE, "settler-0", ACCOUNT, AUDIENCE, 600);
+    assert_eq!(claims(&token)["kubernetes.io"]["pod"]["name"], "settler-0");
+    let answer = ask(credence, &token);
+    assert!(answer.allowed(), "{}", answer.reason());
+}
+
+#[test]
+#[ignore = "needs Kubernetes: make test-interop"]
+fn the_token_that_every_pod_gets_unasked_is_refused() {
+    let World { cluster, credence, .. } = world();
+    cluster.create_pod(NAMESPACE, "settler-1", ACCOUNT);
+    // What a kubelet asks for: the API server's own audience, a little more than an hour. It gets a year.
+    let token = cluster.pod_token(NAMESPACE, "settler-1", ACCOUNT, ISSUER, 3607);
+    let claims = claims(&token);
+    assert!(claims["kubernetes.io"]["warnafter"].is_u64(), "{claims}");
+    assert!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap() > 300 * 86_400);
+    refused(credence, &token, 401, "too_old");
 }
 
 #[test]

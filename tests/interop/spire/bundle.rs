@@ -3,6 +3,7 @@
 use super::{AUDIENCE, Domain, Endpoint, SETTLER, ask, grant, issuer, refused, table};
 use crate::support::credence::Credence;
 use crate::support::eventually;
+use crate::system::fetch_error;
 use crate::token::{kid, kids};
 
 #[test]
@@ -55,5 +56,7 @@ fn a_bundle_is_not_taken_from_another_trust_domains_server() {
     let mixed = issuer("fabric", &fabric).replace(&fabric.bundle_url(), &partner.bundle_url());
     let table = table(&mixed, &grant("fabric", &fabric.id(SETTLER)));
     let credence = Credence::serve(table.path()).keyless("fabric").start();
+    let reason = fetch_error(&credence, "fabric");
+    assert!(reason.to_lowercase().contains("certificate"), "{reason}");
     refused(&credence, &fabric.mint(SETTLER, AUDIENCE), 503, "keys_unavailable");
 }
