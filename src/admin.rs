@@ -71,10 +71,18 @@ pub struct IssuerState {
     pub name: String,
     /// Usable keys.
     pub keys: usize,
+    /// Published keys that are left out: not usable, or not under the entry's rules.
+    pub ignored: usize,
+    /// Published keys that would do, but are not pinned.
+    pub not_pinned: usize,
     /// When they were last fetched, RFC 3339; none if never, or if they stand in the table.
     pub fetched_at: Option<String>,
+    /// How long ago that was, in whole seconds.
+    pub age_seconds: Option<f64>,
     /// Why the last fetch failed; none if it did not.
     pub last_error: Option<String>,
+    /// When they are fetched next, RFC 3339; none if they stand in the table.
+    pub next_refresh: Option<String>,
 }
 
 /// A server that runs until [`Server::shutdown`].

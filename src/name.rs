@@ -68,6 +68,14 @@ text!(
     KeyId
 );
 text!(
+    /// What tells apart two entries that share one `iss`: `realm` of an entry. Part of the principal.
+    Realm
+);
+text!(
+    /// A SPIFFE trust domain (SPIFFE-ID §2.1): `prod.example.org`.
+    TrustDomain
+);
+text!(
     /// The name of an entry under `issuers:`.
     IssuerName
 );

@@ -9,15 +9,15 @@ use super::Settings;
 use crate::admin::{IssuerState, Readiness, Status, TableState};
 use crate::answer::{self, Occasion, Style};
 use crate::clock::{Clock, Time};
-use crate::keys::Signed;
-use crate::observe::{Call, DecisionLog, Metrics, ReloadKind, Table, WhenFull, line};
+use crate::keys::{Landing, Signed};
+use crate::observe::{Call, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
 use crate::path::{Facts, Outcome, Walk, walk};
 use crate::proto::envoy::service::auth::v3::CheckResponse;
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
 use crate::table::{Live, Published, Snapshot};
 use crate::trail::Strict;
-use crate::wire::Judge;
+use crate::wire::{Judge, Look};
 
 /// What every call shares.
 #[derive(Debug)]
@@ -63,6 +63,10 @@ impl House {
 
     pub(super) fn in_force(&self) -> Option<(u64, Time)> {
         self.live.load().map(|published| (published.generation, published.since))
+    }
+
+    pub(super) fn fetch_times(&self) -> FetchTimes {
+        self.metrics.fetch_times()
     }
 
     pub(super) fn now(&self) -> Time {
@@ -114,12 +118,39 @@ fn refused<'s>(reason: Reason) -> Walk<'s, Signed> {
     Walk { outcome: Outcome::Refused(reason), facts: Facts::default() }
 }
 
+/// What a caller may wait for: keys that its token names, or that are on their way for the first time.
+fn awaited(walk: &Walk<'_, Signed>) -> Option<Landing> {
+    let Outcome::Refused(Reason::KeyUnknown | Reason::KeysUnavailable) = walk.outcome else { return None };
+    let (issuer, claimed) = (walk.facts.issuer?, walk.facts.claimed.as_ref()?);
+    issuer.keys.more(claimed.kid.as_deref())
+}
+
 impl Judge for House {
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> CheckResponse {
-        let now = self.clock.now();
+    fn look(&self, call: &AuthzRequest<'_>, arrival: Instant) -> Look {
         let published = self.live.load();
-        let published = published.as_deref();
-        let request = call.ok();
+        let walk = self.walk(published.as_deref(), Ok(call), self.clock.now());
+        match awaited(&walk) {
+            Some(landing) => Look::Wait(landing),
+            None => Look::Answer(self.conclude(published.as_deref(), walk, Some(call), arrival)),
+        }
+    }
+
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> CheckResponse {
+        let published = self.live.load();
+        let walk = self.walk(published.as_deref(), call, self.clock.now());
+        self.conclude(published.as_deref(), walk, call.ok(), arrival)
+    }
+}
+
+impl House {
+    /// Answers a finished walk, writes it down and counts it.
+    fn conclude(
+        &self,
+        published: Option<&Published>,
+        mut walk: Walk<'_, Signed>,
+        request: Option<&AuthzRequest<'_>>,
+        arrival: Instant,
+    ) -> CheckResponse {
         let decision_id = Uuid::now_v7().hyphenated().to_string();
         let occasion = Occasion {
             decision_id: &decision_id,
@@ -128,13 +159,12 @@ impl Judge for House {
             style: self.style,
         };
 
-        let mut walk = self.walk(published, call, now);
         let mut response = self.answer(&walk, request, occasion);
         let duration = arrival.elapsed();
         let record = line(
             &walk,
             Call {
-                time: now,
+                time: self.clock.now(),
                 decision_id: &decision_id,
                 duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
                 status: match walk.outcome {
@@ -157,6 +187,7 @@ impl Judge for House {
 
 impl Status for House {
     fn readiness(&self) -> Readiness {
+        let now = self.clock.now();
         let published = self.live.load();
         let table = published.as_ref().map(|published| TableState {
             generation: published.generation,
@@ -171,8 +202,12 @@ impl Status for House {
                 IssuerState {
                     name: issuer.name.to_string(),
                     keys: status.usable,
+                    ignored: status.ignored,
+                    not_pinned: status.not_pinned,
                     fetched_at: status.last_success.map(Time::to_rfc3339),
+                    age_seconds: status.last_success.map(|fetched| now.since(fetched).max(0.0).floor()),
                     last_error: status.last_error,
+                    next_refresh: status.next_refresh.map(Time::to_rfc3339),
                 }
             })
             .collect();

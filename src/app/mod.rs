@@ -73,8 +73,9 @@ impl App {
         let log = DecisionLog::open(&settings.decision_log)
             .map_err(|error| StartError::DecisionLog(settings.decision_log.clone(), error))?;
         let listener = Listener::bind(&settings.listen).await.map_err(StartError::Listen)?;
-        let keeper = Arc::new(Keeper::new(tokio::runtime::Handle::current(), settings.clock.clone()));
         let house = Arc::new(House::new(&settings, log));
+        let runtime = tokio::runtime::Handle::current();
+        let keeper = Arc::new(Keeper::new(runtime, settings.clock.clone(), house.fetch_times()));
         let reloader = Reloader::start(&settings.trust, Arc::clone(&house), keeper)?;
         let admin = admin::serve(settings.admin_listen, Arc::clone(&house))
             .await

@@ -9,20 +9,20 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::address::System;
+use super::feed::Feed;
 use super::load::Loader;
-use super::refresh::{Feed, keep};
+use super::refresh::{Kit, keep};
 use super::timing::Timing;
 use crate::clock::Clock;
 use crate::keys::{KeyOrigin, KeyRules, KeySource, LiveKeys};
 use crate::name::{Issuer, IssuerName};
+use crate::observe::FetchTimes;
 
 /// Keeps the keys of all issuers fresh. Each source has its own task, so one issuer's trouble is never another's;
 /// a reload that leaves a source as it was causes no fetch. Dropping the keeper ends all tasks.
 pub struct Keeper {
     runtime: Handle,
-    clock: Clock,
-    timing: Timing,
-    loader: Arc<Loader>,
+    kit: Kit,
     sources: Mutex<HashMap<(IssuerName, Issuer), Vec<Kept>>>,
 }
 
@@ -43,14 +43,20 @@ impl Drop for Kept {
 
 impl Keeper {
     /// A keeper without sources, whose tasks will run on `runtime`.
-    pub fn new(runtime: Handle, clock: Clock) -> Self {
-        Self::with(runtime, clock, Timing::default(), Arc::new(System))
+    pub fn new(runtime: Handle, clock: Clock, times: FetchTimes) -> Self {
+        Self::with(runtime, clock, Timing::default(), Arc::new(System), times)
     }
 
     /// The same with other limits, and another way to look names up.
-    pub(super) fn with(runtime: Handle, clock: Clock, timing: Timing, resolver: Arc<dyn Resolve>) -> Self {
+    pub(super) fn with(
+        runtime: Handle,
+        clock: Clock,
+        timing: Timing,
+        resolver: Arc<dyn Resolve>,
+        times: FetchTimes,
+    ) -> Self {
         let loader = Arc::new(Loader::new(resolver, timing.clone()));
-        Self { runtime, clock, timing, loader, sources: Mutex::default() }
+        Self { runtime, kit: Kit { loader, clock, timing, times }, sources: Mutex::default() }
     }
 
     /// The keys of one exact issuer under one entry of the table. The first call for a source starts its task and
@@ -62,14 +68,14 @@ impl Keeper {
         if let Some(known) = kept.iter().find(|kept| kept.origin == *origin) {
             return known.feed.outlet(rules);
         }
-        let feed = Arc::new(Feed::new(name.clone(), issuer.clone(), origin.clone()));
+        let feed = Arc::new(Feed::new(name.clone(), issuer.clone(), origin.clone(), &self.kit.timing));
         let task = match &origin.source {
             KeySource::Inline(set) => {
-                feed.fill(set.clone());
+                feed.fill(Some(set.clone()));
                 None
             }
             _ => {
-                let task = keep(feed.clone(), self.loader.clone(), self.clock.clone(), self.timing.clone());
+                let task = keep(feed.clone(), self.kit.clone());
                 Some(self.runtime.spawn(task).abort_handle())
             }
         };

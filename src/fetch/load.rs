@@ -23,11 +23,26 @@ const FLIGHTS: usize = 128;
 /// Sets read at once: a hostile 1 MiB document takes some 30 MiB while it is looked at.
 const READERS: usize = 2;
 
-/// A set with at least one usable key, and how long its sender says that it may be kept.
+/// What a fetch brought.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    pub(super) set: Arc<KeySet>,
-    pub(super) max_age: Option<Duration>,
+    /// A set with at least one usable key; `None` where the sender says that the one of before still holds.
+    pub(super) set: Option<Arc<KeySet>>,
+    /// How long the sender says that it may be kept, or when it wants to be asked again.
+    pub(super) keep: Option<Duration>,
+}
+
+/// What a fetch needs to know of the ones before: one for each source, changed by nobody but [`Loader::load`].
+#[derive(Debug, Default)]
+pub(super) struct Memory {}
+
+/// What a fetch is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// The regular round: everything is looked up anew.
+    Round,
+    /// A token named a key that is not there: only the key set is asked for, where its place is known already.
+    Keys,
 }
 
 /// What all sources share: the client, and the bounds on how much happens at once.
@@ -39,8 +54,9 @@ pub(super) struct Loader {
 
 /// Fetches an origin's keys once, without a background task: for offline commands.
 pub async fn once(origin: &KeyOrigin) -> Result<Arc<KeySet>, FetchError> {
-    let loaded = Loader::new(Arc::new(System), Timing::default()).load(origin).await?;
-    Ok(loaded.set)
+    let loader = Loader::new(Arc::new(System), Timing::default());
+    let loaded = loader.load(origin, Errand::Round, &mut Memory::default()).await?;
+    loaded.set.ok_or_else(|| FetchError::new(FetchResult::Internal, "a key set", "nothing came of the first fetch"))
 }
 
 impl Loader {
@@ -49,19 +65,26 @@ impl Loader {
         Self { getter, flights: Semaphore::new(FLIGHTS), readers: Semaphore::new(READERS) }
     }
 
-    pub(super) async fn load(&self, origin: &KeyOrigin) -> Result<Loaded, FetchError> {
-        let ca_file = origin.ca_file.as_deref();
+    /// Fetches the keys of `origin`.
+    pub(super) async fn load(
+        &self,
+        origin: &KeyOrigin,
+        _errand: Errand,
+        _memory: &mut Memory,
+    ) -> Result<Loaded, FetchError> {
+        let ca_file = origin.access.ca_file.as_deref();
         match &origin.source {
-            KeySource::Inline(set) => Ok(Loaded { set: set.clone(), max_age: None }),
+            KeySource::Inline(set) => Ok(Loaded { set: Some(set.clone()), keep: None }),
             KeySource::File(path) => {
                 let body = read_file(path).await?;
                 self.read(path.display().to_string(), Answer { body, max_age: None }).await
             }
-            KeySource::Jwks { url } => {
+            KeySource::Url { url } => {
                 let url = KeyUrl::parse(url)?;
                 let answer = self.get(&url, ca_file).await?;
                 self.read(url.to_string(), answer).await
             }
+            KeySource::InCluster => Err(FetchError::new(FetchResult::Url, "inCluster", "not built yet")),
             KeySource::Discovery { issuer, url, hosts } => {
                 let url = KeyUrl::parse(url)?;
                 let document = self.get(&url, ca_file).await?;
@@ -87,7 +110,7 @@ impl Loader {
             if set.is_empty() { Err(no_usable_keys(&place, &set)) } else { Ok(Arc::new(set)) }
         });
         match read.await {
-            Ok(set) => Ok(Loaded { set: set?, max_age }),
+            Ok(set) => Ok(Loaded { set: Some(set?), keep: max_age }),
             Err(_) => Err(FetchError::new(FetchResult::Internal, "a key set", "reading it failed")),
         }
     }

@@ -1,147 +1,133 @@
 //! The life of one source: fetch, publish, wait, again.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use super::error::FetchError;
-use super::load::{Loaded, Loader};
+use super::feed::Feed;
+use super::load::{Errand, Loaded, Loader, Memory};
 use super::timing::Timing;
 use crate::clock::Clock;
-use crate::keys::{FetchLog, KeyOrigin, KeyRules, KeySet, KeySource, LiveKeys};
-use crate::name::{Issuer, IssuerName};
-
-/// One source of keys and the handles that it feeds: one for each set of rules that a table in force has for it.
-pub(super) struct Feed {
-    name: IssuerName,
-    issuer: Issuer,
-    origin: KeyOrigin,
-    log: Arc<FetchLog>,
-    state: Mutex<State>,
-    tries: watch::Sender<u64>,
-}
-
-#[derive(Default)]
-struct State {
-    /// The last good set, while it may be used.
-    set: Option<Arc<KeySet>>,
-    outlets: Vec<Arc<LiveKeys>>,
-}
-
-impl Feed {
-    pub(super) fn new(name: IssuerName, issuer: Issuer, origin: KeyOrigin) -> Self {
-        let tries = watch::Sender::new(0);
-        Self { name, issuer, origin, log: Arc::default(), state: Mutex::default(), tries }
-    }
-
-    /// The handle for `rules`: the one there is, or a new one with the keys at hand.
-    pub(super) fn outlet(&self, rules: &KeyRules) -> Arc<LiveKeys> {
-        let mut state = self.state();
-        if let Some(known) = state.outlets.iter().find(|outlet| outlet.rules() == rules) {
-            return known.clone();
-        }
-        let outlet = Arc::new(LiveKeys::fed(Some(self.issuer.clone()), rules, self.log.clone()));
-        if let Some(set) = &state.set {
-            outlet.publish(set.clone());
-        }
-        state.outlets.push(outlet.clone());
-        outlet
-    }
-
-    /// Drops the handles that are not wanted; false when none is left.
-    pub(super) fn retain(&self, wanted: impl Fn(&Arc<LiveKeys>) -> bool) -> bool {
-        let mut state = self.state();
-        state.outlets.retain(wanted);
-        !state.outlets.is_empty()
-    }
-
-    /// Puts a set in force; false if it is the one already there.
-    pub(super) fn fill(&self, set: Arc<KeySet>) -> bool {
-        let mut state = self.state();
-        if state.set.as_ref() == Some(&set) {
-            return false;
-        }
-        state.outlets.iter().for_each(|outlet| outlet.publish(set.clone()));
-        state.set = Some(set);
-        true
-    }
-
-    /// Takes the last good set out of force, for later handles too.
-    fn empty(&self) {
-        let mut state = self.state();
-        state.set = None;
-        state.outlets.iter().for_each(|outlet| outlet.withdraw());
-    }
-
-    /// How often the source has been tried.
-    pub(super) fn tries(&self) -> watch::Receiver<u64> {
-        self.tries.subscribe()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crate::keys::{FetchResult, KeySource};
+use crate::observe::FetchTimes;
 
 /// Keeps a feed filled until this task is ended. Should a fault of ours end the work early, nobody would watch the
 /// age of the keys any more: they are taken out of force, and the work begins anew.
-pub(super) async fn keep(feed: Arc<Feed>, loader: Arc<Loader>, clock: Clock, timing: Timing) {
+pub(super) async fn keep(feed: Arc<Feed>, kit: Kit) {
     loop {
         // A set of one, because dropping it ends the work with this task.
         let mut work = JoinSet::new();
-        work.spawn(run(feed.clone(), loader.clone(), clock.clone(), timing.clone()));
+        let refresh = Refresh::new(feed.clone(), kit.clone());
+        work.spawn(refresh.run());
         work.join_next().await;
         feed.empty();
+        feed.bell.answered();
+        feed.bell.landed();
         tracing::error!(issuer = %feed.name, iss = %feed.issuer, "fetching keys failed by a fault of credence");
-        tokio::time::sleep(timing.after_failure(u32::MAX)).await;
+        tokio::time::sleep(kit.timing.after_failure(u32::MAX)).await;
     }
 }
 
-/// Fetches and publishes for ever. Waits and ages go by the monotonic clock; the wall clock is only told.
-async fn run(feed: Arc<Feed>, loader: Arc<Loader>, clock: Clock, timing: Timing) {
-    let mut failures = Failures::default();
-    let mut last_good: Option<Instant> = None;
-    loop {
-        let loaded = loader.load(&feed.origin).await;
-        let wait = match loaded {
-            Ok(loaded) => {
-                last_good = Some(Instant::now());
-                succeed(&feed, &mut failures, &clock, &timing, loaded)
+/// What the work on every source needs.
+#[derive(Clone)]
+pub(super) struct Kit {
+    pub(super) loader: Arc<Loader>,
+    pub(super) clock: Clock,
+    pub(super) timing: Timing,
+    pub(super) times: FetchTimes,
+}
+
+/// The work on one source. Waits and ages go by the monotonic clock; the wall clock is only told.
+struct Refresh {
+    feed: Arc<Feed>,
+    kit: Kit,
+    memory: Memory,
+    failures: Failures,
+    /// When the next regular round is due.
+    next: Instant,
+}
+
+impl Refresh {
+    fn new(feed: Arc<Feed>, kit: Kit) -> Self {
+        let (memory, failures) = (Memory::default(), Failures::default());
+        Self { feed, kit, memory, failures, next: Instant::now() }
+    }
+
+    /// Fetches and publishes for ever.
+    async fn run(mut self) {
+        loop {
+            let errand = self.errand().await;
+            self.feed.bell.took_off();
+            let begun = Instant::now();
+            let loaded = self.kit.loader.load(&self.feed.origin, errand, &mut self.memory).await;
+            self.kit.times.took(begun.elapsed());
+            self.feed.bell.answered();
+            match loaded {
+                Ok(loaded) => self.succeed(loaded, errand).await,
+                Err(error) => self.fail(&error, errand),
             }
-            Err(error) => failures.fail(&feed, &timing, &error),
-        };
-        feed.log.scheduled(clock.now().after(wait));
-        let next = Instant::now() + wait;
-        feed.tries.send_modify(|count| *count += 1);
-        if let Some(end) = last_good.map(|good| good + timing.max_stale)
-            && end <= next
-        {
-            sleep_until(end).await;
-            last_good = None;
-            feed.empty();
-            tracing::error!(issuer = %feed.name, iss = %feed.issuer, "the last good keys are too old and no longer used");
+            self.feed.bell.landed();
+            self.feed.tried();
         }
-        sleep_until(next).await;
     }
-}
 
-fn succeed(feed: &Feed, failures: &mut Failures, clock: &Clock, timing: &Timing, loaded: Loaded) -> Duration {
-    let Loaded { set, max_age } = loaded;
-    let (usable, unusable) = (set.keys().len(), set.ignored().len());
-    feed.log.succeeded(clock.now());
-    if failures.recover() {
-        tracing::info!(issuer = %feed.name, iss = %feed.issuer, usable, unusable, "keys are fetched again");
+    /// Waits for the next reason to fetch. Meanwhile keys grow old, and rules change.
+    async fn errand(&self) -> Errand {
+        loop {
+            let stale = self.feed.expire().unwrap_or(self.next);
+            tokio::select! {
+                () = sleep_until(self.next) => return Errand::Round,
+                // What was learnt of a source that fails is not built upon: everything is looked up anew.
+                () = self.feed.bell.rung() => return if self.failures.count == 0 { Errand::Keys } else { Errand::Round },
+                () = sleep_until(stale), if stale < self.next => {}
+                () = self.feed.reruled() => {}
+            }
+        }
     }
-    let first_unusable = set.ignored().first().map(ToString::to_string).unwrap_or_default();
-    if feed.fill(set) {
-        tracing::info!(issuer = %feed.name, iss = %feed.issuer, usable, unusable, first_unusable, "new keys in force");
+
+    async fn succeed(&mut self, loaded: Loaded, errand: Errand) {
+        let Loaded { set, keep } = loaded;
+        let feed = Arc::clone(&self.feed);
+        let (usable, unusable) = set.as_ref().map_or((0, 0), |set| (set.keys().len(), set.ignored().len()));
+        let first_unusable =
+            set.as_ref().and_then(|set| set.ignored().first()).map(ToString::to_string).unwrap_or_default();
+        // Reading a thousand keys takes a while: not on the threads that answer.
+        let new = spawn_blocking(move || feed.fill(set)).await.unwrap_or(false);
+        self.feed.log.succeeded(self.kit.clock.now());
+        let (issuer, iss) = (&self.feed.name, &self.feed.issuer);
+        if self.failures.recover() {
+            tracing::info!(%issuer, %iss, "keys are fetched again");
+        }
+        if new {
+            tracing::info!(%issuer, %iss, usable, unusable, first_unusable, "new keys in force");
+        }
+        if errand == Errand::Round {
+            let wait = match &self.feed.origin.source {
+                KeySource::File(_) => self.kit.timing.file,
+                _ => self.kit.timing.after_success(keep).min(self.feed.shortest() / 2),
+            };
+            self.schedule(wait);
+        }
     }
-    match &feed.origin.source {
-        KeySource::File(_) => timing.file,
-        _ => timing.after_success(max_age),
+
+    fn fail(&mut self, error: &FetchError, errand: Errand) {
+        let wait = self.failures.fail(&self.feed, &self.kit.timing, error);
+        let wait = match &self.feed.origin.source {
+            KeySource::File(_) => wait.min(self.kit.timing.file),
+            _ => wait,
+        };
+        // What tokens cause brings a round nearer, and never puts one off.
+        if errand == Errand::Round || Instant::now() + wait < self.next {
+            self.schedule(wait);
+        }
+    }
+
+    fn schedule(&mut self, wait: Duration) {
+        self.next = Instant::now() + wait;
+        self.feed.log.scheduled(self.kit.clock.now().after(wait));
     }
 }
 
@@ -157,14 +143,22 @@ impl Failures {
         self.count = self.count.saturating_add(1);
         feed.log.failed(error.result(), error.to_string());
         if self.told.as_ref() != Some(error) {
-            tracing::warn!(issuer = %feed.name, iss = %feed.issuer, result = error.label(), "keys not fetched: {error}");
+            let (issuer, iss, result) = (&feed.name, &feed.issuer, error.label());
+            match (feed.is_fed(), error.result()) {
+                (true, FetchResult::NoUsableKeys) => tracing::error!(
+                    %issuer, %iss, result,
+                    "the issuer publishes no usable key any more; the last good ones serve on until maxStale: {error}"
+                ),
+                (true, _) => {
+                    tracing::warn!(%issuer, %iss, result, "keys not fetched, the last good ones serve on: {error}");
+                }
+                (false, _) => {
+                    tracing::warn!(%issuer, %iss, result, "keys not fetched, and there are none to serve on: {error}");
+                }
+            }
             self.told = Some(error.clone());
         }
-        let wait = timing.after_failure(self.count);
-        match &feed.origin.source {
-            KeySource::File(_) => wait.min(timing.file),
-            _ => wait,
-        }
+        timing.after_failure(self.count)
     }
 
     /// Forgets; true if there was something to recover from.

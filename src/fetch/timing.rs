@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::doorbell::Budget;
+
 /// The limits of fetching. The defaults are what the documentation promises; tests shorten them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
@@ -17,8 +19,10 @@ pub struct Timing {
     pub backoff: (Duration, Duration),
     /// Between two looks at a `jwksFile`.
     pub file: Duration,
-    /// How long the last good keys may serve while no new ones come.
+    /// How long the last good keys may serve while no new ones come, where the table does not say (`maxStale`).
     pub max_stale: Duration,
+    /// What tokens that name an unknown key may cause.
+    pub budget: Budget,
 }
 
 impl Default for Timing {
@@ -30,8 +34,9 @@ impl Default for Timing {
             // Not longer, whatever the answer says: a rotated key is to be known within minutes.
             max_age: (Duration::from_secs(60), Duration::from_secs(300)),
             backoff: (Duration::from_secs(1), Duration::from_secs(60)),
-            file: Duration::from_secs(5),
+            file: Duration::from_secs(1),
             max_stale: Duration::from_secs(24 * 3600),
+            budget: Budget::default(),
         }
     }
 }
@@ -41,8 +46,7 @@ impl Timing {
     pub(super) fn after_success(&self, max_age: Option<Duration>) -> Duration {
         let (shortest, longest) = self.max_age;
         let wait = max_age.map_or(self.refresh, |age| age.max(shortest).min(longest));
-        // A source that is well must be asked again before its keys count as stale.
-        jittered(wait).min(self.max_stale / 2)
+        jittered(wait)
     }
 
     /// The wait after the `failures`-th failure in a row, from 1.
@@ -81,11 +85,5 @@ mod tests {
             let wait = timing.after_success(max_age.map(Duration::from_secs)).as_secs_f64();
             assert!((0.9 * seconds..=1.1 * seconds).contains(&wait), "{max_age:?}: {wait}");
         }
-    }
-
-    #[test]
-    fn a_short_max_stale_asks_sooner() {
-        let timing = Timing { max_stale: Duration::from_secs(10), ..Timing::default() };
-        assert!(timing.after_success(None) <= Duration::from_secs(5));
     }
 }

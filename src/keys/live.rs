@@ -1,5 +1,8 @@
 //! The handle that a trust-table entry holds: always readable, written behind its back.
 
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
@@ -10,6 +13,19 @@ use super::source::{KeyOrigin, KeySource};
 use super::status::{FetchLog, Status};
 use crate::name::Issuer;
 
+/// Ends when a fetch has ended, well or not; whoever waits sets the bound.
+pub type Landing = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Whoever can bring more keys: the writer, as far as a reader may know it.
+pub trait Supply: fmt::Debug + Send + Sync {
+    /// A token that is in order up to its signature names a key that is not here. Answers with something worth waiting
+    /// for, or `None`: the budget is spent, the same key was asked for in vain a moment ago, or enough others wait.
+    fn ask(&self, kid: &str) -> Option<Landing>;
+
+    /// Something to wait for, if a fetch is under way already; never begins one.
+    fn join(&self) -> Option<Landing>;
+}
+
 /// The current keys of one issuer under one set of rules. Reading never waits; a new set replaces the ring whole.
 #[derive(Debug)]
 pub struct LiveKeys {
@@ -17,6 +33,7 @@ pub struct LiveKeys {
     rules: KeyRules,
     ring: ArcSwap<KeyRing>,
     log: Arc<FetchLog>,
+    supply: Option<Arc<dyn Supply>>,
 }
 
 impl LiveKeys {
@@ -29,21 +46,21 @@ impl LiveKeys {
 
     /// No keys yet: every look-up is `keys_unavailable`.
     pub fn unfetched(rules: &KeyRules) -> Self {
-        Self::fed(None, rules, Arc::default())
+        Self::fed(None, rules, Arc::default(), None)
     }
 
     /// What an offline command has without fetching: the keys that stand in the table, else none.
     pub fn at_rest(issuer: &Issuer, origin: &KeyOrigin, rules: &KeyRules) -> Self {
-        let keys = Self::fed(Some(issuer.clone()), rules, Arc::default());
+        let keys = Self::fed(Some(issuer.clone()), rules, Arc::default(), None);
         if let KeySource::Inline(set) = &origin.source {
             keys.publish(Arc::clone(set));
         }
         keys
     }
 
-    /// No keys yet; `log` is where the writer keeps what came of its fetches.
-    pub fn fed(issuer: Option<Issuer>, rules: &KeyRules, log: Arc<FetchLog>) -> Self {
-        Self { issuer, rules: rules.clone(), ring: ArcSwap::from_pointee(KeyRing::empty()), log }
+    /// No keys yet; `log` is where the writer keeps what came of its fetches, `supply` how it is asked for more.
+    pub fn fed(issuer: Option<Issuer>, rules: &KeyRules, log: Arc<FetchLog>, supply: Option<Arc<dyn Supply>>) -> Self {
+        Self { issuer, rules: rules.clone(), ring: ArcSwap::from_pointee(KeyRing::empty()), log, supply }
     }
 
     /// The ring of this moment.
@@ -51,9 +68,27 @@ impl LiveKeys {
         self.ring.load()
     }
 
+    /// What a caller may wait for whose token names a key that was not found: `None` where waiting cannot help. To be
+    /// asked only for a token whose form, algorithm and times are in order, because it may cause one fetch of this
+    /// issuer's own configured URL, within a budget.
+    pub fn more(&self, kid: Option<&str>) -> Option<Landing> {
+        let supply = self.supply.as_ref()?;
+        let ring = self.ring();
+        match kid {
+            Some(kid) if !ring.names(kid) => supply.ask(kid),
+            _ if ring.is_empty() => supply.join(),
+            _ => None,
+        }
+    }
+
     /// Puts a new set in force, under this handle's rules.
     pub(crate) fn publish(&self, set: Arc<KeySet>) {
         self.ring.store(Arc::new(KeyRing::build_for(self.issuer.as_ref(), set, &self.rules)));
+    }
+
+    /// The exact issuer whose keys these are, where it is known.
+    pub const fn issuer(&self) -> Option<&Issuer> {
+        self.issuer.as_ref()
     }
 
     /// Takes all keys out of force: the last good ones are too old to be believed.
@@ -75,7 +110,7 @@ impl LiveKeys {
     pub fn status(&self) -> Status {
         let ring = self.ring();
         let ignored = ring.set().ignored().len() + ring.left_out();
-        self.log.status(ring.keys().len(), ignored, ring.not_pinned())
+        self.log.status(ring.keys().len(), ignored, ring.quarantine().len())
     }
 }
 
@@ -104,7 +139,7 @@ mod tests {
     #[test]
     fn the_status_tells_usable_from_ignored_and_the_last_error_goes_with_success() {
         let log = Arc::new(FetchLog::default());
-        let keys = LiveKeys::fed(None, &rules(&[Algorithm::RS256]), log.clone());
+        let keys = LiveKeys::fed(None, &rules(&[Algorithm::RS256]), log.clone(), None);
         log.failed(FetchResult::Timeout, "too slow".to_owned());
         assert_eq!(keys.status().last_error.as_deref(), Some("too slow"));
         keys.publish(set(&[RSA[0].named("a"), json!({"kty": "oct"}), super::super::testing::Signer::ed().jwk()]));

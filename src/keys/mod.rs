@@ -16,9 +16,9 @@ mod verify;
 mod weak;
 
 pub use jwk::Jwk;
-pub use live::LiveKeys;
-pub use ring::{KeyMiss, KeyRing, KeyRules};
+pub use live::{Landing, LiveKeys, Supply};
+pub use ring::{KeyMiss, KeyRing, KeyRules, Quarantined};
 pub use set::{IgnoredKey, KeySet, KeySetError};
-pub use source::{KeyOrigin, KeySource};
+pub use source::{Access, ClientCertificate, KeyFormat, KeyOrigin, KeySource, ServerIdentity};
 pub use status::{FetchLog, FetchResult, Status};
 pub use verify::{SignatureInvalid, Signed, VerifyKey};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::jwk::Jwk;
 use super::set::KeySet;
@@ -17,6 +18,8 @@ pub struct KeyRules {
     pub algorithms: NonEmpty<Algorithm>,
     /// `pin.keys`: when written, no other key counts.
     pub pins: Option<NonEmpty<Thumbprint>>,
+    /// `maxStale`: how long the last good keys may serve while no new ones come; without it 24 hours.
+    pub max_stale: Option<Duration>,
 }
 
 impl KeyRules {
@@ -34,10 +37,21 @@ impl KeyRules {
 #[derive(Debug, Default)]
 pub struct KeyRing {
     keys: Vec<VerifyKey>,
-    not_pinned: Vec<Algorithm>,
+    quarantine: Vec<Quarantined>,
     named: HashMap<KeyId, Named>,
     left_out: usize,
     set: Arc<KeySet>,
+}
+
+/// A published key that would do, and is ignored because it is not pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Its name in the set.
+    pub kid: Option<KeyId>,
+    /// What `pin.keys` would have to say.
+    pub thumbprint: Thumbprint,
+    /// The algorithm that it would be bound to.
+    pub algorithm: Algorithm,
 }
 
 /// What a `kid` names.
@@ -95,7 +109,7 @@ impl KeyRing {
                 Entry::Occupied(mut taken) => drop(taken.insert(Named::Nothing)),
             }
         }
-        ring.left_out = set.keys().len() - ring.keys.len() - ring.not_pinned.len();
+        ring.left_out = set.keys().len() - ring.keys.len() - ring.quarantine.len();
         ring.set = set;
         ring
     }
@@ -103,7 +117,7 @@ impl KeyRing {
     fn take(&mut self, key: &Jwk, rules: &KeyRules) -> Named {
         let Some(algorithm) = rules.bind(key) else { return Named::Nothing };
         if !rules.pins(key) {
-            self.not_pinned.push(algorithm);
+            self.quarantine.push(Quarantined { kid: key.kid().cloned(), thumbprint: key.thumbprint(), algorithm });
             return Named::NotPinned(algorithm);
         }
         let Some(parsed) = key.parsed(algorithm) else { return Named::Nothing };
@@ -115,7 +129,7 @@ impl KeyRing {
     /// The key that a token names. A `kid` matches exactly and no other key is tried; without one exactly one key
     /// must fit the algorithm. Constant time by `kid`, linear in the ring without.
     pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&VerifyKey, KeyMiss> {
-        if self.keys.is_empty() && self.not_pinned.is_empty() {
+        if self.is_empty() {
             return Err(KeyMiss::Unavailable);
         }
         let Some(kid) = kid else { return self.only(algorithm) };
@@ -133,7 +147,7 @@ impl KeyRing {
         match (fitting.next(), fitting.next()) {
             (Some(key), None) => Ok(key),
             (Some(_), Some(_)) => Err(KeyMiss::Unknown),
-            (None, _) => match self.not_pinned.iter().filter(|bound| **bound == algorithm).count() {
+            (None, _) => match self.quarantine.iter().filter(|key| key.algorithm == algorithm).count() {
                 1 => Err(KeyMiss::NotPinned),
                 _ => Err(KeyMiss::Unknown),
             },
@@ -145,9 +159,19 @@ impl KeyRing {
         &self.keys
     }
 
-    /// How many keys are published and would do, but are not pinned.
-    pub const fn not_pinned(&self) -> usize {
-        self.not_pinned.len()
+    /// The keys that are published and would do, but are not pinned.
+    pub fn quarantine(&self) -> &[Quarantined] {
+        &self.quarantine
+    }
+
+    /// Whether a key of the set has this name, whatever becomes of it.
+    pub fn names(&self, kid: &str) -> bool {
+        self.named.contains_key(kid)
+    }
+
+    /// Whether there is no key at all, pinned or not.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.quarantine.is_empty()
     }
 
     /// How many usable keys of the set the rules leave out: another algorithm, or another issuer's.
@@ -247,7 +271,7 @@ mod tests {
         assert_eq!(miss(&ring, Some("c"), Algorithm::RS256), KeyMiss::Unknown);
         assert_eq!(ring.find(None, Algorithm::RS256).unwrap().thumbprint(), pin);
         assert_eq!(miss(&ring, None, Algorithm::EdDSA), KeyMiss::NotPinned);
-        assert_eq!(ring.not_pinned(), 2);
+        assert_eq!(ring.quarantine().len(), 2);
     }
 
     #[test]

@@ -125,9 +125,9 @@ pub(crate) fn document(keys: &[Value]) -> String {
 
 /// All algorithms in the order of the registry, no pins.
 pub(crate) fn any_rules() -> KeyRules {
-    KeyRules { algorithms: NonEmpty::new(Algorithm::ALL.to_vec()).unwrap(), pins: None }
+    KeyRules { algorithms: NonEmpty::new(Algorithm::ALL.to_vec()).unwrap(), pins: None, max_stale: None }
 }
 
 pub(crate) fn rules(algorithms: &[Algorithm]) -> KeyRules {
-    KeyRules { algorithms: NonEmpty::new(algorithms.to_vec()).unwrap(), pins: None }
+    KeyRules { algorithms: NonEmpty::new(algorithms.to_vec()).unwrap(), pins: None, max_stale: None }
 }

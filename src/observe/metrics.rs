@@ -106,6 +106,24 @@ impl EncodeLabelValue for ReloadKind {
     }
 }
 
+/// Takes the time of fetches; clones count together.
+#[derive(Debug, Clone)]
+pub struct FetchTimes(Histogram);
+
+impl Default for FetchTimes {
+    fn default() -> Self {
+        // No exchange takes longer than two seconds, and discovery takes two exchanges.
+        Self(Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0]))
+    }
+}
+
+impl FetchTimes {
+    /// A fetch ended, well or not, after this long.
+    pub fn took(&self, time: Duration) {
+        self.0.observe(time.as_secs_f64());
+    }
+}
+
 /// Every series of the process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -118,6 +136,7 @@ pub struct Metrics {
     keys: Family<KeyState, Gauge>,
     fetches: Family<Fetch, Counter>,
     fetched: Family<OfIssuer, Number>,
+    fetch_times: FetchTimes,
     ends: Family<Ends, Number>,
     reload_ok: Family<OfKind, Gauge>,
     reload_time: Family<OfKind, Number>,
@@ -170,6 +189,7 @@ impl Default for Metrics {
         let keys = Family::default();
         let fetches = Family::default();
         let fetched = Family::default();
+        let fetch_times = FetchTimes::default();
         let ends = Family::default();
         let reload_ok = Family::default();
         let reload_time = Family::default();
@@ -187,6 +207,11 @@ impl Default for Metrics {
         registry.register("token_verifications", "Tokens held against an issuer's entry", verifications.clone());
         registry.register("keys", "Keys of an issuer by state: usable, ignored, not_pinned", keys.clone());
         registry.register("jwks_fetches", "Fetches of an issuer's keys", fetches.clone());
+        registry.register(
+            "jwks_fetch_duration_seconds",
+            "How long a fetch of an issuer's keys took, well or not",
+            fetch_times.0.clone(),
+        );
         registry.register(
             "jwks_last_success_timestamp_seconds",
             "When an issuer's keys were last fetched",
@@ -213,6 +238,7 @@ impl Default for Metrics {
             keys,
             fetches,
             fetched,
+            fetch_times,
             ends,
             reload_ok,
             reload_time,
@@ -272,6 +298,11 @@ impl Metrics {
         self.config.clear();
         self.config.get_or_create(&Config { sha256: snapshot.digest.clone() }).set(1);
         self.reloaded(ReloadKind::Table, Some(published.since));
+    }
+
+    /// Where fetches are timed.
+    pub fn fetch_times(&self) -> FetchTimes {
+        self.fetch_times.clone()
     }
 
     /// A reload was taken at this time, or not.

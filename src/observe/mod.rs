@@ -10,4 +10,4 @@ mod metrics;
 
 pub use line::{Call, Table, line};
 pub use log::{DecisionLog, Full, Sink, WhenFull};
-pub use metrics::{Metrics, ReloadKind};
+pub use metrics::{FetchTimes, Metrics, ReloadKind};

@@ -83,8 +83,8 @@ fn keys_come_from_discovery_without_one_terminating_slash_and_from_nowhere_else_
     assert_eq!(sources[0], discovery("https://a.test/x/", "https://a.test/x/.well-known/openid-configuration", &[]));
     assert_eq!(sources[1], KeySource::File("/etc/credence/b.json".into()));
     assert_eq!(sources[2], discovery("https://c.test", "http://127.0.0.1:8/d", &["j.test:8", "k.test"]));
-    assert_eq!(sources[3], KeySource::Jwks { url: "https://keys.d.test/set?v=1".into() });
-    assert_eq!(origins[3].ca_file, Some("/etc/credence/ca/d.pem".into()));
+    assert_eq!(sources[3], KeySource::Url { url: "https://keys.d.test/set?v=1".into() });
+    assert_eq!(origins[3].access.ca_file, Some("/etc/credence/ca/d.pem".into()));
 }
 
 #[test]

@@ -37,6 +37,11 @@ impl Patience {
         Self { gap: limits.max_gap.min(LONGEST), end: Instant::now() + total }
     }
 
+    /// When a wait that begins now must end: after `most`, or with the time that the whole call has.
+    pub(super) fn at_most(self, most: Duration) -> Instant {
+        self.end.min(Instant::now() + most.min(LONGEST))
+    }
+
     /// When the wait that begins now must end, and whether that is for the gap alone.
     fn next(self) -> (Instant, bool) {
         let gap = Instant::now() + self.gap;

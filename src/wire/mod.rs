@@ -11,6 +11,8 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,8 +25,21 @@ pub use service::CheckService;
 /// The gRPC service that Envoy calls.
 pub const SERVICE: &str = "envoy.service.auth.v3.Authorization";
 
+/// What comes of a first look at a call.
+pub enum Look {
+    /// The answer.
+    Answer(CheckResponse),
+    /// Something is on its way that may change the answer: worth a short wait, and then [`Judge::judge`].
+    Wait(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
 /// Decides one call. Called on the runtime: synchronous, never blocks.
 pub trait Judge: Send + Sync + 'static {
+    /// Answers the question of one call, or says what to wait for first. Called once, before [`Judge::judge`].
+    fn look(&self, call: &AuthzRequest<'_>, arrival: Instant) -> Look {
+        Look::Answer(self.judge(Ok(call), arrival))
+    }
+
     /// Answers the question of one call.
     ///
     /// `call` is the question, or why there is none (unreadable, too large, over the limit, a panic): the answer
@@ -44,6 +59,8 @@ pub struct Limits {
     pub max_gap: Duration,
     /// Longest wait for a whole message; half the caller's `grpc-timeout`, if that is less.
     pub max_wait: Duration,
+    /// Longest wait for what a [`Look`] says is on its way; half the caller's `grpc-timeout`, if that is less.
+    pub max_look: Duration,
 }
 
 impl Default for Limits {
@@ -53,6 +70,7 @@ impl Default for Limits {
             max_concurrent: 1024,
             max_gap: Duration::from_millis(250),
             max_wait: Duration::from_secs(5),
+            max_look: Duration::from_millis(50),
         }
     }
 }

@@ -18,8 +18,8 @@ use tonic::server::NamedService;
 use tower::Service;
 
 use super::frame::{Patience, read_message};
-use super::{Judge, Limits, ProxyPeer, SERVICE, attributes, reply};
-use crate::proto::envoy::service::auth::v3::CheckRequest;
+use super::{Judge, Limits, Look, ProxyPeer, SERVICE, attributes, reply};
+use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use crate::reason::Reason;
 
 /// The one method of the service.
@@ -102,19 +102,40 @@ impl<J: Judge> Shared<J> {
             Err(reason) => return self.refuse(reason, arrival),
         };
         let peer = head.extensions.get::<ProxyPeer>().map(|ProxyPeer(peer)| &**peer);
-        // Nothing that a panic leaves half done is looked at again: the judge guards what it shares.
-        let judged = catch_unwind(AssertUnwindSafe(|| self.decide(message, peer, arrival)));
-        judged.unwrap_or_else(|_panic| {
-            tracing::error!("a call made the service panic and was denied");
-            self.refuse(Reason::Internal, arrival)
-        })
+        let Some(decoded) = self.guarded(|| CheckRequest::decode(message)) else {
+            return self.refuse(Reason::Internal, arrival);
+        };
+        let Ok(decoded) = decoded else { return self.refuse(Reason::MalformedRequest, arrival) };
+        match self.guarded(|| self.look(&decoded, peer, arrival)) {
+            Some(Look::Answer(answer)) => return reply::frame(&answer),
+            Some(Look::Wait(what)) => {
+                // Come or not, the call is answered now.
+                let _ = tokio::time::timeout_at(patience.at_most(self.limits.max_look), what).await;
+            }
+            None => return self.refuse(Reason::Internal, arrival),
+        }
+        match self.guarded(|| self.decide(&decoded, peer, arrival)) {
+            Some(answer) => reply::frame(&answer),
+            None => self.refuse(Reason::Internal, arrival),
+        }
     }
 
-    /// Bytes in, bytes out.
-    fn decide(&self, message: Bytes, peer: Option<&str>, arrival: Instant) -> Bytes {
-        let Ok(message) = CheckRequest::decode(message) else { return self.refuse(Reason::MalformedRequest, arrival) };
-        let question = attributes::read(&message, peer);
-        reply::frame(&self.judge.judge(question.as_ref().map_err(|reason| *reason), arrival))
+    /// Runs what may panic; `None` if it did. Nothing that a panic leaves half done is looked at again: the judge
+    /// guards what it shares.
+    fn guarded<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let done = catch_unwind(AssertUnwindSafe(work));
+        done.inspect_err(|_panic| tracing::error!("a call made the service panic and was denied")).ok()
+    }
+
+    fn look(&self, message: &CheckRequest, peer: Option<&str>, arrival: Instant) -> Look {
+        match attributes::read(message, peer) {
+            Ok(question) => self.judge.look(&question, arrival),
+            Err(reason) => Look::Answer(self.judge.judge(Err(reason), arrival)),
+        }
+    }
+
+    fn decide(&self, message: &CheckRequest, peer: Option<&str>, arrival: Instant) -> CheckResponse {
+        self.judge.judge(attributes::read(message, peer).as_ref().map_err(|reason| *reason), arrival)
     }
 
     /// There is no question to decide, only a reason.

@@ -42,7 +42,7 @@ fn an_issuer_that_is_down_at_the_start_stops_nobody_else_and_recovers_by_itself(
 }
 
 #[test]
-fn a_question_never_causes_a_fetch() {
+fn a_question_in_order_never_causes_a_fetch_and_a_strangers_never_at_all() {
     let ci = Issuer::start();
     let file = Table::new(&table_of(&entry("ci", &ci, ""), &[("own", "ci")]));
     let credence = Credence::serve(file.path()).start();

@@ -17,5 +17,6 @@ mod listening;
 mod reload;
 mod reload_bad;
 mod reload_traffic;
+mod rotation;
 mod start;
 mod world;

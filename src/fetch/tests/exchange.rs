@@ -201,7 +201,7 @@ async fn a_query_is_sent_but_not_told() {
 #[tokio::test]
 async fn a_file_is_read_with_the_same_limits() {
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str| KeyOrigin { source: KeySource::File(folder.path().join(name)), ca_file: None };
+    let file = |name: &str| KeyOrigin::plain(KeySource::File(folder.path().join(name)));
     std::fs::write(folder.path().join("good"), keys("k")).unwrap();
     std::fs::write(folder.path().join("large"), vec![b' '; (1 << 20) + 1]).unwrap();
     std::fs::write(folder.path().join("half"), keys("k").split_at(40).0).unwrap();

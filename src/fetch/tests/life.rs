@@ -11,10 +11,11 @@ use crate::clock::{Clock, Time};
 use crate::keys::testing::{Signer, rules};
 use crate::keys::{KeyMiss, LiveKeys};
 use crate::name::{Algorithm, IssuerName};
+use crate::observe::FetchTimes;
 
 fn keeper(timing: Timing) -> Keeper {
     let clock = Clock::manual(Time::from_seconds(1000.0));
-    Keeper::with(Handle::current(), clock, timing, Arc::new(System))
+    Keeper::with(Handle::current(), clock, timing, Arc::new(System), FetchTimes::default())
 }
 
 fn bind(keeper: &Keeper, name: &str, origin: &KeyOrigin) -> Arc<LiveKeys> {
@@ -134,7 +135,8 @@ impl Resolve for Faulty {
 async fn a_fault_of_our_own_does_not_end_the_refresh() {
     let server = Server::start().await;
     server.set("/keys", ok(&keys("k")));
-    let keeper = Keeper::with(Handle::current(), Clock::System, quick(), Arc::new(Faulty(false.into())));
+    let keeper =
+        Keeper::with(Handle::current(), Clock::System, quick(), Arc::new(Faulty(false.into())), FetchTimes::default());
     let live = bind(&keeper, "a", &jwks(format!("http://localhost:{}/keys", server.port())));
     keeper.tried().await;
     assert!(has(&live, "k"));
@@ -214,7 +216,7 @@ async fn keys_written_in_the_table_need_no_task() {
     let keeper = keeper(Timing::default());
     let inline = |kid| {
         let set = KeySet::parse(keys(kid).as_bytes()).unwrap();
-        KeyOrigin { source: KeySource::Inline(Arc::new(set)), ca_file: None }
+        KeyOrigin::plain(KeySource::Inline(Arc::new(set)))
     };
     let live = bind(&keeper, "a", &inline("k"));
     assert!(has(&live, "k"));
@@ -228,7 +230,7 @@ async fn a_file_is_read_again_and_a_bad_one_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
     let keeper = keeper(quick());
-    let live = bind(&keeper, "a", &KeyOrigin { source: KeySource::File(path.clone()), ca_file: None });
+    let live = bind(&keeper, "a", &KeyOrigin::plain(KeySource::File(path.clone())));
     keeper.tried().await;
     assert!(!live.is_ready());
     std::fs::write(&path, keys("one")).unwrap();

@@ -11,11 +11,11 @@ use reqwest::dns::Resolve;
 use serde_json::json;
 
 use super::address::System;
-use super::load::Loader;
+use super::load::{Errand, Loader, Memory};
 use super::testing::Names;
 use super::{FetchError, Timing};
 use crate::keys::testing::{RSA, document};
-use crate::keys::{FetchResult, KeyOrigin, KeySet, KeySource};
+use crate::keys::{Access, FetchResult, KeyOrigin, KeySet, KeySource};
 use crate::name::Issuer;
 
 /// A set with one key of this name.
@@ -28,12 +28,12 @@ fn discovery_document(issuer: &str, jwks_uri: &str) -> String {
 }
 
 fn jwks(url: String) -> KeyOrigin {
-    KeyOrigin { source: KeySource::Jwks { url }, ca_file: None }
+    KeyOrigin::plain(KeySource::Url { url })
 }
 
 fn discovery(issuer: &str, url: String, hosts: &[&str]) -> KeyOrigin {
     let hosts = hosts.iter().map(ToString::to_string).collect();
-    KeyOrigin { source: KeySource::Discovery { issuer: Issuer::new(issuer), url, hosts }, ca_file: None }
+    KeyOrigin::plain(KeySource::Discovery { issuer: Issuer::new(issuer), url, hosts })
 }
 
 /// Short waits, so that a test that must see many tries ends soon.
@@ -47,7 +47,8 @@ async fn load(origin: &KeyOrigin) -> Result<Arc<KeySet>, FetchError> {
 }
 
 async fn load_with(origin: &KeyOrigin, resolver: Arc<dyn Resolve>, timing: Timing) -> Result<Arc<KeySet>, FetchError> {
-    Loader::new(resolver, timing).load(origin).await.map(|loaded| loaded.set)
+    let loaded = Loader::new(resolver, timing).load(origin, Errand::Round, &mut Memory::default()).await?;
+    Ok(loaded.set.expect("a first fetch brings a set"))
 }
 
 #[track_caller]

@@ -22,7 +22,7 @@ async fn a_private_authority_is_believed_only_through_ca_file() {
     let path = folder.path().join("ca.pem");
     fails(fetch(&origin).await, FetchResult::Tls, "caFile");
 
-    origin.ca_file = Some(path.clone());
+    origin.access.ca_file = Some(path.clone());
     fails(fetch(&origin).await, FetchResult::File, "ca.pem");
     std::fs::write(&path, "no certificate").unwrap();
     fails(fetch(&origin).await, FetchResult::File, "no PEM certificate");
@@ -42,7 +42,7 @@ async fn a_certificate_for_another_name_or_past_its_end_is_refused() {
         let (server, mut origin) = world(&certificate).await;
         let path = folder.path().join("ca.pem");
         std::fs::write(&path, certificate.pem()).unwrap();
-        origin.ca_file = Some(path);
+        origin.access.ca_file = Some(path);
         fails(fetch(&origin).await, FetchResult::Tls, words);
         assert!(server.heads().is_empty());
     }
@@ -56,7 +56,7 @@ async fn a_peer_that_speaks_no_tls_is_refused() {
     let path = folder.path().join("ca.pem");
     std::fs::write(&path, Certificate::of("idp.test").pem()).unwrap();
     let timing = Timing { exchange: std::time::Duration::from_millis(200), ..Timing::default() };
-    let origin = KeyOrigin { ca_file: Some(path), ..origin };
+    let origin = KeyOrigin { access: Access { ca_file: Some(path), ..Access::default() }, ..origin };
     let error = load_with(&origin, names(&[("idp.test", &["127.0.0.1"])]), timing).await.unwrap_err();
     assert!(matches!(error.result(), FetchResult::Tls | FetchResult::Timeout), "{error}");
 }

@@ -223,7 +223,7 @@ fn rules(draft: &IssuerDraft, profile: Option<&Profile>) -> Option<KeyRules> {
     let mut pins: Vec<_> = draft.pin_keys.items().iter().map(|at| at.value).collect();
     pins.sort();
     pins.dedup();
-    Some(KeyRules { algorithms, pins: NonEmpty::new(pins) })
+    Some(KeyRules { algorithms, pins: NonEmpty::new(pins), max_stale: None })
 }
 
 impl IssuerPlan<'_> {

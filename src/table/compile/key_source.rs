@@ -7,7 +7,7 @@ use super::super::draft::{At, IssuerDraft};
 use super::super::{Code, Place};
 use super::Bench;
 use super::url::{UrlFault, judge};
-use crate::keys::{KeyOrigin, KeySource};
+use crate::keys::{Access, KeyFormat, KeyOrigin, KeySource};
 use crate::name::Issuer;
 
 impl Bench<'_> {
@@ -44,7 +44,7 @@ impl Bench<'_> {
             self.discovery(draft, iss, url.value.clone())
         } else if let Some(url) = draft.jwks_uri.given() {
             self.key_url(owner, url)?;
-            KeySource::Jwks { url: url.value.clone() }
+            KeySource::Url { url: url.value.clone() }
         } else if let Some(jwks) = draft.jwks.value() {
             KeySource::Inline(Arc::clone(&jwks.set))
         } else if let Some(file) = draft.jwks_file.given() {
@@ -61,7 +61,8 @@ impl Bench<'_> {
         } else {
             return None;
         };
-        Some(KeyOrigin { source, ca_file })
+        let access = Access { ca_file, ..Access::default() };
+        Some(KeyOrigin { source, format: KeyFormat::JwkSet, access })
     }
 
     fn discovery(&self, draft: &IssuerDraft, iss: &str, url: String) -> KeySource {

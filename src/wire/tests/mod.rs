@@ -19,7 +19,7 @@ use prost::Message;
 use tonic::body::Body;
 use tower::Service;
 
-use super::{CheckService, Judge, Limits, ProxyPeer};
+use super::{CheckService, Judge, Limits, Look, ProxyPeer};
 use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse, DeniedHttpResponse, OkHttpResponse};
 use crate::proto::google::rpc::Status;
@@ -252,6 +252,33 @@ async fn silence_is_denied_within_half_of_what_the_caller_waits() {
         let response = ask(&echo(Limits::default()), request).await;
         assert_eq!(code(&response), "overloaded", "{timeout}");
         assert!(begun.elapsed() <= Duration::from_millis(most + 1), "{timeout} took {:?}", begun.elapsed());
+    }
+}
+
+/// Wants to wait for something that never comes.
+struct Hoping;
+
+impl Judge for Hoping {
+    fn look(&self, _: &AuthzRequest<'_>, _: Instant) -> Look {
+        Look::Wait(Box::pin(std::future::pending()))
+    }
+
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> CheckResponse {
+        Echo.judge(call, arrival)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_judge_hopes_for_is_waited_for_50_ms_or_half_of_what_the_caller_waits() {
+    for (timeout, most) in [(None, 50), (Some("10S"), 50), (Some("40m"), 20), (Some("1n"), 1)] {
+        let begun = tokio::time::Instant::now();
+        let mut request = check(whole(framed(&question().encode_to_vec())));
+        if let Some(timeout) = timeout {
+            request.headers_mut().insert("grpc-timeout", timeout.parse().unwrap());
+        }
+        let response = ask(&CheckService::new(Arc::new(Hoping), Limits::default()), request).await;
+        assert_eq!(response.status.unwrap().code, 0);
+        assert!(begun.elapsed() <= Duration::from_millis(most + 1), "{timeout:?} took {:?}", begun.elapsed());
     }
 }
 

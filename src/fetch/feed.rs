@@ -1,0 +1,184 @@
+//! One source of keys and the handles that it feeds.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::doorbell::{Button, Doorbell};
+use super::timing::Timing;
+use crate::keys::{FetchLog, KeyOrigin, KeyRules, KeySet, LiveKeys, Supply};
+use crate::name::{Issuer, IssuerName};
+
+/// A handle that is told of is one line each; of more than this many only the number.
+const TOLD: usize = 8;
+
+/// The last good set of one source, and one handle for each set of rules that a table in force has for it.
+pub(super) struct Feed {
+    pub(super) name: IssuerName,
+    pub(super) issuer: Issuer,
+    pub(super) origin: KeyOrigin,
+    pub(super) log: Arc<FetchLog>,
+    pub(super) bell: Arc<Doorbell>,
+    /// `maxStale` of entries that do not say.
+    max_stale: Duration,
+    state: Mutex<State>,
+    reruled: Notify,
+    tries: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    good: Option<Good>,
+    outlets: Vec<Outlet>,
+}
+
+/// The last good set, and when the source last said that it holds.
+struct Good {
+    set: Arc<KeySet>,
+    seen: Instant,
+}
+
+struct Outlet {
+    keys: Arc<LiveKeys>,
+    /// Whether it has the good set.
+    fed: bool,
+}
+
+impl Feed {
+    pub(super) fn new(name: IssuerName, issuer: Issuer, origin: KeyOrigin, timing: &Timing) -> Self {
+        Self {
+            name,
+            issuer,
+            origin,
+            log: Arc::default(),
+            bell: Arc::new(Doorbell::new(timing.budget.clone())),
+            max_stale: timing.max_stale,
+            state: Mutex::default(),
+            reruled: Notify::new(),
+            tries: watch::Sender::new(0),
+        }
+    }
+
+    /// The handle for `rules`: the one there is, or a new one with the keys at hand.
+    pub(super) fn outlet(&self, rules: &KeyRules) -> Arc<LiveKeys> {
+        let mut state = self.state();
+        if let Some(known) = state.outlets.iter().find(|outlet| outlet.keys.rules() == rules) {
+            return known.keys.clone();
+        }
+        let supply: Arc<dyn Supply> = Arc::new(Button(Arc::clone(&self.bell)));
+        let keys = Arc::new(LiveKeys::fed(Some(self.issuer.clone()), rules, self.log.clone(), Some(supply)));
+        let mut outlet = Outlet { keys: keys.clone(), fed: false };
+        if let Some(good) = &state.good
+            && Instant::now() < good.seen + self.max_stale_of(&outlet)
+        {
+            self.pour(&mut outlet, &good.set);
+        }
+        state.outlets.push(outlet);
+        drop(state);
+        self.reruled.notify_one();
+        keys
+    }
+
+    /// Drops the handles that are not wanted; false when none is left.
+    pub(super) fn retain(&self, wanted: impl Fn(&Arc<LiveKeys>) -> bool) -> bool {
+        let mut state = self.state();
+        state.outlets.retain(|outlet| wanted(&outlet.keys));
+        !state.outlets.is_empty()
+    }
+
+    /// The source has spoken: this set holds, or, with `None`, the last one still does. True if it is a new one.
+    pub(super) fn fill(&self, set: Option<Arc<KeySet>>) -> bool {
+        let mut state = self.state();
+        let state = &mut *state;
+        let Some(set) = set.or_else(|| Some(Arc::clone(&state.good.as_ref()?.set))) else { return false };
+        let new = state.good.as_ref().is_none_or(|good| good.set != set);
+        for outlet in state.outlets.iter_mut().filter(|outlet| new || !outlet.fed) {
+            self.pour(outlet, &set);
+        }
+        state.good = Some(Good { set, seen: Instant::now() });
+        new
+    }
+
+    fn pour(&self, outlet: &mut Outlet, set: &Arc<KeySet>) {
+        outlet.keys.publish(Arc::clone(set));
+        outlet.fed = true;
+        let ring = outlet.keys.ring();
+        for key in ring.quarantine().iter().take(TOLD) {
+            let kid = key.kid.as_ref().map(|kid| kid.as_str().escape_debug().to_string()).unwrap_or_default();
+            tracing::warn!(
+                issuer = %self.name, iss = %self.issuer, kid, thumbprint = %key.thumbprint,
+                "a published key is not pinned (pin.keys) and is ignored"
+            );
+        }
+        if let Some(more) = ring.quarantine().len().checked_sub(TOLD).filter(|more| *more > 0) {
+            tracing::warn!(issuer = %self.name, iss = %self.issuer, more, "further published keys are not pinned");
+        }
+    }
+
+    /// Takes the keys out of every handle that may not have them any longer, and says when the next one is due.
+    pub(super) fn expire(&self) -> Option<Instant> {
+        let mut state = self.state();
+        let seen = state.good.as_ref()?.seen;
+        let now = Instant::now();
+        let mut next: Option<Instant> = None;
+        for outlet in state.outlets.iter_mut().filter(|outlet| outlet.fed) {
+            let bound = self.max_stale_of(outlet);
+            if now < seen + bound {
+                next = Some(next.map_or(seen + bound, |next| next.min(seen + bound)));
+                continue;
+            }
+            outlet.keys.withdraw();
+            outlet.fed = false;
+            tracing::error!(
+                issuer = %self.name, iss = %self.issuer, max_stale_seconds = bound.as_secs(),
+                "the last good keys are older than maxStale and are no longer used: every token of this issuer is refused"
+            );
+        }
+        next
+    }
+
+    /// Forgets the last good set, also for later handles: nobody watches its age any more.
+    pub(super) fn empty(&self) {
+        let mut state = self.state();
+        state.good = None;
+        for outlet in &mut state.outlets {
+            outlet.keys.withdraw();
+            outlet.fed = false;
+        }
+    }
+
+    /// Whether there is a set that still serves.
+    pub(super) fn is_fed(&self) -> bool {
+        self.state().outlets.iter().any(|outlet| outlet.fed)
+    }
+
+    /// The shortest `maxStale` of the handles: the source must be asked again before its keys count as stale.
+    pub(super) fn shortest(&self) -> Duration {
+        self.state().outlets.iter().map(|outlet| self.max_stale_of(outlet)).min().unwrap_or(self.max_stale)
+    }
+
+    fn max_stale_of(&self, outlet: &Outlet) -> Duration {
+        outlet.keys.rules().max_stale.unwrap_or(self.max_stale)
+    }
+
+    /// Ends when a handle with other rules has come.
+    pub(super) async fn reruled(&self) {
+        self.reruled.notified().await;
+    }
+
+    /// Counts a finished try.
+    pub(super) fn tried(&self) {
+        self.tries.send_modify(|count| *count += 1);
+    }
+
+    /// How often the source has been tried.
+    pub(super) fn tries(&self) -> watch::Receiver<u64> {
+        self.tries.subscribe()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
