@@ -13,7 +13,7 @@ use crate::support::answer::Answer;
 use crate::support::call::Call;
 use crate::support::credence::Credence;
 use crate::support::issuer::Ca;
-use crate::support::key::Key;
+use crate::support::key::{Key, b64};
 use crate::support::process::Process;
 use crate::support::table::Table;
 use crate::support::token::Token;
@@ -70,15 +70,19 @@ impl World {
         Some(Self { issuer, web: Web::new(&ca.pem()), credence, provider, _table: table })
     }
 
-    /// An access token by the client credentials grant (RFC 6749 §4.4), for one resource (RFC 8707).
+    /// An access token for one audience, signed by this algorithm.
     fn token(&self, client: &str, audience: &str, alg: &str, dpop: Option<String>) -> String {
+        let (_, body) = self.request(client, &format!("{audience}?alg={alg}"), dpop);
+        body["access_token"].as_str().unwrap_or_else(|| panic!("no token: {body}")).to_owned()
+    }
+
+    /// The client credentials grant (RFC 6749 §4.4) for one resource (RFC 8707): status and body of the answer.
+    fn request(&self, client: &str, resource: &str, dpop: Option<String>) -> (u16, Value) {
         let secret = format!("Basic {}", STANDARD.encode(format!("{client}:not-a-secret-only-a-test-of-thirty-two")));
         let mut headers = vec![("authorization", secret.as_str())];
         headers.extend(dpop.as_deref().map(|proof| ("dpop", proof)));
-        let resource = format!("{audience}?alg={alg}");
-        let fields = [("grant_type", "client_credentials"), ("scope", "read"), ("resource", resource.as_str())];
-        let (_, body) = self.web.form(&format!("{}/token", self.issuer), &headers, &fields);
-        body["access_token"].as_str().unwrap_or_else(|| panic!("no token: {body}")).to_owned()
+        let fields = [("grant_type", "client_credentials"), ("scope", "read"), ("resource", resource)];
+        self.web.form(&format!("{}/token", self.issuer), &headers, &fields)
     }
 
     /// A proof that the client holds a key, for the token endpoint (RFC 9449 §4.2).
@@ -161,6 +165,43 @@ fn a_foreign_token_with_one_changed_bit_in_its_signature_is_refused() {
     let Some(world) = world() else { return };
     let answer = world.ask(&tampered(&world.token("invoice-bot", AUDIENCE, "ES256", None)));
     assert_eq!((answer.status(), answer.reason().as_str()), (401, "signature_invalid"));
+}
+
+#[test]
+fn what_the_issuer_writes_oddly_is_judged_by_the_rules_although_it_is_signed() {
+    let Some(world) = world() else { return };
+    let soon = now() + 200;
+    let cases = [
+        (json!({}), "ok"),
+        (json!({"payload": {"exp": soon as f64 + 0.5}}), "ok"),
+        (json!({"payload": {"aud": ["https://orders.acme.test", AUDIENCE]}}), "ok"),
+        (json!({"payload": {"jti": null}}), "ok"),
+        (json!({"payload": {"aud": "https://invoices.acme.test/"}}), "audience_mismatch"),
+        (json!({"payload": {"exp": soon.to_string()}}), "claims_malformed"),
+        (json!({"payload": {"exp": null}}), "claims_malformed"),
+        (json!({"payload": {"nbf": soon}}), "not_yet_valid"),
+        (json!({"payload": {"iat": soon}}), "not_yet_valid"),
+        (json!({"payload": {"exp": now() - 60}}), "expired"),
+        (json!({"payload": {"iss": world.issuer.to_uppercase()}}), "issuer_unknown"),
+        (json!({"payload": {"iss": [world.issuer]}}), "malformed"),
+        (json!({"payload": {"sub": ""}}), "subject_missing"),
+        (json!({"payload": {"sub": null}}), "subject_missing"),
+        (json!({"payload": {"sub": ["invoice-bot"]}}), "claims_malformed"),
+        (json!({"payload": {"sub": "Invoice-Bot"}}), "grant_none"),
+        (json!({"payload": {"events": {}}}), "type_not_allowed"),
+        (json!({"header": {"typ": "JWT"}}), "type_not_allowed"),
+        (json!({"header": {"typ": "APPLICATION/AT+JWT"}}), "ok"),
+        (json!({"header": {"kid": "another"}}), "key_unknown"),
+        (json!({"header": {"jku": "https://keys.attacker.test/jwks"}}), "malformed"),
+    ];
+    for (odd, reason) in cases {
+        let (status, body) =
+            world.request("invoice-bot", &format!("{AUDIENCE}?alg=ES256&odd={}", b64(odd.to_string())), None);
+        assert_eq!(status, 200, "{body}");
+        let answer = world.ask(body["access_token"].as_str().unwrap());
+        assert_eq!(answer.reason(), reason, "{odd}");
+        assert_eq!(answer.allowed(), reason == "ok", "{odd}");
+    }
 }
 
 #[test]

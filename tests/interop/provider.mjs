@@ -41,6 +41,17 @@ function provider(issuer) {
     scopes: ['read'],
     enabledJWA: { dPoPSigningAlgValues: ['ES256'] },
     ttl: { ClientCredentials: 300 },
+    formats: {
+      customizers: {
+        // `odd` in the resource, JSON in base64url: members of header and payload to set, or to drop where they are null.
+        jwt: (context, _token, jwt) => {
+          const odd = new URL(context.oidc.params.resource).searchParams.get('odd') ?? 'e30';
+          for (const [part, members] of Object.entries(JSON.parse(Buffer.from(odd, 'base64url')))) {
+            jwt[part] = Object.fromEntries(Object.entries({ ...jwt[part], ...members }).filter(([, value]) => value !== null));
+          }
+        },
+      },
+    },
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
