@@ -49,6 +49,25 @@ fn a_bundle_is_taken_from_a_server_that_proves_nothing_but_its_spiffe_id() {
 
 #[test]
 #[ignore = "needs SPIRE: make test-interop"]
+fn a_bundle_is_not_taken_from_a_server_with_another_spiffe_id_than_the_table_says() {
+    let fabric = Domain::start("fabric.test", Endpoint::Spiffe, None);
+    let entry = |id: &str| {
+        let id = format!("spiffeEndpointId: \"{}\", owner:", fabric.id(id));
+        table(&issuer("fabric", &fabric).replace("owner:", &id), &grant("fabric", &fabric.id(SETTLER)))
+    };
+    let right = entry("/spire/server");
+    let credence = Credence::serve(right.path()).start();
+    assert!(ask(&credence, &fabric.mint(SETTLER, AUDIENCE)).allowed());
+
+    let wrong = entry("/another/server");
+    let credence = Credence::serve(wrong.path()).keyless("fabric").start();
+    let reason = fetch_error(&credence, "fabric");
+    assert!(reason.contains("spiffe://fabric.test"), "{reason}");
+    refused(&credence, &fabric.mint(SETTLER, AUDIENCE), 503, "keys_unavailable");
+}
+
+#[test]
+#[ignore = "needs SPIRE: make test-interop"]
 fn a_bundle_is_not_taken_from_another_trust_domains_server() {
     // Both prove a SPIFFE ID, each under its own authority.
     let (fabric, partner) =
