@@ -7,12 +7,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Crates that only these rooms may name.
-const WALLS: [(&str, &[&str]); 12] = [
+const WALLS: [(&str, &[&str]); 15] = [
     ("tonic", &["proto", "wire", "grpc"]),
     ("prost", &["proto", "wire"]),
     ("prost_types", &["answer", "wire"]),
     ("tokio", &["fetch", "wire", "grpc", "admin", "app", "cli"]),
     ("reqwest", &["fetch"]),
+    ("rustls", &["fetch"]),
+    ("webpki", &["fetch"]),
+    ("httpdate", &["fetch"]),
     ("axum", &["admin"]),
     ("http", &["wire", "grpc"]),
     ("clap", &["cli"]),

@@ -75,7 +75,8 @@ impl App {
         let listener = Listener::bind(&settings.listen).await.map_err(StartError::Listen)?;
         let house = Arc::new(House::new(&settings, log));
         let runtime = tokio::runtime::Handle::current();
-        let keeper = Arc::new(Keeper::new(runtime, settings.clock.clone(), house.fetch_times()));
+        let keeper =
+            Arc::new(Keeper::new(runtime, settings.clock.clone(), settings.surroundings.clone(), house.fetch_times()));
         let reloader = Reloader::start(&settings.trust, Arc::clone(&house), keeper)?;
         let admin = admin::serve(settings.admin_listen, Arc::clone(&house))
             .await

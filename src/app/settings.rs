@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::answer::Style;
 use crate::clock::Clock;
+use crate::fetch::Surroundings;
 use crate::grpc::{Address, Reflection};
 use crate::observe::{Sink, WhenFull};
 use crate::wire::Limits;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `--claim-headers`, `--deny-detail`
     pub style: Style,
+    /// `--secrets-dir`, `--service-account-dir`, and what the environment says of proxies and of a cluster.
+    pub surroundings: Surroundings,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -47,6 +50,7 @@ impl Settings {
             when_full: WhenFull::Drop,
             limits: Limits::default(),
             style: Style::default(),
+            surroundings: Surroundings::of_process(),
             clock: Clock::System,
         }
     }

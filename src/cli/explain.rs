@@ -192,7 +192,7 @@ fn bring_keys(
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-    match runtime.block_on(fetch::once(origin)) {
+    match runtime.block_on(fetch::once(origin, fetch::Surroundings::of_process())) {
         Ok(set) => issuer.keys.publish(set),
         Err(error) => {
             let hint = "a server in this state answers `keys_unavailable`; `--keys FILE` brings keys along";

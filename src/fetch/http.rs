@@ -1,52 +1,82 @@
 //! One GET, bounded in time and size, that goes only where it was told to.
 
 use std::error::Error;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::dns::Resolve;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Certificate, Client, Response, StatusCode};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Client, Response, StatusCode};
 
 use super::address::{Guarded, RefusedAddress};
+use super::cache::{Validator, freshness};
 use super::error::{FetchError, quoted};
+use super::proxy::Proxies;
 use super::timing::Timing;
+use super::tls::Tls;
 use super::url::KeyUrl;
+use super::visit::{Kit, ProxyChoice};
 use crate::keys::FetchResult;
 
-/// The body of a 200 answer, and how long the sender says it may be kept.
+/// What came of a request.
+pub(super) enum Reply {
+    /// A document.
+    Fresh(Answer),
+    /// The one that the validator is of still holds, for as long as the sender says.
+    Unchanged { keep: Option<Duration> },
+}
+
+/// The body of a 200 answer, and what the sender says about keeping it.
 pub(super) struct Answer {
     pub(super) body: Vec<u8>,
-    pub(super) max_age: Option<Duration>,
+    pub(super) keep: Option<Duration>,
+    /// What to ask with whether it has changed.
+    pub(super) validator: Option<Validator>,
 }
 
 /// Makes the exchanges. Connections are not kept: each fetch looks the name up and judges its addresses anew.
 pub(super) struct Getter {
     resolver: Arc<dyn Resolve>,
     timing: Timing,
+    proxies: Proxies,
     system: Arc<OnceLock<Client>>,
 }
 
 impl Getter {
     pub(super) fn new(resolver: Arc<dyn Resolve>, timing: Timing) -> Self {
-        Self { resolver: Arc::new(Guarded(resolver)), timing, system: Arc::default() }
+        Self { resolver: Arc::new(Guarded(resolver)), timing, proxies: Proxies::default(), system: Arc::default() }
     }
 
-    /// Fetches `url`. With `ca_file` only certificates under its authorities are believed, else under the system's.
-    pub(super) async fn get(&self, url: &KeyUrl, ca_file: Option<&Path>) -> Result<Answer, FetchError> {
-        let client = self.client(url, ca_file).await?;
+    /// The same, with the proxies of the environment.
+    pub(super) fn through(self, proxies: Proxies) -> Self {
+        Self { proxies, system: Arc::default(), ..self }
+    }
+
+    /// Fetches `url` with this kit; with a validator only if the document has changed.
+    pub(super) async fn get(&self, url: &KeyUrl, kit: Kit, validator: Option<&Validator>) -> Result<Reply, FetchError> {
+        let authorization = kit.authorization.clone();
+        let client = self.client(url, kit).await?;
+        let mut request = client.get(url.as_url().clone());
+        if let Some(value) = authorization {
+            request = request.header(AUTHORIZATION, value);
+        }
+        if let Some((name, value)) = validator.map(Validator::header) {
+            request = request.header(name, value);
+        }
+        let exchange = async {
+            let response = request.send().await.map_err(|error| broken(url, &error))?;
+            let keep = freshness(response.headers());
+            if response.status() == StatusCode::NOT_MODIFIED && validator.is_some() {
+                return Ok(Reply::Unchanged { keep });
+            }
+            check_head(url, &response)?;
+            let validator = Validator::of(response.headers());
+            let body = self.body(url, response).await?;
+            Ok(Reply::Fresh(Answer { body, keep, validator }))
+        };
         let limit = self.timing.exchange;
         let late = || FetchError::new(FetchResult::Timeout, url, format!("no complete answer within {limit:?}"));
-        tokio::time::timeout(limit, self.exchange(&client, url)).await.unwrap_or_else(|_| Err(late()))
-    }
-
-    async fn exchange(&self, client: &Client, url: &KeyUrl) -> Result<Answer, FetchError> {
-        let response = client.get(url.as_url().clone()).send().await.map_err(|error| broken(url, &error))?;
-        check_head(url, &response)?;
-        let max_age = max_age(response.headers());
-        let body = self.body(url, response).await?;
-        Ok(Answer { body, max_age })
+        tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| Err(late()))
     }
 
     async fn body(&self, url: &KeyUrl, mut response: Response) -> Result<Vec<u8>, FetchError> {
@@ -66,35 +96,42 @@ impl Getter {
         Ok(body)
     }
 
-    async fn client(&self, url: &KeyUrl, ca_file: Option<&Path>) -> Result<Client, FetchError> {
-        if let Some(path) = ca_file.filter(|_| !url.is_plain()) {
-            let authorities = read_authorities(path).await?;
-            return self.build(Some(authorities)).map_err(|error| no_client(url, &error));
-        }
+    async fn client(&self, url: &KeyUrl, kit: Kit) -> Result<Client, FetchError> {
+        let Kit { mut tls, proxy, .. } = kit;
+        let proxy = match proxy {
+            _ if url.is_plain() => None,
+            ProxyChoice::Direct => None,
+            ProxyChoice::Table(proxy) => Some(proxy),
+            ProxyChoice::Environment if tls.is_plain() => return self.system(url).await,
+            ProxyChoice::Environment => self.proxies.of_environment()?,
+        };
         if url.is_plain() {
-            return self.build(Some(Vec::new())).map_err(|error| no_client(url, &error));
+            // No TLS is spoken, so the system's authorities need not be read.
+            tls.authorities = Some(Vec::new());
         }
+        let resolver = self.resolver.clone();
+        let built = tokio::task::spawn_blocking(move || build(resolver, tls, proxy));
+        built.await.map_err(|_| fault(url))?.map_err(|what| FetchError::new(FetchResult::Tls, url, what))
+    }
+
+    /// The client for servers that need nothing special. Reading the system's authorities takes a while, and is done
+    /// once.
+    async fn system(&self, url: &KeyUrl) -> Result<Client, FetchError> {
         if let Some(client) = self.system.get() {
             return Ok(client.clone());
         }
-        // Reading the system's authorities takes a while, and is done once.
+        let proxy = self.proxies.of_environment()?;
         let (system, resolver) = (self.system.clone(), self.resolver.clone());
         let built = tokio::task::spawn_blocking(move || {
-            let client = build(resolver, None)?;
-            Ok::<_, reqwest::Error>(system.get_or_init(|| client).clone())
+            let client = build(resolver, Tls::default(), proxy)?;
+            Ok(system.get_or_init(|| client).clone())
         });
-        match built.await {
-            Ok(client) => client.map_err(|error| no_client(url, &error)),
-            Err(_) => Err(FetchError::new(FetchResult::Internal, url, "building the HTTP client failed")),
-        }
-    }
-
-    fn build(&self, authorities: Option<Vec<Certificate>>) -> reqwest::Result<Client> {
-        build(self.resolver.clone(), authorities)
+        built.await.map_err(|_| fault(url))?.map_err(|what: String| FetchError::new(FetchResult::Tls, url, what))
     }
 }
 
-fn build(resolver: Arc<dyn Resolve>, authorities: Option<Vec<Certificate>>) -> reqwest::Result<Client> {
+/// The client, or what to tell people.
+fn build(resolver: Arc<dyn Resolve>, tls: Tls, proxy: Option<reqwest::Proxy>) -> Result<Client, String> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/jwk-set+json"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -106,24 +143,27 @@ fn build(resolver: Arc<dyn Resolve>, authorities: Option<Vec<Certificate>>) -> r
         .no_proxy()
         .pool_max_idle_per_host(0)
         .dns_resolver(resolver);
-    match authorities {
-        Some(only) => builder.tls_certs_only(only).build(),
-        None => builder.build(),
-    }
+    let builder = proxy.into_iter().fold(builder, reqwest::ClientBuilder::proxy);
+    let shows = tls.client.is_some();
+    tls.apply(builder)?.build().map_err(|error| {
+        let cause = quoted(&error.source().map_or_else(|| error.to_string(), ToString::to_string));
+        match shows {
+            true => format!("the client certificate or caFile cannot be used ({cause})"),
+            false => format!("no certificate authorities to judge it by ({cause}); name one in caFile"),
+        }
+    })
 }
 
-async fn read_authorities(path: &Path) -> Result<Vec<Certificate>, FetchError> {
-    let pem = super::load::read_file(path).await?;
-    let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-    if certificates.is_empty() {
-        return Err(FetchError::new(FetchResult::File, path.display(), "holds no PEM certificate (caFile)"));
-    }
-    Ok(certificates)
+fn fault(url: &KeyUrl) -> FetchError {
+    FetchError::new(FetchResult::Internal, url, "building the HTTP client failed")
 }
 
 /// Status and headers must be those of a plain 200 answer.
 fn check_head(url: &KeyUrl, response: &Response) -> Result<(), FetchError> {
     let status = response.status();
+    if status == StatusCode::NOT_MODIFIED {
+        return Err(FetchError::new(FetchResult::Status, url, "answered 304 (not modified), which was not asked for"));
+    }
     if status.is_redirection() {
         let target =
             response.headers().get(LOCATION).map(|location| quoted(&String::from_utf8_lossy(location.as_bytes())));
@@ -134,7 +174,11 @@ fn check_head(url: &KeyUrl, response: &Response) -> Result<(), FetchError> {
         return Err(FetchError::new(FetchResult::Redirect, url, format!("{what}: write the final URL in the table")));
     }
     if status != StatusCode::OK {
-        return Err(FetchError::new(FetchResult::Status, url, format!("answered {}, not 200", status.as_u16())));
+        let hint = match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ": it wants another credential (bearerTokenFile)",
+            _ => "",
+        };
+        return Err(FetchError::new(FetchResult::Status, url, format!("answered {}, not 200{hint}", status.as_u16())));
     }
     let encoded = response.headers().get_all(CONTENT_ENCODING).iter().find(|value| *value != "identity");
     if let Some(encoding) = encoded {
@@ -145,17 +189,6 @@ fn check_head(url: &KeyUrl, response: &Response) -> Result<(), FetchError> {
     Ok(())
 }
 
-/// `max-age` of `Cache-Control` (RFC 9111 §5.2.2.1).
-fn max_age(headers: &HeaderMap) -> Option<Duration> {
-    let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    let mut directives = lines.flat_map(|line| line.split(',')).map(str::trim);
-    let seconds = directives.find_map(|directive| {
-        let (name, value) = directive.split_once('=')?;
-        name.eq_ignore_ascii_case("max-age").then(|| value.trim_matches('"').parse().ok())?
-    });
-    seconds.map(Duration::from_secs)
-}
-
 /// Says how an exchange broke, by the innermost cause.
 fn broken(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
     let causes = || std::iter::successors(Some(error as &(dyn Error + 'static)), |error| cause(*error));
@@ -163,11 +196,14 @@ fn broken(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
         let what = format!("its name leads to {address}, and keys are never fetched from there");
         return FetchError::new(FetchResult::RefusedAddress, url, what);
     }
+    // The error of the tunnel has no public type; its words are looked at, and a test holds them.
+    let tunnel = causes().any(|cause| cause.to_string().starts_with("tunnel error: "));
     // A failed handshake surfaces as an I/O error of one of these kinds; a failed connect never does.
     let handshake = causes()
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
         .any(|cause| matches!(cause.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof));
     let (result, head) = match error {
+        _ if tunnel => (FetchResult::Proxy, "the HTTP proxy (proxy, HTTPS_PROXY) opens no tunnel"),
         _ if error.is_dns() => (FetchResult::Dns, "the name does not resolve"),
         _ if error.is_connect() && handshake => (FetchResult::Tls, "no trusted TLS connection"),
         _ if error.is_connect() => (FetchResult::Connect, "no connection"),
@@ -187,14 +223,4 @@ fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
         Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
         None => error.source(),
     }
-}
-
-fn no_client(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
-    let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    let cause = quoted(&cause);
-    FetchError::new(
-        FetchResult::Tls,
-        url,
-        format!("no certificate authorities to judge it by ({cause}); name one in caFile"),
-    )
 }

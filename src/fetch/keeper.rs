@@ -11,7 +11,8 @@ use tokio::task::AbortHandle;
 use super::address::System;
 use super::feed::Feed;
 use super::load::Loader;
-use super::refresh::{Kit, keep};
+use super::refresh::{Tools, keep};
+use super::surroundings::Surroundings;
 use super::timing::Timing;
 use crate::clock::Clock;
 use crate::keys::{KeyOrigin, KeyRules, KeySource, LiveKeys};
@@ -22,7 +23,7 @@ use crate::observe::FetchTimes;
 /// a reload that leaves a source as it was causes no fetch. Dropping the keeper ends all tasks.
 pub struct Keeper {
     runtime: Handle,
-    kit: Kit,
+    tools: Tools,
     sources: Mutex<HashMap<(IssuerName, Issuer), Vec<Kept>>>,
 }
 
@@ -43,8 +44,10 @@ impl Drop for Kept {
 
 impl Keeper {
     /// A keeper without sources, whose tasks will run on `runtime`.
-    pub fn new(runtime: Handle, clock: Clock, times: FetchTimes) -> Self {
-        Self::with(runtime, clock, Timing::default(), Arc::new(System), times)
+    pub fn new(runtime: Handle, clock: Clock, surroundings: Surroundings, times: FetchTimes) -> Self {
+        let mut keeper = Self::with(runtime, clock, Timing::default(), Arc::new(System), times);
+        keeper.tools.loader = Arc::new(Loader::new(Arc::new(System), Timing::default()).within(surroundings));
+        keeper
     }
 
     /// The same with other limits, and another way to look names up.
@@ -56,7 +59,7 @@ impl Keeper {
         times: FetchTimes,
     ) -> Self {
         let loader = Arc::new(Loader::new(resolver, timing.clone()));
-        Self { runtime, kit: Kit { loader, clock, timing, times }, sources: Mutex::default() }
+        Self { runtime, tools: Tools { loader, clock, timing, times }, sources: Mutex::default() }
     }
 
     /// The keys of one exact issuer under one entry of the table. The first call for a source starts its task and
@@ -68,14 +71,14 @@ impl Keeper {
         if let Some(known) = kept.iter().find(|kept| kept.origin == *origin) {
             return known.feed.outlet(rules);
         }
-        let feed = Arc::new(Feed::new(name.clone(), issuer.clone(), origin.clone(), &self.kit.timing));
+        let feed = Arc::new(Feed::new(name.clone(), issuer.clone(), origin.clone(), &self.tools.timing));
         let task = match &origin.source {
             KeySource::Inline(set) => {
                 feed.fill(Some(set.clone()));
                 None
             }
             _ => {
-                let task = keep(feed.clone(), self.kit.clone());
+                let task = keep(feed.clone(), self.tools.clone());
                 Some(self.runtime.spawn(task).abort_handle())
             }
         };

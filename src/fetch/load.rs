@@ -1,7 +1,5 @@
 //! From a source to a key set, once.
 
-use std::io::Read as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +8,23 @@ use tokio::sync::Semaphore;
 
 use super::address::System;
 use super::discovery;
+use super::document;
 use super::error::FetchError;
-use super::http::{Answer, Getter};
+use super::file;
+use super::http::{Getter, Reply};
+use super::surroundings::Surroundings;
 use super::timing::Timing;
 use super::url::KeyUrl;
-use crate::keys::{FetchResult, KeyOrigin, KeySet, KeySetError, KeySource};
+use super::visit::Visit;
+use crate::keys::{FetchResult, KeyOrigin, KeySet, KeySource};
 
-/// The largest file read, in bytes.
-const MAX_FILE: u64 = 1 << 20;
-/// Fetches at once, over all issuers: far above any sane table, below the file descriptors of a small machine.
-const FLIGHTS: usize = 128;
+pub(super) use super::memory::Memory;
+
+/// Fetches at once, over all issuers: above any sane table, below the file descriptors of a small machine. Each ends
+/// within the time of two exchanges, so that is what a fetch waits for at most while not more sources hang.
+const FLIGHTS: usize = 256;
+/// Of sources that did not answer in time: they wait for each other, and nobody for them.
+const LATE_FLIGHTS: usize = 32;
 /// Sets read at once: a hostile 1 MiB document takes some 30 MiB while it is looked at.
 const READERS: usize = 2;
 
@@ -31,10 +36,6 @@ pub(super) struct Loaded {
     /// How long the sender says that it may be kept, or when it wants to be asked again.
     pub(super) keep: Option<Duration>,
 }
-
-/// What a fetch needs to know of the ones before: one for each source, changed by nobody but [`Loader::load`].
-#[derive(Debug, Default)]
-pub(super) struct Memory {}
 
 /// What a fetch is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,108 +49,137 @@ pub(super) enum Errand {
 /// What all sources share: the client, and the bounds on how much happens at once.
 pub(super) struct Loader {
     getter: Getter,
+    surroundings: Surroundings,
     flights: Semaphore,
+    late_flights: Semaphore,
     readers: Semaphore,
 }
 
 /// Fetches an origin's keys once, without a background task: for offline commands.
-pub async fn once(origin: &KeyOrigin) -> Result<Arc<KeySet>, FetchError> {
-    let loader = Loader::new(Arc::new(System), Timing::default());
+pub async fn once(origin: &KeyOrigin, surroundings: Surroundings) -> Result<Arc<KeySet>, FetchError> {
+    let loader = Loader::new(Arc::new(System), Timing::default()).within(surroundings);
     let loaded = loader.load(origin, Errand::Round, &mut Memory::default()).await?;
     loaded.set.ok_or_else(|| FetchError::new(FetchResult::Internal, "a key set", "nothing came of the first fetch"))
 }
 
 impl Loader {
+    /// A loader without secrets, proxies or a cluster around it.
     pub(super) fn new(resolver: Arc<dyn Resolve>, timing: Timing) -> Self {
-        let getter = Getter::new(resolver, timing);
-        Self { getter, flights: Semaphore::new(FLIGHTS), readers: Semaphore::new(READERS) }
+        Self {
+            getter: Getter::new(resolver, timing),
+            surroundings: Surroundings::default(),
+            flights: Semaphore::new(FLIGHTS),
+            late_flights: Semaphore::new(LATE_FLIGHTS),
+            readers: Semaphore::new(READERS),
+        }
     }
 
-    /// Fetches the keys of `origin`.
+    /// The same within these surroundings.
+    pub(super) fn within(self, surroundings: Surroundings) -> Self {
+        let getter = self.getter.through(surroundings.proxies.clone());
+        Self { getter, surroundings, ..self }
+    }
+
+    /// Fetches the keys of `origin`. What `memory` holds changes only by what was good.
     pub(super) async fn load(
         &self,
         origin: &KeyOrigin,
-        _errand: Errand,
-        _memory: &mut Memory,
+        errand: Errand,
+        memory: &mut Memory,
     ) -> Result<Loaded, FetchError> {
-        let ca_file = origin.access.ca_file.as_deref();
-        match &origin.source {
+        let lane = if memory.was_late { &self.late_flights } else { &self.flights };
+        let outcome = match &origin.source {
             KeySource::Inline(set) => Ok(Loaded { set: Some(set.clone()), keep: None }),
             KeySource::File(path) => {
-                let body = read_file(path).await?;
-                self.read(path.display().to_string(), Answer { body, max_age: None }).await
+                let body = file::read(path).await?;
+                let read = self.read(origin, path.display().to_string(), body, memory).await?;
+                Ok(Loaded { set: Some(read), keep: None })
+            }
+            _ => {
+                let _flight = lane.acquire().await;
+                self.fetch(origin, errand, memory).await
+            }
+        };
+        memory.was_late = outcome.as_ref().is_err_and(|error| error.result() == FetchResult::Timeout);
+        outcome
+    }
+
+    async fn fetch(&self, origin: &KeyOrigin, errand: Errand, memory: &mut Memory) -> Result<Loaded, FetchError> {
+        let surroundings = &self.surroundings;
+        let (visit, keys) = match &origin.source {
+            KeySource::InCluster => {
+                let visit = Visit::in_cluster(origin, surroundings)?;
+                let keys = visit.configured().clone();
+                (visit, keys)
+            }
+            KeySource::Discovery { issuer, url, hosts } => {
+                let visit = Visit::new(origin, KeyUrl::parse(url)?, surroundings);
+                let keys = match (errand, &memory.keys_url) {
+                    (Errand::Keys, Some(known)) => known.clone(),
+                    _ => {
+                        let document = self.discover(&visit, memory).await?;
+                        discovery::jwks_uri(&document, visit.configured(), issuer, hosts)?
+                    }
+                };
+                (visit, keys)
             }
             KeySource::Url { url } => {
-                let url = KeyUrl::parse(url)?;
-                let answer = self.get(&url, ca_file).await?;
-                self.read(url.to_string(), answer).await
+                let keys = KeyUrl::parse(url)?;
+                (Visit::new(origin, keys.clone(), surroundings), keys)
             }
-            KeySource::InCluster => Err(FetchError::new(FetchResult::Url, "inCluster", "not built yet")),
-            KeySource::Discovery { issuer, url, hosts } => {
-                let url = KeyUrl::parse(url)?;
-                let document = self.get(&url, ca_file).await?;
-                let keys = discovery::jwks_uri(&document.body, &url, issuer, hosts)?;
-                let answer = self.get(&keys, ca_file).await?;
-                self.read(keys.to_string(), answer).await
+            KeySource::Inline(_) | KeySource::File(_) => {
+                return Err(FetchError::new(FetchResult::Internal, "a key source", "is not fetched"));
             }
+        };
+        let loaded = self.keys(origin, &visit, &keys, memory).await?;
+        memory.keys_url = Some(keys);
+        Ok(loaded)
+    }
+
+    /// The discovery document, always whole: it is small, and what came of it last time is not kept.
+    async fn discover(&self, visit: &Visit<'_>, memory: &Memory) -> Result<Vec<u8>, FetchError> {
+        let url = visit.configured();
+        match self.getter.get(url, visit.kit(url, memory).await?, None).await? {
+            Reply::Fresh(answer) => Ok(answer.body),
+            Reply::Unchanged { .. } => Err(FetchError::new(FetchResult::Internal, url, "was asked for whole")),
         }
     }
 
-    async fn get(&self, url: &KeyUrl, ca_file: Option<&Path>) -> Result<Answer, FetchError> {
-        let _flight = self.flights.acquire().await;
-        self.getter.get(url, ca_file).await
+    async fn keys(
+        &self,
+        origin: &KeyOrigin,
+        visit: &Visit<'_>,
+        url: &KeyUrl,
+        memory: &mut Memory,
+    ) -> Result<Loaded, FetchError> {
+        let kit = visit.kit(url, memory).await?;
+        let (set, keep) = match self.getter.get(url, kit, memory.validator(url)).await? {
+            Reply::Unchanged { keep } => (None, keep),
+            Reply::Fresh(answer) => {
+                let set = self.read(origin, url.to_string(), answer.body, memory).await?;
+                memory.remember(url, answer.validator);
+                (Some(set), answer.keep)
+            }
+        };
+        Ok(Loaded { set, keep: memory.bundle.refresh_hint().or(keep) })
     }
 
-    /// Reads a set beside the runtime: curve points take a while to check.
-    async fn read(&self, place: String, answer: Answer) -> Result<Loaded, FetchError> {
+    /// Reads a document beside the runtime: curve points take a while to check.
+    async fn read(
+        &self,
+        origin: &KeyOrigin,
+        place: String,
+        body: Vec<u8>,
+        memory: &mut Memory,
+    ) -> Result<Arc<KeySet>, FetchError> {
         let _reader = self.readers.acquire().await;
-        let max_age = answer.max_age;
-        let body = answer.body;
-        let read = tokio::task::spawn_blocking(move || {
-            let set = KeySet::parse(&body).map_err(|error| not_a_set(&place, &body, &error))?;
-            if set.is_empty() { Err(no_usable_keys(&place, &set)) } else { Ok(Arc::new(set)) }
-        });
-        match read.await {
-            Ok(set) => Ok(Loaded { set: Some(set?), keep: max_age }),
-            Err(_) => Err(FetchError::new(FetchResult::Internal, "a key set", "reading it failed")),
-        }
-    }
-}
-
-fn not_a_set(place: &str, body: &[u8], error: &KeySetError) -> FetchError {
-    match error {
-        KeySetError::NotJson(error) => FetchError::new(FetchResult::NotJson, place, discovery::not_json(body, error)),
-        KeySetError::TooLarge | KeySetError::TooManyKeys(_) => FetchError::new(FetchResult::TooLarge, place, error),
-        KeySetError::NotAnObject(_) | KeySetError::NoKeys => FetchError::new(FetchResult::Malformed, place, error),
-    }
-}
-
-fn no_usable_keys(place: &str, set: &KeySet) -> FetchError {
-    let told: Vec<String> = set.ignored().iter().take(3).map(ToString::to_string).collect();
-    let what = match set.ignored().len() {
-        0 => "the key set is empty".to_owned(),
-        count => format!("none of {count} keys can be used: {}", told.join("; ")),
-    };
-    FetchError::new(FetchResult::NoUsableKeys, place, what)
-}
-
-/// Reads a small regular file. A pipe or a device would never end.
-pub(super) async fn read_file(path: &Path) -> Result<Vec<u8>, FetchError> {
-    let owned = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
-        if !std::fs::metadata(&owned)?.is_file() {
-            return Err(std::io::Error::other("not a regular file"));
-        }
-        let mut bytes = Vec::new();
-        std::fs::File::open(&owned)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    });
-    match read.await {
-        Ok(Ok(bytes)) if bytes.len() as u64 > MAX_FILE => {
-            Err(FetchError::new(FetchResult::TooLarge, path.display(), format!("more than {MAX_FILE} bytes")))
-        }
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(FetchError::new(FetchResult::File, path.display(), format!("cannot be read: {error}"))),
-        Err(_) => Err(FetchError::new(FetchResult::Internal, path.display(), "reading it failed")),
+        let (format, at) = (origin.format.clone(), place.clone());
+        let read = tokio::task::spawn_blocking(move || document::read(&format, &at, &body));
+        let failed = |_| FetchError::new(FetchResult::Internal, "a key set", "reading it failed");
+        let mut bundle = read.await.map_err(failed)??;
+        memory.bundle.check(&place, bundle.sequence)?;
+        let set = Arc::new(std::mem::take(&mut bundle.keys));
+        memory.bundle.remember(bundle);
+        Ok(set)
     }
 }

@@ -16,24 +16,24 @@ use crate::observe::FetchTimes;
 
 /// Keeps a feed filled until this task is ended. Should a fault of ours end the work early, nobody would watch the
 /// age of the keys any more: they are taken out of force, and the work begins anew.
-pub(super) async fn keep(feed: Arc<Feed>, kit: Kit) {
+pub(super) async fn keep(feed: Arc<Feed>, tools: Tools) {
     loop {
         // A set of one, because dropping it ends the work with this task.
         let mut work = JoinSet::new();
-        let refresh = Refresh::new(feed.clone(), kit.clone());
+        let refresh = Refresh::new(feed.clone(), tools.clone());
         work.spawn(refresh.run());
         work.join_next().await;
         feed.empty();
         feed.bell.answered();
         feed.bell.landed();
         tracing::error!(issuer = %feed.name, iss = %feed.issuer, "fetching keys failed by a fault of credence");
-        tokio::time::sleep(kit.timing.after_failure(u32::MAX)).await;
+        tokio::time::sleep(tools.timing.after_failure(u32::MAX)).await;
     }
 }
 
 /// What the work on every source needs.
 #[derive(Clone)]
-pub(super) struct Kit {
+pub(super) struct Tools {
     pub(super) loader: Arc<Loader>,
     pub(super) clock: Clock,
     pub(super) timing: Timing,
@@ -43,7 +43,7 @@ pub(super) struct Kit {
 /// The work on one source. Waits and ages go by the monotonic clock; the wall clock is only told.
 struct Refresh {
     feed: Arc<Feed>,
-    kit: Kit,
+    tools: Tools,
     memory: Memory,
     failures: Failures,
     /// When the next regular round is due.
@@ -51,9 +51,9 @@ struct Refresh {
 }
 
 impl Refresh {
-    fn new(feed: Arc<Feed>, kit: Kit) -> Self {
+    fn new(feed: Arc<Feed>, tools: Tools) -> Self {
         let (memory, failures) = (Memory::default(), Failures::default());
-        Self { feed, kit, memory, failures, next: Instant::now() }
+        Self { feed, tools, memory, failures, next: Instant::now() }
     }
 
     /// Fetches and publishes for ever.
@@ -62,8 +62,8 @@ impl Refresh {
             let errand = self.errand().await;
             self.feed.bell.took_off();
             let begun = Instant::now();
-            let loaded = self.kit.loader.load(&self.feed.origin, errand, &mut self.memory).await;
-            self.kit.times.took(begun.elapsed());
+            let loaded = self.tools.loader.load(&self.feed.origin, errand, &mut self.memory).await;
+            self.tools.times.took(begun.elapsed());
             self.feed.bell.answered();
             match loaded {
                 Ok(loaded) => self.succeed(loaded, errand).await,
@@ -96,7 +96,7 @@ impl Refresh {
             set.as_ref().and_then(|set| set.ignored().first()).map(ToString::to_string).unwrap_or_default();
         // Reading a thousand keys takes a while: not on the threads that answer.
         let new = spawn_blocking(move || feed.fill(set)).await.unwrap_or(false);
-        self.feed.log.succeeded(self.kit.clock.now());
+        self.feed.log.succeeded(self.tools.clock.now());
         let (issuer, iss) = (&self.feed.name, &self.feed.issuer);
         if self.failures.recover() {
             tracing::info!(%issuer, %iss, "keys are fetched again");
@@ -106,17 +106,17 @@ impl Refresh {
         }
         if errand == Errand::Round {
             let wait = match &self.feed.origin.source {
-                KeySource::File(_) => self.kit.timing.file,
-                _ => self.kit.timing.after_success(keep).min(self.feed.shortest() / 2),
+                KeySource::File(_) => self.tools.timing.file,
+                _ => self.tools.timing.after_success(keep).min(self.feed.shortest() / 2),
             };
             self.schedule(wait);
         }
     }
 
     fn fail(&mut self, error: &FetchError, errand: Errand) {
-        let wait = self.failures.fail(&self.feed, &self.kit.timing, error);
+        let wait = self.failures.fail(&self.feed, &self.tools.timing, error);
         let wait = match &self.feed.origin.source {
-            KeySource::File(_) => wait.min(self.kit.timing.file),
+            KeySource::File(_) => wait.min(self.tools.timing.file),
             _ => wait,
         };
         // What tokens cause brings a round nearer, and never puts one off.
@@ -127,7 +127,7 @@ impl Refresh {
 
     fn schedule(&mut self, wait: Duration) {
         self.next = Instant::now() + wait;
-        self.feed.log.scheduled(self.kit.clock.now().after(wait));
+        self.feed.log.scheduled(self.tools.clock.now().after(wait));
     }
 }
 

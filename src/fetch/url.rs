@@ -63,13 +63,18 @@ impl KeyUrl {
         self.host() == "localhost" || self.address().is_some_and(|address| address.is_loopback())
     }
 
+    /// Whether scheme, host and port are the same.
+    pub(super) fn is_same_origin(&self, other: &Self) -> bool {
+        self.0.origin() == other.0.origin()
+    }
+
     /// Whether a document at this URL may send us to `other`: the same origin, or a host that is listed. A listed
     /// host without a port has the scheme's own; and never from https to http.
     pub(super) fn may_lead_to(&self, other: &Self, hosts: &[String]) -> bool {
         if other.is_plain() && !self.is_plain() {
             return false;
         }
-        if self.0.origin() == other.0.origin() {
+        if self.is_same_origin(other) {
             return true;
         }
         let place = other.place();

@@ -19,6 +19,15 @@ pub struct Jwk {
     material: Material,
 }
 
+/// What a published key must be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Signatures in general: `use` is `sig` where it is written (RFC 7517 §4.2).
+    Signature,
+    /// JWT-SVIDs: `use` is `jwt-svid` (SPIFFE Trust Domain and Bundle §4.2.2).
+    JwtSvid,
+}
+
 /// What the mathematics needs. An RSA key is bound to its hash and padding only once the algorithm is known.
 #[derive(Debug, Clone)]
 enum Material {
@@ -85,7 +94,7 @@ impl Jwk {
     }
 
     /// Reads one element of `keys`, or says why it cannot be used.
-    pub(super) fn read(json: &Json) -> Result<Self, String> {
+    pub(super) fn read(json: &Json, purpose: Purpose) -> Result<Self, String> {
         if json.as_object().is_none() {
             return Err(format!("is {}, not an object", json.kind()));
         }
@@ -97,7 +106,7 @@ impl Jwk {
         if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|member| json.get(member).is_some()) {
             return Err("is published with its private part: whoever read it can sign, so it proves nothing".to_owned());
         }
-        check_purpose(json)?;
+        check_purpose(json, purpose)?;
         let (material, thumbprint) = match kty {
             "RSA" => read_rsa(json)?,
             "EC" => read_ec(json)?,
@@ -119,11 +128,11 @@ impl Jwk {
 }
 
 /// `use` and `key_ops` (RFC 7517 §4.2, §4.3) must allow verification where they are written.
-fn check_purpose(json: &Json) -> Result<(), String> {
-    if let Some(purpose) = text(json, "use")?
-        && purpose != "sig"
-    {
-        return Err(format!("is for use {}, not sig", quoted(purpose)));
+fn check_purpose(json: &Json, purpose: Purpose) -> Result<(), String> {
+    match (purpose, text(json, "use")?) {
+        (Purpose::Signature, None | Some("sig")) | (Purpose::JwtSvid, Some("jwt-svid")) => {}
+        (_, Some(other)) => return Err(format!("is for use {}, not sig", quoted(other))),
+        (Purpose::JwtSvid, None) => return Err("is for no use, not jwt-svid".to_owned()),
     }
     let Some(operations) = json.get("key_ops") else { return Ok(()) };
     let operations = operations.as_array().ok_or("has key_ops that is not a list")?;
@@ -263,7 +272,7 @@ pub(super) mod tests {
     use super::*;
 
     fn read(jwk: &Value) -> Result<Jwk, String> {
-        Jwk::read(&Json::parse(jwk.to_string().as_bytes(), 16).unwrap())
+        Jwk::read(&Json::parse(jwk.to_string().as_bytes(), 16).unwrap(), Purpose::Signature)
     }
 
     /// The reason must hold the words; a key that is refused for another reason proves nothing.

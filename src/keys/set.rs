@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::jwk::{Jwk, quoted};
+use super::jwk::{Jwk, Purpose, quoted};
 use crate::json::{Json, JsonError};
 
 /// The largest document read, in bytes.
 const MAX_BYTES: usize = 1 << 20;
 /// The most elements of `keys`.
-const MAX_KEYS: usize = 1000;
+pub(super) const MAX_KEYS: usize = 1000;
 /// The deepest nesting; a real set needs four levels.
 const MAX_DEPTH: usize = 16;
 
@@ -52,6 +52,8 @@ pub enum KeySetError {
     NoKeys,
     /// More than 1,000 keys.
     TooManyKeys(usize),
+    /// A SPIFFE bundle whose `spiffe_sequence` is no natural number.
+    Sequence,
 }
 
 impl fmt::Display for KeySetError {
@@ -62,6 +64,7 @@ impl fmt::Display for KeySetError {
             Self::NotAnObject(kind) => write!(f, "not a JWK Set: {kind}, not an object"),
             Self::NoKeys => f.write_str("not a JWK Set: the object has no list named keys"),
             Self::TooManyKeys(count) => write!(f, "{count} keys, more than {MAX_KEYS}"),
+            Self::Sequence => f.write_str("not a SPIFFE bundle: its spiffe_sequence is no natural number"),
         }
     }
 }
@@ -72,28 +75,23 @@ impl KeySet {
     /// Reads a JWK Set. Each key is judged alone, so one that cannot be used spoils no other; a set without any
     /// usable key is a valid, empty one, and it is for the caller to keep the last good set instead.
     pub fn parse(bytes: &[u8]) -> Result<Self, KeySetError> {
-        if bytes.len() > MAX_BYTES {
-            return Err(KeySetError::TooLarge);
-        }
-        let document = Json::parse(bytes, MAX_DEPTH).map_err(KeySetError::NotJson)?;
-        if document.as_object().is_none() {
-            return Err(KeySetError::NotAnObject(document.kind()));
-        }
-        let published = document.get("keys").and_then(Json::as_array).ok_or(KeySetError::NoKeys)?;
-        if published.len() > MAX_KEYS {
-            return Err(KeySetError::TooManyKeys(published.len()));
-        }
+        let document = object(bytes)?;
         let mut set = Self::default();
-        for (index, json) in published.iter().enumerate() {
-            match Jwk::read(json) {
-                Ok(key) => set.keys.push(key),
-                Err(why) => {
-                    let kid = json.get("kid").and_then(Json::as_str).map(quoted);
-                    set.ignored.push(IgnoredKey { kid, index, why });
-                }
-            }
+        for (index, json) in published(&document)?.iter().enumerate() {
+            set.take(index, json, Jwk::read(json, Purpose::Signature));
         }
         Ok(set)
+    }
+
+    /// Takes in one element of `keys`, as it was judged.
+    pub(super) fn take(&mut self, index: usize, json: &Json, judged: Result<Jwk, String>) {
+        match judged {
+            Ok(key) => self.keys.push(key),
+            Err(why) => {
+                let kid = json.get("kid").and_then(Json::as_str).map(quoted);
+                self.ignored.push(IgnoredKey { kid, index, why });
+            }
+        }
     }
 
     /// The usable keys, in the order of the document.
@@ -110,6 +108,27 @@ impl KeySet {
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
+}
+
+/// The document, within the limits of size and depth.
+pub(super) fn object(bytes: &[u8]) -> Result<Json, KeySetError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(KeySetError::TooLarge);
+    }
+    let document = Json::parse(bytes, MAX_DEPTH).map_err(KeySetError::NotJson)?;
+    if document.as_object().is_none() {
+        return Err(KeySetError::NotAnObject(document.kind()));
+    }
+    Ok(document)
+}
+
+/// The elements of `keys`, within the limit of their number.
+pub(super) fn published(document: &Json) -> Result<&[Json], KeySetError> {
+    let published = document.get("keys").and_then(Json::as_array).ok_or(KeySetError::NoKeys)?;
+    if published.len() > MAX_KEYS {
+        return Err(KeySetError::TooManyKeys(published.len()));
+    }
+    Ok(published)
 }
 
 #[cfg(test)]

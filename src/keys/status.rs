@@ -19,7 +19,7 @@ pub enum FetchResult {
     Tls,
     /// Not done in time.
     Timeout,
-    /// A status other than 200.
+    /// A status other than 200, or a 304 that was not asked for.
     Status,
     /// A redirect, which is never followed.
     Redirect,
@@ -37,9 +37,13 @@ pub enum FetchResult {
     JwksHost,
     /// A set in which no key can be used.
     NoUsableKeys,
+    /// A SPIFFE bundle older than the one already seen, by its `spiffe_sequence`.
+    SequenceBackwards,
+    /// The HTTP proxy in between is not reached, or lets nothing through.
+    Proxy,
     /// The URL is not one that keys are fetched from.
     Url,
-    /// A file (`jwksFile`, `caFile`) that cannot be read.
+    /// A file (`jwksFile`, `caFile`, `bearerTokenFile`, …) that cannot be read or used.
     File,
     /// A fault of credence's own.
     Internal,
@@ -47,7 +51,7 @@ pub enum FetchResult {
 
 impl FetchResult {
     /// Every result.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Ok,
         Self::Dns,
         Self::Connect,
@@ -63,6 +67,8 @@ impl FetchResult {
         Self::IssuerMismatch,
         Self::JwksHost,
         Self::NoUsableKeys,
+        Self::SequenceBackwards,
+        Self::Proxy,
         Self::Url,
         Self::File,
         Self::Internal,
@@ -86,6 +92,8 @@ impl FetchResult {
             Self::IssuerMismatch => "issuer_mismatch",
             Self::JwksHost => "jwks_host",
             Self::NoUsableKeys => "no_usable_keys",
+            Self::SequenceBackwards => "sequence_backwards",
+            Self::Proxy => "proxy",
             Self::Url => "url",
             Self::File => "file",
             Self::Internal => "internal",

@@ -11,6 +11,7 @@ mod support;
 mod admin;
 mod decision_log;
 mod ending;
+mod faults;
 mod hostile;
 mod keys;
 mod listening;

@@ -39,6 +39,10 @@ pub enum Fault {
     Cut,
     /// The right answer, this much later.
     Late(Duration),
+    /// 200 and this many bytes of blanks, as fast as they are taken; nothing says how many.
+    Flood(usize),
+    /// 200 with this body, which is said to be compressed.
+    Compressed(Vec<u8>),
 }
 
 #[derive(Debug, Default)]
@@ -202,6 +206,14 @@ fn answer(state: &Mutex<State>, request: &Received, stream: &mut dyn Stream) -> 
                 stream.flush()?;
                 std::thread::sleep(Duration::from_secs(1));
             }
+        }
+        Some(Fault::Compressed(body)) => reply(stream, 200, &[("content-encoding", "gzip")], &body),
+        Some(Fault::Flood(bytes)) => {
+            stream.write_all(b"HTTP/1.1 200 .\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n")?;
+            for _ in 0..bytes.div_ceil(1 << 16) {
+                stream.write_all(&[b' '; 1 << 16])?;
+            }
+            closed()
         }
         Some(Fault::Cut) => {
             let body = body.unwrap_or_default();
