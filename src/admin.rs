@@ -45,6 +45,8 @@ pub trait Status: Send + Sync + 'static {
 pub struct Readiness {
     /// Whether calls can be decided.
     pub ready: bool,
+    /// Names of the `required` issuers whose keys are still waited for.
+    pub awaited: Vec<String>,
     /// The table in force, once there is one.
     pub table: Option<TableState>,
     /// Why the last reload was not taken; none if it was.
@@ -213,7 +215,13 @@ mod tests {
         fn readiness(&self) -> Readiness {
             let table = TableState { generation: 3, sha256: "ab".into(), loaded_at: "2026-11-21T12:00:00Z".into() };
             let issuers = vec![IssuerState { name: "github-acme".into(), keys: 2, ..IssuerState::default() }];
-            Readiness { ready: self.0, table: Some(table), last_reload_error: Some("cut off".into()), issuers }
+            Readiness {
+                ready: self.0,
+                awaited: Vec::new(),
+                table: Some(table),
+                last_reload_error: Some("cut off".into()),
+                issuers,
+            }
         }
 
         fn metrics(&self) -> String {

@@ -100,6 +100,19 @@ pub fn is_name(text: &str) -> bool {
     bytes.len() <= 63 && bytes.iter().all(inner) && bytes.first().is_some_and(edge) && bytes.last().is_some_and(edge)
 }
 
+/// `[a-z0-9-]{1,63}`: the form of a `realm`.
+pub fn is_realm(text: &str) -> bool {
+    let byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(byte)
+}
+
+/// A GUID in lower case with its hyphens (RFC 9562 §4): the id of a tenant in Entra.
+pub fn is_guid(text: &str) -> bool {
+    let digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    let hyphen = |at: usize| matches!(at, 8 | 13 | 18 | 23);
+    text.len() == 36 && text.bytes().enumerate().all(|(at, byte)| if hyphen(at) { byte == b'-' } else { digit(&byte) })
+}
+
 /// An RFC 6749 §3.3 scope token without a comma (lists of scopes are joined with commas in places).
 pub fn is_scope(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x5b | 0x5d..=0x7e))

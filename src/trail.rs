@@ -71,6 +71,10 @@ pub trait Trail: sealed::Sealed {
         note: impl FnOnce(Option<&T>) -> Note,
     ) -> Result<T, Reason>;
 
+    /// The entry of the table whose key is assumed to have signed, where entries share one `iss`. A walk that decides
+    /// assumes nothing.
+    fn assumed_signer(&self) -> Option<&str>;
+
     /// The judgement on the signature.
     ///
     /// # Errors
@@ -104,6 +108,10 @@ impl Trail for Strict {
         outcome
     }
 
+    fn assumed_signer(&self) -> Option<&str> {
+        None
+    }
+
     fn proof(&mut self, outcome: Result<Signed, Reason>, _: impl FnOnce() -> Note) -> Result<Signed, Reason> {
         outcome
     }
@@ -113,6 +121,7 @@ impl Trail for Strict {
 #[derive(Debug, Default)]
 pub struct Recorder {
     without_keys: bool,
+    signer: Option<String>,
     signature: SignatureCheck,
     steps: Vec<Step>,
 }
@@ -133,6 +142,11 @@ impl Recorder {
     /// A walk on which a missing key ends in "not checked" instead of a refusal.
     pub fn without_keys() -> Self {
         Self { without_keys: true, ..Self::default() }
+    }
+
+    /// A walk without keys, on which this entry of the table is assumed to have signed.
+    pub fn signed_by(signer: Option<&str>) -> Self {
+        Self { signer: signer.map(str::to_owned), ..Self::without_keys() }
     }
 
     /// What became of the signature.
@@ -176,6 +190,10 @@ impl Trail for Recorder {
     ) -> Result<T, Reason> {
         self.push(subject, outcome.as_ref().map(|_| ()).map_err(|reason| *reason), note(outcome.as_ref().ok()));
         outcome
+    }
+
+    fn assumed_signer(&self) -> Option<&str> {
+        self.signer.as_deref()
     }
 
     fn proof(&mut self, outcome: Result<Signed, Reason>, note: impl FnOnce() -> Note) -> Result<Assumed, Reason> {

@@ -19,10 +19,12 @@ pub(super) fn element(text: &str, also: Option<char>) -> String {
     out
 }
 
-/// `iss#sub`: injective, because an `iss` of the table holds no `#` and the `#` of a `sub` is encoded.
+/// `iss#sub`, with a realm `iss;realm=NAME#sub`: injective, because an `iss` of the table holds no `#` and no `;`, and the
+/// `#` of a `sub` is encoded.
 pub fn principal(principal: &Principal) -> String {
     let (issuer, subject) = principal.pair();
-    format!("{}#{}", element(issuer.as_str(), None), element(subject, Some('#')))
+    let realm = principal.realm().map(|realm| format!(";realm={realm}")).unwrap_or_default();
+    format!("{}{realm}#{}", element(issuer.as_str(), None), element(subject, Some('#')))
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub(super) fn identity(permit: &Permit<'_, Signed>, occasion: Occasion<'_>) -> H
         ("x-credence-issuer".into(), element(issuer.as_str(), None)),
         ("x-credence-subject".into(), element(subject, None)),
         ("x-credence-principal".into(), principal(permit.principal())),
+        ("x-credence-realm".into(), permit.principal().realm().map(ToString::to_string).unwrap_or_default()),
         ("x-credence-scopes".into(), joined(scopes, " ")),
         ("x-credence-grants".into(), joined(grants, ",")),
     ];

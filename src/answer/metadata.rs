@@ -46,6 +46,7 @@ impl Metadata {
             "principal",
             object([("format", text("iss_sub")), ("iss", text(issuer.as_str())), ("sub", text(subject))]),
         );
+        self.realm(permit.principal());
         self.put("principal_canonical", text(&canonical_principal(permit.principal())));
         self.put("claims", object(permit.forwarded().iter().filter_map(|(name, value)| Some((*name, plain(value)?)))));
         self.put("token", token(permit.token()));
@@ -58,12 +59,19 @@ impl Metadata {
         }
         if let Some(principal) = &facts.verified {
             self.put("verified", pair(principal));
+            self.realm(principal);
         } else if let Some(claimed) = &facts.claimed {
             let members = [("iss", &claimed.iss), ("sub", &claimed.sub), ("kid", &claimed.kid), ("alg", &claimed.alg)];
             self.put(
                 "claimed",
                 object(members.into_iter().filter_map(|(name, value)| Some((name, text(value.as_ref()?))))),
             );
+        }
+    }
+
+    fn realm(&mut self, principal: &Principal) {
+        if let Some(realm) = principal.realm() {
+            self.put("realm", text(realm.as_str()));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The judge behind the door: one walk a call, and what is left of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -29,6 +30,9 @@ pub struct House {
     when_full: WhenFull,
     metrics: Metrics,
     reload_error: Mutex<Option<String>>,
+    /// Whether every `required` issuer has had keys once. It stays so: were keys that are lost later to end the
+    /// readiness, one issuer's trouble would take every gateway away from all the others.
+    settled: AtomicBool,
 }
 
 impl House {
@@ -41,6 +45,7 @@ impl House {
             when_full: settings.when_full,
             metrics: Metrics::default(),
             reload_error: Mutex::new(None),
+            settled: AtomicBool::new(false),
         }
     }
 
@@ -71,6 +76,23 @@ impl House {
 
     pub(super) fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// Names of the `required` issuers that readiness still waits for.
+    fn awaited_issuers(&self, published: Option<&Published>) -> Vec<String> {
+        let Some(published) = published.filter(|_| !self.settled.load(Ordering::Relaxed)) else { return Vec::new() };
+        let required = published.snapshot.issuers.iter().filter(|issuer| issuer.required);
+        let mut names: Vec<_> =
+            required.filter(|issuer| !issuer.keys.is_ready()).map(|issuer| issuer.name.to_string()).collect();
+        names.dedup();
+        self.settled.store(names.is_empty(), Ordering::Relaxed);
+        names
+    }
+
+    /// Whether calls can be decided, and every `required` issuer has had keys.
+    pub(super) fn is_ready(&self) -> bool {
+        let published = self.live.load();
+        published.is_some() && self.awaited_issuers(published.as_deref()).is_empty()
     }
 
     fn reload_error(&self) -> MutexGuard<'_, Option<String>> {
@@ -121,8 +143,16 @@ fn refused<'s>(reason: Reason) -> Walk<'s, Signed> {
 /// What a caller may wait for: keys that its token names, or that are on their way for the first time.
 fn awaited(walk: &Walk<'_, Signed>) -> Option<Landing> {
     let Outcome::Refused(Reason::KeyUnknown | Reason::KeysUnavailable) = walk.outcome else { return None };
-    let (issuer, claimed) = (walk.facts.issuer?, walk.facts.claimed.as_ref()?);
-    issuer.keys.more(claimed.kid.as_deref())
+    let kid = walk.facts.claimed.as_ref()?.kid.as_deref();
+    let mut landings: Vec<_> = walk.facts.candidates.iter().filter_map(|issuer| issuer.keys.more(kid)).collect();
+    match landings.len() {
+        0 | 1 => landings.pop(),
+        _ => Some(Box::pin(async {
+            for landing in landings {
+                landing.await;
+            }
+        })),
+    }
 }
 
 impl Judge for House {
@@ -212,7 +242,9 @@ impl Status for House {
             })
             .collect();
         issuers.sort_by(|one, two| one.name.cmp(&two.name));
-        Readiness { ready: table.is_some(), table, last_reload_error: self.reload_error().clone(), issuers }
+        let awaited = self.awaited_issuers(published.as_deref());
+        let ready = table.is_some() && awaited.is_empty();
+        Readiness { ready, awaited, table, last_reload_error: self.reload_error().clone(), issuers }
     }
 
     fn metrics(&self) -> String {

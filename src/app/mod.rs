@@ -62,9 +62,34 @@ pub struct App {
     reloader: Reloader,
 }
 
+/// How often it is looked whether the required issuers have keys by now; only until they have.
+const READINESS_EVERY: Duration = Duration::from_millis(50);
+
+/// Says `SERVING`, now or as soon as every required issuer has keys. Calls are answered meanwhile.
+async fn serve_when_ready(house: &Arc<House>, health: grpc::Health) {
+    if house.is_ready() {
+        tracing::info!("ready");
+        return health.set_serving(true).await;
+    }
+    tracing::info!("not ready yet: waiting for the keys of required issuers, which /readyz names");
+    let house = Arc::downgrade(house);
+    tokio::spawn(async move {
+        // The house is gone when the program ends first.
+        while let Some(house) = house.upgrade() {
+            if house.is_ready() {
+                tracing::info!("ready: every required issuer has keys");
+                return health.set_serving(true).await;
+            }
+            drop(house);
+            tokio::time::sleep(READINESS_EVERY).await;
+        }
+    });
+}
+
 impl App {
     /// Starts everything on the runtime that this is called on: reads the table (a bad one stops the start), binds
-    /// both listeners, begins to fetch keys and to watch the table. Does not wait for any issuer.
+    /// both listeners, begins to fetch keys and to watch the table. Does not wait for any issuer; but while a `required` one has no keys,
+    /// readiness and health say so.
     ///
     /// # Errors
     /// A [`StartError`]; nothing is left running then.
@@ -77,12 +102,13 @@ impl App {
         let runtime = tokio::runtime::Handle::current();
         let keeper =
             Arc::new(Keeper::new(runtime, settings.clock.clone(), settings.surroundings.clone(), house.fetch_times()));
-        let reloader = Reloader::start(&settings.trust, Arc::clone(&house), keeper)?;
+        let reloader = Reloader::start(&settings, Arc::clone(&house), keeper)?;
         let admin = admin::serve(settings.admin_listen, Arc::clone(&house))
             .await
             .map_err(|error| StartError::Admin(settings.admin_listen, error))?;
-        let grpc = grpc::serve(listener, CheckService::new(house, settings.limits), settings.reflection).await;
-        grpc.health().set_serving(true).await;
+        let checks = CheckService::new(Arc::clone(&house), settings.limits);
+        let grpc = grpc::serve(listener, checks, settings.reflection).await;
+        serve_when_ready(&house, grpc.health().clone()).await;
         Ok(Self { grpc, admin, reloader })
     }
 

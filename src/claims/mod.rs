@@ -7,7 +7,9 @@
 mod matcher;
 mod pointer;
 mod registered;
+mod spiffe;
 
 pub use matcher::{ClaimRule, Glob, GlobFault, Matcher, Scalar};
 pub use pointer::ClaimKey;
 pub use registered::{Actor, BadClaim, Claims, MAX_ID, MAX_SUBJECT};
+pub use spiffe::{is_trust_domain, trust_domain};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::spiffe::trust_domain;
 use crate::json::{Json, is_exact};
 use crate::name::is_forbidden_character;
 use crate::reason::Reason;
@@ -154,15 +155,7 @@ fn spiffe_id_if_claimed(subject: &str) -> bool {
     if !subject.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("spiffe:")) {
         return true;
     }
-    let Some(rest) = subject.strip_prefix("spiffe://") else { return false };
-    let (domain, path) = rest.split_once('/').map_or((rest, None), |(domain, path)| (domain, Some(path)));
-    let domain_byte =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_');
-    let path_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    let segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(path_byte);
-    (1..=255).contains(&domain.len())
-        && domain.bytes().all(domain_byte)
-        && path.is_none_or(|path| path.split('/').all(segment))
+    trust_domain(subject).is_some()
 }
 
 #[cfg(test)]

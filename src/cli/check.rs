@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::open::Open;
 use super::output::{colours, diagnostic, result};
 use super::{NO, TROUBLE, YES};
 use crate::clock::{Clock, Time};
@@ -23,6 +24,8 @@ pub(super) struct Check {
     /// Files or directories; `-` is standard input.
     #[arg(env = "CREDENCE_TRUST", default_value = "trust.yaml")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    open: Open,
     /// From which severity on the exit code is 1.
     #[arg(long, env = "CREDENCE_FAIL_ON", value_enum, default_value_t = FailOn::Error)]
     fail_on: FailOn,
@@ -52,8 +55,9 @@ fn one(check: &Check, path: &Path, now: Time) -> u8 {
         return TROUBLE;
     }
     let sources = Sources::read(path);
-    let Compiled { snapshot, report } =
-        compile(&sources, now, |need| Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules)));
+    let Compiled { snapshot, report } = compile(&sources, &check.open.surroundings(), now, |need| {
+        Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules))
+    });
     if !report.is_empty() {
         diagnostic(&report.render(colours()));
     }
@@ -61,7 +65,7 @@ fn one(check: &Check, path: &Path, now: Time) -> u8 {
     result(&format!(
         "{}: {} issuers, {} resources, {} grants, sha256 {}\n",
         path.display(),
-        snapshot.issuers.len(),
+        snapshot.issuers.entries(),
         snapshot.resources.iter().count(),
         snapshot.grants.len(),
         snapshot.digest

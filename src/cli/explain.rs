@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::open::Open;
 use super::output::{diagnostic, escaped, escaped_json, result, trouble};
 use super::{NO, YES};
 use crate::clock::{Clock, Time};
@@ -16,7 +17,7 @@ use crate::decide::{Failed, NearMiss};
 use crate::fetch;
 use crate::json::Json;
 use crate::keys::{KeyOrigin, KeySet, LiveKeys};
-use crate::name::IssuerName;
+use crate::name::{Issuer, IssuerName};
 use crate::path::{Outcome, Walk, walk};
 use crate::reason::{Accepted, Reason};
 use crate::request::{self, AuthzRequest, Headers};
@@ -49,6 +50,8 @@ pub(super) struct Explain {
     /// Tokens are never taken from arguments, where others on this machine could read them.
     #[arg(long, env = "CREDENCE_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    open: Open,
     /// A JWK Set to verify with, instead of fetching the issuer's.
     #[arg(long, env = "CREDENCE_KEYS", value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -99,8 +102,8 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
     let token = token(explain.token_file.as_deref())?;
     let mut origins = HashMap::new();
     let sources = Sources::read(&explain.trust);
-    let Compiled { snapshot, report } = compile(&sources, now, |need| {
-        origins.insert(need.name.clone(), need.origin.clone());
+    let Compiled { snapshot, report } = compile(&sources, &explain.open.surroundings(), now, |need| {
+        origins.insert((need.name.clone(), need.issuer.clone()), need.origin.clone());
         Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules))
     });
     let Some(snapshot) = snapshot else {
@@ -173,33 +176,46 @@ pub(super) fn credential(
 fn bring_keys(
     explain: &Explain,
     snapshot: &Snapshot,
-    origins: &HashMap<IssuerName, KeyOrigin>,
+    origins: &HashMap<(IssuerName, Issuer), KeyOrigin>,
     token: Option<&str>,
 ) -> Result<(), String> {
     let unverified = token.and_then(|token| Unverified::read(token).ok());
-    let Some(issuer) = unverified.and_then(|token| snapshot.issuers.find(token.claimed_issuer()).ok()) else {
-        return Ok(());
-    };
+    let claimed = unverified.as_ref().and_then(Unverified::claimed_issuer);
+    let issuers: Vec<_> = claimed.into_iter().flat_map(|claimed| snapshot.issuers.named(claimed)).collect();
     if let Some(file) = &explain.keys {
         let set =
             KeySet::parse(open(file, MAX_KEYS)?.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
-        issuer.keys.publish(Arc::new(set));
-        return Ok(());
+        return match issuers.as_slice() {
+            [] => Ok(()),
+            [issuer] => {
+                issuer.keys.publish(Arc::new(set));
+                Ok(())
+            }
+            several => {
+                let names = several.iter().map(|issuer| issuer.name.as_str()).collect::<Vec<_>>().join(", ");
+                Err(format!("--keys: the token may be of issuers {names}, and only their own keys tell of which"))
+            }
+        };
     }
-    let Some(origin) = origins.get(&issuer.name) else { return Ok(()) };
-    if issuer.keys.is_ready() || explain.offline {
+    let missing = issuers.into_iter().filter(|issuer| !issuer.keys.is_ready() && !explain.offline);
+    let missing: Vec<_> = missing
+        .filter_map(|issuer| Some((issuer, origins.get(&(issuer.name.clone(), issuer.issuer.clone()))?)))
+        .collect();
+    if missing.is_empty() {
         return Ok(());
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-    match runtime.block_on(fetch::once(origin, fetch::Surroundings::of_process())) {
-        Ok(set) => issuer.keys.publish(set),
-        Err(error) => {
-            let hint = "a server in this state answers `keys_unavailable`; `--keys FILE` brings keys along";
-            diagnostic(&escaped(&format!(
-                "warning: the keys of issuer {} cannot be fetched ({hint}): {error}",
-                issuer.name
-            )));
+    for (issuer, origin) in missing {
+        match runtime.block_on(fetch::once(origin, explain.open.outside())) {
+            Ok(set) => issuer.keys.publish(set),
+            Err(error) => {
+                let hint = "a server in this state answers `keys_unavailable`; `--keys FILE` brings keys along";
+                diagnostic(&escaped(&format!(
+                    "warning: the keys of issuer {} cannot be fetched ({hint}): {error}",
+                    issuer.name
+                )));
+            }
         }
     }
     Ok(())
@@ -251,7 +267,8 @@ impl Story<'_> {
         if let (Outcome::Allowed(permit), None) = (&self.walk.outcome, self.refusal()) {
             let (issuer, subject) = permit.principal().pair();
             let scopes: Vec<_> = permit.scopes().iter().map(|scope| scope.as_str()).collect();
-            out += &format!("\nprincipal\n  iss {issuer}\n  sub {subject}\nscopes\n  {}\n", scopes.join(" "));
+            let realm = permit.principal().realm().map(|realm| format!("  realm {realm}\n")).unwrap_or_default();
+            out += &format!("\nprincipal\n  iss {issuer}\n{realm}  sub {subject}\nscopes\n  {}\n", scopes.join(" "));
         }
         for miss in &self.walk.facts.near_misses {
             out += &format!("\nnearest grant {}  [{}]\n", miss.grant.name, miss.grant.site);

@@ -5,6 +5,7 @@
 
 mod check;
 mod explain;
+mod open;
 mod output;
 mod serve;
 mod test;

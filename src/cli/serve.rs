@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::open::Open;
 use super::output::trouble;
 use super::{TROUBLE, YES};
 use crate::answer::Style;
@@ -27,6 +28,8 @@ pub(super) struct Serve {
     /// The trust table: a YAML file, or a directory of them.
     #[arg(long, env = "CREDENCE_TRUST", value_name = "PATH")]
     trust: PathBuf,
+    #[command(flatten)]
+    open: Open,
     /// Where Envoy asks: `IP:PORT` or `unix:PATH` (mode 0660).
     #[arg(long, env = "CREDENCE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9191")]
     listen: Address,
@@ -120,7 +123,6 @@ async fn until_stopped(serve: Serve) -> u8 {
         );
     }
     tracing::info!(grpc = %app.grpc_address(), admin = %app.admin_address(), "listening");
-    tracing::info!("ready");
     reload_until_stopped(&app, terminate, interrupt, hangup).await;
     tracing::info!("draining");
     match app.shutdown(grace).await {
@@ -145,6 +147,7 @@ async fn reload_until_stopped(app: &App, mut terminate: Signal, mut interrupt: S
 fn settings(serve: Serve) -> Settings {
     Settings {
         trust: serve.trust.clone(),
+        surroundings: serve.open.outside(),
         listen: serve.listen,
         insecure_listen: serve.insecure_listen,
         reflection: if serve.reflection { Reflection::On } else { Reflection::Off },

@@ -10,17 +10,19 @@ use clap::Args;
 use serde_json::json;
 
 use super::explain::credential;
+use super::open::Open;
 use super::output::{colours, diagnostic, escaped, result, trouble};
 use super::{NO, TROUBLE, YES};
 use crate::clock::{Clock, Time};
+use crate::credential::ClaimedIssuer;
 use crate::decide::Mode;
-use crate::json::Json;
 use crate::keys::LiveKeys;
 use crate::path::{Outcome, walk};
 use crate::reason::Accepted;
 use crate::request::{AuthzRequest, Headers, Route, split_url};
-use crate::table::{Compiled, Expectation, Snapshot, Sources, Vector, Vectors, compile};
+use crate::table::{Compiled, Expectation, Snapshot, Sources, Surroundings, Vector, Vectors, compile};
 use crate::trail::{Recorder, Step};
+use crate::trust::TrustedIssuer;
 
 /// Hold a trust table against written cases: who should get in, and who should not.
 ///
@@ -41,10 +43,12 @@ pub(super) struct Test {
     /// Test files, or directories whose `*_test.yaml` files are meant (subdirectories are not searched).
     #[arg(default_value = ".")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    open: Open,
 }
 
 pub(super) fn run(test: &Test) -> u8 {
-    let mut session = Session::default();
+    let mut session = Session { surroundings: test.open.surroundings(), ..Session::default() };
     for path in &test.paths {
         match files(path) {
             Ok(files) => files.iter().for_each(|file| session.file(file)),
@@ -82,6 +86,7 @@ struct Table {
 /// One run of the command.
 #[derive(Default)]
 struct Session {
+    surroundings: Surroundings,
     tables: BTreeMap<PathBuf, Option<Table>>,
     files: usize,
     passed: usize,
@@ -128,7 +133,7 @@ impl Session {
         let read = || {
             // Tokens count as verified, so that keys have no say, not even those that stand in the table.
             let keys = |need: crate::table::KeyNeed<'_>| Arc::new(LiveKeys::unfetched(need.rules));
-            let Compiled { snapshot, report } = compile(&Sources::read(path), now, keys);
+            let Compiled { snapshot, report } = compile(&Sources::read(path), &self.surroundings, now, keys);
             if report.refuses() {
                 diagnostic(&report.render(colours()));
             }
@@ -166,6 +171,9 @@ struct Verdict {
     reason: &'static str,
     grants: BTreeSet<String>,
     scopes: BTreeSet<String>,
+    /// The first half of the principal, and its realm.
+    iss: Option<String>,
+    realm: Option<String>,
     near_misses: BTreeMap<String, BTreeSet<String>>,
     /// The judgement that decided.
     decided: Option<Step>,
@@ -187,7 +195,7 @@ fn judge(snapshot: &Snapshot, now: Time, case: &Vector) -> Verdict {
     entries.extend(value.as_ref().map(|value| (name.as_str(), value.as_bytes())));
     request.headers = Headers::new(entries, false);
 
-    let mut recorder = Recorder::without_keys();
+    let mut recorder = Recorder::signed_by(case.signer.as_deref());
     let walked = walk(snapshot, &request, now, &mut recorder);
     let failed = recorder.steps().iter().find(|step| step.outcome.is_err());
     let (allowed, reason) = match (&walked.outcome, recorder.first_failure()) {
@@ -208,6 +216,8 @@ fn judge(snapshot: &Snapshot, now: Time, case: &Vector) -> Verdict {
         reason,
         grants: permit.into_iter().flat_map(|permit| permit.grants()).map(|grant| grant.as_str().to_owned()).collect(),
         scopes: permit.into_iter().flat_map(|permit| permit.scopes()).map(|scope| scope.as_str().to_owned()).collect(),
+        iss: permit.map(|permit| permit.principal().pair().0.to_string()),
+        realm: permit.and_then(|permit| permit.principal().realm().map(ToString::to_string)),
         near_misses: misses
             .map(|miss| (miss.grant.name.as_str().to_owned(), miss.failed.iter().map(ToString::to_string).collect()))
             .collect(),
@@ -218,7 +228,9 @@ fn judge(snapshot: &Snapshot, now: Time, case: &Vector) -> Verdict {
 /// The case's token as its issuer would write it, but for the signature.
 fn token(snapshot: &Snapshot, now: Time, case: &Vector) -> Option<String> {
     let claims = case.token.claims(now, &uuid::Uuid::now_v7().to_string())?;
-    let issuer = snapshot.issuers.find(claims.get("iss").and_then(Json::as_str)).ok();
+    let named = || ClaimedIssuer::of(&claims).into_iter().flat_map(|claimed| snapshot.issuers.named(claimed));
+    let signer = |issuer: &&TrustedIssuer| case.signer.as_deref() == Some(issuer.name.as_str());
+    let issuer = named().find(signer).or_else(|| named().next());
     let algorithm = issuer.and_then(|issuer| issuer.algorithms.iter().next()).map_or("RS256", |alg| alg.as_str());
     let kind = issuer.and_then(|issuer| issuer.token_types.iter().next()).map_or("JWT", |kind| kind.as_str());
     let header = if kind.is_empty() { json!({"alg": algorithm}) } else { json!({"alg": algorithm, "typ": kind}) };
@@ -237,6 +249,12 @@ fn differences(expect: &Expectation, seen: &Verdict) -> Vec<(String, String)> {
     for (what, expected, seen) in sets {
         if let Some(expected) = expected.as_ref().filter(|expected| *expected != seen) {
             differences.push((format!("{what} {}", listed(expected)), format!("{what} {}", listed(seen))));
+        }
+    }
+    for (what, expected, seen) in [("iss", &expect.iss, &seen.iss), ("realm", &expect.realm, &seen.realm)] {
+        if expected.is_some() && expected != seen {
+            let told = |text: &Option<String>| format!("{what} {}", text.as_deref().unwrap_or("none"));
+            differences.push((told(expected), told(seen)));
         }
     }
     for (grant, expected) in &expect.near_misses {

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use crate::claims::{MAX_ID, MAX_SUBJECT};
+use crate::claims::{MAX_ID, MAX_SUBJECT, trust_domain};
 use crate::json::Json;
 use crate::reason::Reason;
 
@@ -32,6 +32,35 @@ pub struct Header {
     pub key_id: Option<String>,
     /// `typ` (RFC 7515 §4.1.9)
     pub kind: Option<String>,
+}
+
+/// By what a token says whose it is: nothing but the key of one entry of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimedIssuer<'t> {
+    /// Its `iss`.
+    Issuer(&'t str),
+    /// It has no `iss`, and its `sub` is a SPIFFE ID of this trust domain (JWT-SVID §3).
+    TrustDomain(&'t str),
+}
+
+impl<'t> ClaimedIssuer<'t> {
+    /// What a payload says; `None` where it says nothing by which an issuer could be found.
+    pub fn of(payload: &'t Json) -> Option<Self> {
+        match payload.get("iss") {
+            Some(issuer) => issuer.as_str().map(Self::Issuer),
+            None => trust_domain(payload.get("sub")?.as_str()?).map(Self::TrustDomain),
+        }
+    }
+}
+
+/// As it is told: `iss "…"`.
+impl fmt::Display for ClaimedIssuer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Issuer(issuer) => write!(f, "iss {issuer:?}"),
+            Self::TrustDomain(domain) => write!(f, "trust domain {domain:?}"),
+        }
+    }
 }
 
 /// A token that nobody vouched for yet. It offers the one thing needed to find its issuer, and is used up by
@@ -124,9 +153,14 @@ impl<'a> Unverified<'a> {
         Ok(Self { envelope: Envelope { header, signing_input, signature }, payload })
     }
 
-    /// `iss`, only to look up one entry of the table by byte equality.
-    pub fn claimed_issuer(&self) -> Option<&str> {
-        self.payload.get("iss").and_then(Json::as_str)
+    /// `iss`, or without it the trust domain of `sub`: only to look up entries of the table by byte equality.
+    pub fn claimed_issuer(&self) -> Option<ClaimedIssuer<'_>> {
+        ClaimedIssuer::of(&self.payload)
+    }
+
+    /// What a signature is checked with, for where a key must tell apart two entries that share one name.
+    pub(crate) const fn envelope(&self) -> &Envelope<'a> {
+        &self.envelope
     }
 
     /// What the token said about itself, for log and metadata.
@@ -210,9 +244,24 @@ mod tests {
     fn a_plain_token_tells_its_issuer() {
         let text = token(r#"{"alg":"RS256","kid":"k","typ":"JWT"}"#, PAYLOAD);
         let token = Unverified::read(&text).unwrap();
-        assert_eq!(token.claimed_issuer(), Some("i"));
+        assert_eq!(token.claimed_issuer(), Some(ClaimedIssuer::Issuer("i")));
         assert_eq!(token.envelope.header.key_id.as_deref(), Some("k"));
         assert_eq!(token.envelope.signature, b"sig");
+    }
+
+    #[test]
+    fn only_a_token_without_iss_is_found_by_the_trust_domain_of_its_subject() {
+        let claimed = |payload: &str| {
+            let text = token(HEADER, payload);
+            Unverified::read(&text).unwrap().claimed_issuer().map(|claimed| claimed.to_string())
+        };
+        assert_eq!(claimed(r#"{"sub":"spiffe://td.test/a"}"#).as_deref(), Some("trust domain \"td.test\""));
+        assert_eq!(claimed(r#"{"iss":"i","sub":"spiffe://td.test/a"}"#).as_deref(), Some("iss \"i\""));
+        assert_eq!(claimed(r#"{"iss":"","sub":"spiffe://td.test/a"}"#).as_deref(), Some("iss \"\""));
+        for payload in [r#"{"sub":"s"}"#, r#"{"sub":"SPIFFE://td.test/a"}"#, r#"{"sub":["spiffe://td.test/a"]}"#, "{}"]
+        {
+            assert_eq!(claimed(payload), None, "{payload}");
+        }
     }
 
     #[test]

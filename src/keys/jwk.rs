@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::weak;
 use crate::json::Json;
-use crate::name::{Algorithm, Issuer, KeyId, Thumbprint};
+use crate::name::{Algorithm, Issuer, KeyId, Thumbprint, is_guid};
 
 /// A usable public key of a JWK Set: for signatures, asymmetric, of a sound size, on its curve.
 #[derive(Debug, Clone)]
@@ -69,8 +69,10 @@ impl Jwk {
     }
 
     /// Whether the key may speak for `issuer`: a key that names an issuer speaks for that one only, byte for byte.
+    /// Entra's keys for many tenants name a template, in which a tenant's GUID stands for `{tenantid}`.
     pub(super) fn speaks_for(&self, issuer: Option<&Issuer>) -> bool {
-        self.issuer().is_none_or(|named| issuer.is_some_and(|issuer| issuer.as_str() == named))
+        let Some(named) = self.issuer() else { return true };
+        issuer.is_some_and(|issuer| issuer.as_str() == named || is_of_template(issuer.as_str(), named))
     }
 
     /// Whether the key can be used with `algorithm`: its own `alg` agrees, and so do its type and curve.
@@ -125,6 +127,12 @@ impl Jwk {
         }
         Ok(key)
     }
+}
+
+/// Whether `issuer` is `template` with a GUID in lower case, and nothing else, in the place of the one `{tenantid}`.
+fn is_of_template(issuer: &str, template: &str) -> bool {
+    let Some((start, end)) = template.split_once("{tenantid}") else { return false };
+    issuer.strip_prefix(start).and_then(|rest| rest.strip_suffix(end)).is_some_and(is_guid)
 }
 
 /// `use` and `key_ops` (RFC 7517 §4.2, §4.3) must allow verification where they are written.

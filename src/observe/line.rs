@@ -58,6 +58,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     claimed: Option<Said<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    realm: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     issuer_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<&'a str>,
@@ -163,6 +165,7 @@ pub fn line(walk: &Walk<'_, Signed>, call: Call<'_>) -> Vec<u8> {
             .as_ref()
             .filter(|_| refused && facts.verified.is_none())
             .map(|claimed| Said { iss: claimed.iss.as_deref(), sub: claimed.sub.as_deref() }),
+        realm: facts.verified.as_ref().and_then(Principal::realm).map(|realm| realm.as_str()),
         issuer_name: facts.vouching_issuer().map(|issuer| issuer.name.as_str()),
         resource: facts.resource.map(|resource| resource.name.as_str()),
         grants: permit.map(|permit| permit.grants().map(|grant| grant.as_str()).collect()).unwrap_or_default(),

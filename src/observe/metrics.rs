@@ -330,13 +330,16 @@ impl Metrics {
             {
                 self.keys
                     .get_or_create(&KeyState { issuer: name.clone(), state })
-                    .set(i64::try_from(count).unwrap_or(i64::MAX));
+                    .inc_by(i64::try_from(count).unwrap_or(i64::MAX));
             }
             for (result, count) in status.fetches {
                 self.fetches.get_or_create(&Fetch { issuer: name.clone(), result: result.label() }).inc_by(count);
             }
+            // An entry that stands for several issuers is as fresh as the one that was fetched longest ago.
             if let Some(time) = status.last_success {
-                self.fetched.get_or_create(&OfIssuer { issuer: name }).set(time.seconds());
+                let label = OfIssuer { issuer: name };
+                let oldest = self.fetched.get(&label).map_or(f64::INFINITY, |seen| seen.get());
+                self.fetched.get_or_create(&label).set(oldest.min(time.seconds()));
             }
         }
         let mut text = String::new();
@@ -347,7 +350,7 @@ impl Metrics {
 
     fn describe(&self, snapshot: &Snapshot) {
         let counts = [
-            ("issuer", snapshot.issuers.len()),
+            ("issuer", snapshot.issuers.entries()),
             ("resource", snapshot.resources.iter().count()),
             ("grant", snapshot.grants.len()),
         ];

@@ -8,7 +8,7 @@ use crate::request::AuthzRequest;
 use crate::resource::{Opened, RequestPath, Resource};
 use crate::table::Snapshot;
 use crate::trail::{Note, Trail};
-use crate::trust::{Principal, TokenFacts, TrustedIssuer};
+use crate::trust::{Found, Principal, TokenFacts, TrustedIssuer};
 
 /// How a walk ended.
 #[derive(Debug)]
@@ -38,8 +38,10 @@ impl<P> Outcome<'_, P> {
 pub struct Facts<'s> {
     /// Where the request goes.
     pub resource: Option<&'s Resource>,
-    /// The entry that the token's `iss` named.
+    /// The entry that the token's `iss` named, and a key where entries share it.
     pub issuer: Option<&'s TrustedIssuer>,
+    /// Where the token was not verified: the entries of which one may have vouched, had it the key.
+    pub candidates: Vec<&'s TrustedIssuer>,
     /// What the token merely said.
     pub claimed: Option<Claimed>,
     /// Who called, once the signature stood (on a recorded walk: once it was assumed).
@@ -120,13 +122,11 @@ fn corridor<'s, T: Trail>(
         None => Note::new("a compact JWS that reads in exactly one way"),
     })?;
     facts.claimed = Some(token.claimed());
-    let issuer = trail.need("issuer", snapshot.issuers.find(token.claimed_issuer()), |issuer| match issuer {
-        Some(issuer) => Note::at(&issuer.site, format!("iss {:?} is issuer {}", issuer.issuer, issuer.name)),
-        None => Note::new(format!("no issuer of the table has iss {:?}", token.claimed_issuer().unwrap_or_default())),
-    })?;
-    facts.issuer = Some(issuer);
+    let found = snapshot.issuers.find(&token, now, trail);
+    let found = trail.need("issuer", found, |found| issuer_note(&token, found))?;
+    facts.issuer = found.settled();
 
-    let authentic = issuer.verify(token, now, trail)?;
+    let authentic = found.verify(token, now, trail).inspect_err(|_| facts.candidates = found.candidates())?;
     facts.verified = Some(authentic.principal().clone());
     facts.token = Some(authentic.token().clone());
     let caller = authentic.admit(trail)?;
@@ -140,6 +140,22 @@ fn corridor<'s, T: Trail>(
             facts.near_misses = refusal.near_misses;
             facts.shadow = refusal.shadow;
             Err(refusal.reason)
+        }
+    }
+}
+
+fn issuer_note(token: &Unverified<'_>, found: Option<&Found<'_>>) -> Note {
+    let claimed = token.claimed_issuer().map(|claimed| claimed.to_string());
+    let claimed = claimed.unwrap_or_else(|| "neither iss nor a SPIFFE ID as sub".to_owned());
+    match found {
+        None => Note::new(format!("no issuer of the table has {claimed}")),
+        Some(Found { unsettled: Some(unsettled), .. }) => {
+            let names: Vec<_> = unsettled.among.iter().map(|issuer| issuer.name.as_str()).collect();
+            Note::new(format!("{claimed} is shared by issuers {}", names.join(", ")))
+        }
+        Some(Found { issuer, .. }) => {
+            let realm = issuer.realm.as_ref().map(|realm| format!(", realm {realm}")).unwrap_or_default();
+            Note::at(&issuer.site, format!("{claimed} is issuer {}{realm}", issuer.name))
         }
     }
 }

@@ -4,7 +4,7 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
-use super::{Profile, Tenancy};
+use super::{Identity, Profile, Tenancy};
 use crate::name::Algorithm;
 
 pub(super) static GITHUB_ACTIONS: Profile = Profile {
@@ -12,8 +12,13 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
     summary: "GitHub Actions jobs: GitHub.com, an enterprise's own issuer, data residency, Enterprise Server",
     documentation: "https://docs.github.com/en/actions/reference/security/oidc",
     checked: "2026-11-21",
-    default_issuer: Some("https://token.actions.githubusercontent.com"),
+    identity: Identity::Fixed("https://token.actions.githubusercontent.com"),
+    parameters: &[],
     issuer,
+    implied: |_| Vec::new(),
+    discovery: |_| Ok(()),
+    key_hosts: &[],
+    in_cluster: false,
     tenant_ids: &["repository_owner_id", "enterprise_id", "repository_id"],
     tenant_hint: "`gh api users/OWNER --jq .id` prints it; `credence explain` shows it for a token you have",
     algorithms: &[Algorithm::RS256],
@@ -51,6 +56,7 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
     ],
     glob,
     subject,
+    hints: &[],
 };
 
 /// Claims whose whole value is the name or the id of an owner, a person or an enterprise.

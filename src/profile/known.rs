@@ -65,6 +65,13 @@ static HOSTS: &[Host] = &[
 
 /// What is known about an `iss`. Hosts are compared without ASCII case, so that a misspelt one is found as well.
 pub fn known_issuer(iss: &str) -> Option<KnownIssuer> {
+    if iss.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("spiffe:")) {
+        return Some(KnownIssuer {
+            operator: "a SPIFFE trust domain",
+            profile: Some("spiffe"),
+            tenancy: Tenancy::Private,
+        });
+    }
     let rest = iss.split_once("://").map_or(iss, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = authority.rsplit('@').next()?.split(':').next()?.trim_end_matches('.').to_ascii_lowercase();
@@ -95,6 +102,8 @@ mod tests {
             ("https://acme.eu.auth0.com/", "auth0"),
             ("https://kubernetes.default.svc", "kubernetes"),
             ("accounts.google.com", "google"),
+            ("spiffe://prod.acme.test", "spiffe"),
+            ("SPIFFE:prod", "spiffe"),
         ] {
             assert_eq!(known_issuer(iss).and_then(|known| known.profile), Some(profile), "{iss}");
         }

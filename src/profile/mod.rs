@@ -3,11 +3,21 @@
 //! In: nothing. Out: [`Profile`]s, one file each, and the list of hosts that must not be taken for anything else. A
 //! profile never grants: it fills in defaults, refuses what can never be right, and explains.
 
+mod aks;
+mod eks;
+mod entra;
 mod generic;
 mod github_actions;
+mod gke;
+mod keycloak;
 mod known;
+mod kubernetes;
+mod parameters;
+mod service_account;
+mod spiffe;
 
 pub use known::{KnownIssuer, known_issuer};
+pub use parameters::{Parameter, Parameters};
 
 use crate::name::Algorithm;
 
@@ -22,10 +32,20 @@ pub struct Profile {
     pub documentation: &'static str,
     /// When these facts were last checked.
     pub checked: &'static str,
-    /// The `iss` where an entry names none.
-    pub default_issuer: Option<&'static str>,
-    /// Judges an `iss` that an entry names; the error says what its form is.
+    /// Which exact issuers an entry stands for.
+    pub identity: Identity,
+    /// What `with` may say.
+    pub parameters: &'static [Parameter],
+    /// Judges an `iss`; the error says what its form is.
     pub issuer: fn(&str) -> Result<Tenancy, &'static str>,
+    /// Claims whose value follows from the exact `iss`: every token of it must carry them.
+    pub implied: fn(&str) -> Vec<(&'static str, String)>,
+    /// Judges whether keys can be discovered from an `iss`; the error says why not.
+    pub discovery: fn(&str) -> Result<(), &'static str>,
+    /// Hosts besides its own that a discovered `jwks_uri` has for this kind of issuer.
+    pub key_hosts: &'static [&'static str],
+    /// Whether `kubernetes: inCluster` can be where its keys are.
+    pub in_cluster: bool,
     /// Claims whose value is a tenant's stable id: an exact pin on one of them satisfies CR101.
     pub tenant_ids: &'static [&'static str],
     /// How to find the value of the first of them.
@@ -36,13 +56,41 @@ pub struct Profile {
     pub token_types: &'static [&'static str],
     /// `maxTokenAge` where the entry names none, in seconds.
     pub max_token_age: u64,
-    /// Claims and the JSON type that they have in every token of this kind.
+    /// Claims (a name, or a JSON Pointer) and the JSON type that they have in every token of this kind.
     pub claims: &'static [(&'static str, ClaimType)],
     /// Judges a glob on a claim (`sub` for a grant's `subject`): a star must not stand on a name or a tenant, where
     /// whoever takes a fitting name would be let in. The error says so (CR125).
     pub glob: fn(&str, &str) -> Result<(), &'static str>,
     /// Judges an exact `subject` of a grant; the error says why no token can have it.
     pub subject: fn(&str) -> Result<(), &'static str>,
+    /// Conditions that a grant, or a pin, had better have (CR206).
+    pub hints: &'static [Hint],
+}
+
+/// Which exact issuers an entry stands for, and by what its tokens find it.
+#[derive(Debug, Clone, Copy)]
+pub enum Identity {
+    /// The `issuer` of the entry, which must be written.
+    Written,
+    /// This one, unless the entry writes another.
+    Fixed(&'static str),
+    /// Those that `with` expands to, unless the entry writes one.
+    Expanded(fn(&Parameters) -> Vec<String>),
+    /// The trust domain of `with`; an `issuer` is what its tokens may carry besides.
+    TrustDomain,
+}
+
+/// A condition without which a grant lets in more than it seems to (CR206).
+#[derive(Debug, Clone, Copy)]
+pub struct Hint {
+    /// The claim that should be matched.
+    pub claim: &'static str,
+    /// Only where the grant matches one of these; empty: always.
+    pub beside: &'static [&'static str],
+    /// What else gets in.
+    pub danger: &'static str,
+    /// What to write.
+    pub help: &'static str,
 }
 
 /// Whether one issuer signs for many customers.
@@ -81,7 +129,17 @@ impl ClaimType {
 
 impl Profile {
     /// Every profile that is built in.
-    pub const ALL: [&'static Self; 2] = [&generic::GENERIC, &github_actions::GITHUB_ACTIONS];
+    pub const ALL: [&'static Self; 9] = [
+        &generic::GENERIC,
+        &github_actions::GITHUB_ACTIONS,
+        &kubernetes::KUBERNETES,
+        &eks::EKS,
+        &gke::GKE,
+        &aks::AKS,
+        &spiffe::SPIFFE,
+        &entra::ENTRA,
+        &keycloak::KEYCLOAK,
+    ];
 
     /// The profile with this name.
     pub fn find(name: &str) -> Option<&'static Self> {
@@ -93,9 +151,13 @@ impl Profile {
         &generic::GENERIC
     }
 
-    /// The JSON type of a claim, where it is known.
-    pub fn claim_type(&self, claim: &str) -> Option<ClaimType> {
-        self.claims.iter().find(|(name, _)| *name == claim).map(|(_, kind)| *kind)
+    /// The JSON type of a claim, by the names that lead to it, where it is known.
+    pub fn claim_type(&self, path: &[String]) -> Option<ClaimType> {
+        let is = |claim: &str| match claim.strip_prefix('/') {
+            Some(pointer) => pointer.split('/').eq(path.iter().map(String::as_str)),
+            None => matches!(path, [only] if only == claim),
+        };
+        self.claims.iter().find(|(claim, _)| is(claim)).map(|(_, kind)| *kind)
     }
 }
 
@@ -107,8 +169,56 @@ mod tests {
     fn a_profile_is_whole_and_its_own_default_fits_it() {
         for profile in Profile::ALL {
             assert!(!profile.algorithms.is_empty() && !profile.token_types.is_empty(), "{}", profile.name);
-            assert!(profile.default_issuer.is_none_or(|issuer| (profile.issuer)(issuer).is_ok()), "{}", profile.name);
+            if let Identity::Fixed(issuer) = profile.identity {
+                assert!((profile.issuer)(issuer).is_ok(), "{}", profile.name);
+            }
             assert!(crate::name::is_name(profile.name), "{}", profile.name);
         }
+    }
+
+    #[test]
+    fn what_with_expands_to_is_an_issuer_of_the_profile() {
+        const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+        for (profile, with, issuers) in [
+            (
+                "eks",
+                vec![("region", "eu-west-1"), ("clusterId", "EXAMPLED539D4633E53DE1B71EXAMPLE")],
+                ["https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"],
+            ),
+            (
+                "eks",
+                vec![("region", "cn-north-1"), ("clusterId", "A1")],
+                ["https://oidc.eks.cn-north-1.amazonaws.com.cn/id/A1"],
+            ),
+            (
+                "gke",
+                vec![("project", "acme"), ("location", "europe-west1"), ("cluster", "main")],
+                ["https://container.googleapis.com/v1/projects/acme/locations/europe-west1/clusters/main"],
+            ),
+            ("entra", vec![("tenants", TENANT)], [&*format!("https://login.microsoftonline.com/{TENANT}/v2.0")]),
+            ("entra", vec![("tenants", TENANT), ("version", "v1")], [&*format!("https://sts.windows.net/{TENANT}/")]),
+        ] {
+            let profile = Profile::find(profile).unwrap();
+            let Identity::Expanded(expand) = profile.identity else { panic!("{} expands nothing", profile.name) };
+            let mut parameters = Parameters::default();
+            for (name, value) in with {
+                let parameter = profile.parameters.iter().find(|parameter| parameter.name == name).unwrap();
+                assert_eq!((parameter.form)(value), Ok(()));
+                parameters.put(parameter, vec![value.to_owned()]);
+            }
+            let found = expand(&parameters);
+            assert_eq!(found, issuers);
+            assert!(found.iter().all(|issuer| (profile.issuer)(issuer) == Ok(Tenancy::Private)), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn the_type_of_a_nested_claim_is_known_by_its_path() {
+        let path = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let kubernetes = Profile::find("kubernetes").unwrap();
+        let uid = path(&["kubernetes.io", "serviceaccount", "uid"]);
+        assert_eq!(kubernetes.claim_type(&uid), Some(ClaimType::String));
+        assert_eq!(kubernetes.claim_type(&path(&["uid"])), None);
+        assert_eq!(Profile::find("entra").unwrap().claim_type(&path(&["roles"])), Some(ClaimType::Strings));
     }
 }

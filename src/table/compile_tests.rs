@@ -9,11 +9,21 @@ use crate::resource::CredentialPlace;
 
 const HEAD: &str = "apiVersion: credence.dev/v1alpha1\nkind: TrustTable\n";
 
+/// A directory of secrets is open to the table.
+fn open() -> Surroundings {
+    Surroundings { secrets_dir: Some("/run/secrets".into()) }
+}
+
+/// The issuers that a token with this `iss` may be of.
+fn by_iss<'s>(snapshot: &'s Snapshot, iss: &str) -> Vec<&'s crate::trust::TrustedIssuer> {
+    snapshot.issuers.named(crate::credential::ClaimedIssuer::Issuer(iss)).collect()
+}
+
 fn compiled(text: &str) -> (Compiled, Vec<KeyOrigin>) {
     let now = Time::from_rfc3339("2026-11-21T12:00:00Z").unwrap();
     let mut origins = Vec::new();
     let sources = Sources::from_files([SourceFile::new("/etc/credence/trust.yaml", format!("{HEAD}{text}"))]);
-    let compiled = compile(&sources, now, |need| {
+    let compiled = compile(&sources, &open(), now, |need| {
         origins.push(need.origin.clone());
         Arc::new(LiveKeys::unfetched(need.rules))
     });
@@ -52,7 +62,7 @@ grants:
 #[test]
 fn the_table_of_the_first_page_means_what_it_says() {
     let snapshot = good(CI);
-    let issuer = snapshot.issuers.find(Some("https://token.actions.githubusercontent.com")).unwrap();
+    let issuer = by_iss(&snapshot, "https://token.actions.githubusercontent.com")[0];
     assert_eq!(issuer.algorithms.as_slice(), [Algorithm::RS256]);
     assert_eq!(issuer.max_token_age.bound, Duration::from_secs(3600));
     assert!(!issuer.max_token_age.requires_issued_at);
@@ -91,7 +101,7 @@ fn keys_come_from_discovery_without_one_terminating_slash_and_from_nowhere_else_
 fn a_written_max_token_age_asks_for_iat_and_an_absent_typ_can_be_written() {
     let snapshot =
         good("issuers:\n  a: {issuer: https://a.test, maxTokenAge: 10m, tokenTypes: ['', application/AT+jwt]}\n");
-    let issuer = snapshot.issuers.find(Some("https://a.test")).unwrap();
+    let issuer = by_iss(&snapshot, "https://a.test")[0];
     assert!(issuer.max_token_age.requires_issued_at);
     let types: Vec<_> = issuer.token_types.iter().map(|kind| kind.as_str()).collect();
     assert_eq!(types, ["", "at+jwt"]);
@@ -179,9 +189,10 @@ fn one_torn_file_does_not_make_names_in_the_others_unknown() {
             format!("{HEAD}grants:\n  g: {{issuer: a, resource: r, subject: s, methods: any, paths: any}}\n"),
         ),
     ];
-    let report =
-        compile(&Sources::from_files(files), Time::from_seconds(0.0), |need| Arc::new(LiveKeys::unfetched(need.rules)))
-            .report;
+    let report = compile(&Sources::from_files(files), &open(), Time::from_seconds(0.0), |need| {
+        Arc::new(LiveKeys::unfetched(need.rules))
+    })
+    .report;
     let codes: Vec<_> = report.sorted().iter().map(|finding| finding.code().as_str()).collect();
     assert_eq!(codes, ["CR005"]);
 }

@@ -1,13 +1,15 @@
 //! The compiled trust table: immutable, indexed, swapped as a whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::clock::Time;
+use crate::credential::{ClaimedIssuer, Unverified};
 use crate::decide::GrantIndex;
-use crate::name::Issuer;
+use crate::name::{Issuer, Realm, TrustDomain};
 use crate::reason::Reason;
 use crate::resource::ResourceIndex;
-use crate::trust::{IssuerId, TrustedIssuer};
+use crate::trail::Trail;
+use crate::trust::{Found, IssuerId, NamedBy, TrustedIssuer};
 
 /// One state of the trust table. A call sees exactly one.
 #[derive(Debug)]
@@ -35,35 +37,75 @@ pub struct Published {
     pub snapshot: Snapshot,
 }
 
-/// The issuers of a snapshot, found by exact `iss`.
+/// The issuers of a snapshot, found by exact `iss`, or by exact trust domain where a token has no `iss`.
 #[derive(Debug, Default)]
 pub struct Issuers {
     list: Vec<TrustedIssuer>,
-    by_iss: HashMap<Issuer, IssuerId>,
+    by_iss: HashMap<Issuer, Vec<IssuerId>>,
+    by_trust_domain: HashMap<TrustDomain, Vec<IssuerId>>,
 }
 
 impl Issuers {
     /// Takes the issuers, whose `id` is their position in the list.
     ///
     /// # Errors
-    /// The first pair with one and the same `iss` (CR104).
+    /// The first pair of one and the same name that no realm tells apart (CR104).
     pub fn build(list: Vec<TrustedIssuer>) -> Result<Self, (IssuerId, IssuerId)> {
-        let mut by_iss = HashMap::with_capacity(list.len());
+        let mut by_iss: HashMap<Issuer, Vec<IssuerId>> = HashMap::with_capacity(list.len());
+        let mut by_trust_domain: HashMap<TrustDomain, Vec<IssuerId>> = HashMap::new();
         for issuer in &list {
-            if let Some(first) = by_iss.insert(issuer.issuer.clone(), issuer.id) {
-                return Err((first, issuer.id));
+            match &issuer.named_by {
+                NamedBy::Issuer => by_iss.entry(issuer.issuer.clone()).or_default().push(issuer.id),
+                NamedBy::TrustDomain { domain, carried } => {
+                    by_trust_domain.entry(domain.clone()).or_default().push(issuer.id);
+                    if let Some(carried) = carried {
+                        by_iss.entry(carried.clone()).or_default().push(issuer.id);
+                    }
+                }
             }
         }
-        Ok(Self { list, by_iss })
+        let issuers = Self { list, by_iss, by_trust_domain };
+        match issuers.by_iss.values().chain(issuers.by_trust_domain.values()).find_map(|ids| issuers.alike(ids)) {
+            Some(pair) => Err(pair),
+            None => Ok(issuers),
+        }
     }
 
-    /// The one issuer whose `iss` equals this byte for byte.
+    /// Two of these that have no realm, or the same.
+    fn alike(&self, ids: &[IssuerId]) -> Option<(IssuerId, IssuerId)> {
+        let mut realms: HashMap<Option<&Realm>, IssuerId> = HashMap::new();
+        let several = ids.len() > 1;
+        ids.iter().filter_map(|id| self.get(*id)).find_map(|issuer| {
+            let realm = issuer.realm.as_ref();
+            let earlier = realms.insert(realm, issuer.id);
+            let nameless = ids.iter().find(|id| **id != issuer.id).filter(|_| several && realm.is_none());
+            earlier.or(nameless.copied()).map(|other| (other, issuer.id))
+        })
+    }
+
+    /// Every issuer that a token which says this of itself may be of: more than one only where realms tell them apart.
+    pub fn named(&self, claimed: ClaimedIssuer<'_>) -> impl Iterator<Item = &TrustedIssuer> {
+        let ids = match claimed {
+            ClaimedIssuer::Issuer(issuer) => self.by_iss.get(issuer),
+            ClaimedIssuer::TrustDomain(domain) => self.by_trust_domain.get(domain),
+        };
+        ids.into_iter().flatten().filter_map(|id| self.get(*id))
+    }
+
+    /// The issuer that a token names byte for byte; where realms share the name, the one whose key it names.
     ///
     /// # Errors
     /// [`Reason::IssuerUnknown`], also where the token names none.
-    pub fn find(&self, claimed: Option<&str>) -> Result<&TrustedIssuer, Reason> {
-        let id = claimed.and_then(|iss| self.by_iss.get(iss)).ok_or(Reason::IssuerUnknown)?;
-        self.get(*id).ok_or(Reason::IssuerUnknown)
+    pub fn find<T: Trail>(&self, token: &Unverified<'_>, now: Time, trail: &T) -> Result<Found<'_>, Reason> {
+        let mut named = token.claimed_issuer().into_iter().flat_map(|claimed| self.named(claimed));
+        let found = match (trail.assumed_signer(), named.next(), named.next()) {
+            (Some(signer), first, second) => {
+                Found::assumed(first.into_iter().chain(second).chain(named).collect(), signer)
+            }
+            (None, Some(only), None) => Some(Found::only(only)),
+            (None, first, second) => Found::among(first.into_iter().chain(second).chain(named).collect(), token, now),
+        };
+        found.ok_or(Reason::IssuerUnknown)
     }
 
     /// The issuer with this number.
@@ -76,7 +118,12 @@ impl Issuers {
         self.list.iter()
     }
 
-    /// How many there are.
+    /// How many entries of the table they come from: one may stand for several exact issuers.
+    pub fn entries(&self) -> usize {
+        self.list.iter().map(|issuer| &issuer.name).collect::<HashSet<_>>().len()
+    }
+
+    /// How many exact issuers there are.
     pub fn len(&self) -> usize {
         self.list.len()
     }

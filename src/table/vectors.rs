@@ -32,6 +32,8 @@ pub struct Vector {
     pub site: Site,
     /// What the caller presents.
     pub token: Presented,
+    /// The entry of the table whose key signed the token, where entries share one `iss`.
+    pub signer: Option<String>,
     /// What the caller asks for.
     pub request: VectorRequest,
     /// What should come of it.
@@ -78,6 +80,10 @@ pub struct Expectation {
     pub grants: Option<BTreeSet<String>>,
     /// All scopes, and no other.
     pub scopes: Option<BTreeSet<String>>,
+    /// The first half of the principal.
+    pub iss: Option<String>,
+    /// The realm of the principal.
+    pub realm: Option<String>,
     /// Grants that must be told as near misses, each with everything that differs and nothing else.
     pub near_misses: BTreeMap<String, BTreeSet<String>>,
 }
@@ -171,6 +177,7 @@ impl<'d, 'r> Chains<'d, 'r> {
         let mut chain = self.chain(index, draft)?;
         let root = chain.pop()?;
         let mut request = root.request.value().cloned();
+        let mut signer = root.issuer.value().cloned();
         let mut token = match root.token.value()? {
             PresentedDraft::Nothing => Presented::Nothing,
             PresentedDraft::Claims(claims) => {
@@ -179,6 +186,7 @@ impl<'d, 'r> Chains<'d, 'r> {
         };
         for heir in chain.iter().rev() {
             request = heir.request.value().cloned().or(request);
+            signer = heir.issuer.value().cloned().or(signer);
             if let Some(changes) = heir.with.given() {
                 let Some(changed) = token.with(&changes.value) else {
                     let message = format!("the base of {} presents no token", draft.owner());
@@ -201,7 +209,7 @@ impl<'d, 'r> Chains<'d, 'r> {
             return None;
         };
         let (name, site) = (draft.name.value.clone(), draft.name.place.site());
-        Some(Vector { name, site, token, request, expect: draft.expect.value()?.clone() })
+        Some(Vector { name, site, token, signer, request, expect: draft.expect.value()?.clone() })
     }
 
     /// The case, its base, the base of that, up to the one that has a token of its own.

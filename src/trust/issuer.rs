@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::choose::Unsettled;
 use super::principal::{Authentic, TokenFacts};
 use super::{IssuerId, times};
 use crate::claims::{BadClaim, ClaimRule, Claims};
@@ -10,7 +11,7 @@ use crate::clock::Time;
 use crate::credential::{Envelope, Unverified};
 use crate::json::Json;
 use crate::keys::{LiveKeys, Signed};
-use crate::name::{Algorithm, Issuer, IssuerName, KeyId, NonEmpty, Site, Thumbprint};
+use crate::name::{Algorithm, Issuer, IssuerName, KeyId, NonEmpty, Realm, Site, Thumbprint, TrustDomain};
 use crate::reason::Reason;
 use crate::trail::{Note, Trail};
 
@@ -23,8 +24,12 @@ pub struct TrustedIssuer {
     pub name: IssuerName,
     /// Where it is written.
     pub site: Site,
-    /// The exact `iss`.
+    /// The first half of its principals: the exact `iss`, or `spiffe://TRUST-DOMAIN`.
     pub issuer: Issuer,
+    /// What in a token names it.
+    pub named_by: NamedBy,
+    /// The realm of its principals, which tells it apart from another entry of the same name.
+    pub realm: Option<Realm>,
     /// Its keys, and nobody else's.
     pub keys: Arc<LiveKeys>,
     /// Algorithms it may sign with.
@@ -39,6 +44,22 @@ pub struct TrustedIssuer {
     pub pins: Vec<ClaimRule>,
     /// From here on nothing it says counts.
     pub expires: Option<Time>,
+    /// Whether readiness waits for its keys.
+    pub required: bool,
+}
+
+/// What in a token names an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedBy {
+    /// `iss`, equal to the entry's `issuer` byte for byte.
+    Issuer,
+    /// The trust domain of `sub` (JWT-SVID §3).
+    TrustDomain {
+        /// In which every `sub` must lie.
+        domain: TrustDomain,
+        /// The one `iss` that its tokens may carry; without it they carry none.
+        carried: Option<Issuer>,
+    },
 }
 
 /// `maxTokenAge`.
@@ -77,17 +98,19 @@ impl TokenType {
 
 impl TrustedIssuer {
     /// Judges everything that makes a token this issuer's: its algorithm and type, the shape of its claims, its
-    /// times, and the signature, by a key of this issuer alone.
+    /// times, and the signature, by a key of this issuer alone. Where no key settles whose the token is, that is told in
+    /// the place of the signature, and this entry stands in for all that comes before.
     ///
     /// # Errors
     /// The first reason that fails, in the order of the list in [`Reason`].
-    pub fn verify<T: Trail>(
+    pub(super) fn verify<T: Trail>(
         &self,
         token: Unverified<'_>,
+        unsettled: Option<&Unsettled<'_>>,
         now: Time,
         trail: &mut T,
     ) -> Result<Authentic<'_, T::Proof>, Reason> {
-        let alive = self.expires.is_none_or(|end| now < end);
+        let alive = self.is_in_force(now);
         trail.check("issuer in force", if alive { Ok(()) } else { Err(Reason::IssuerExpired) }, || {
             let end = self.expires.map_or("without end".to_owned(), |end| format!("until {end}"));
             Note::at(&self.site, format!("issuer {:?} is trusted {end}", self.name))
@@ -119,6 +142,11 @@ impl TrustedIssuer {
             let bound = self.max_token_age.bound.as_secs();
             Note::at(&self.site, format!("maxTokenAge {bound} s, for exp - iat and for now - iat"))
         })?;
+        if let Some(unsettled) = unsettled {
+            return trail.need("realm", Err(unsettled.reason), |_: Option<&Authentic<'_, T::Proof>>| {
+                Note::at(&self.site, unsettled.to_string())
+            });
+        }
         let signature = algorithm.and_then(|algorithm| self.signature(&envelope, algorithm));
         let key = signature.as_ref().ok().map(|(thumbprint, _)| *thumbprint);
         let proof = trail.proof(signature.map(|(_, signed)| signed), || {
@@ -142,6 +170,11 @@ impl TrustedIssuer {
             expires: claims.expires,
         };
         Ok(Authentic::new(self, claims, token, proof))
+    }
+
+    /// Whether it counts at this time.
+    pub(super) fn is_in_force(&self, now: Time) -> bool {
+        self.expires.is_none_or(|end| now < end)
     }
 
     /// A `maxTokenAge` that is written out can only be judged by `iat`.

@@ -1,14 +1,17 @@
 //! Whether an issuer is believed: its own keys, its own rules, and only its own.
 //!
-//! In: an [`Unverified`](crate::credential::Unverified) token and the one entry of the table that its `iss` names.
+//! In: an [`Unverified`](crate::credential::Unverified) token and the entry of the table that its `iss` names; where
+//! entries share one `iss`, a key tells whose the token is ([`Found`]).
 //! Out: a [`Verified`] caller, whose [`Principal`] is the pair (issuer, subject); nothing else makes either. It must
 //! know neither requests nor resources: who someone is does not depend on where they go.
 
+mod choose;
 mod issuer;
 mod principal;
 mod times;
 
-pub use issuer::{MaxTokenAge, TokenType, TrustedIssuer};
+pub use choose::{Found, Unsettled};
+pub use issuer::{MaxTokenAge, NamedBy, TokenType, TrustedIssuer};
 pub use principal::{Authentic, Principal, TokenFacts, Verified};
 
 /// Number of an issuer within one snapshot: its position in the list.

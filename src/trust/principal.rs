@@ -3,17 +3,19 @@
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-use super::TrustedIssuer;
-use crate::claims::Claims;
-use crate::name::{Algorithm, Issuer, KeyId, Thumbprint};
+use super::{NamedBy, TrustedIssuer};
+use crate::claims::{Claims, trust_domain};
+use crate::name::{Algorithm, Issuer, KeyId, Realm, Thumbprint};
 use crate::reason::Reason;
 use crate::trail::{Note, Trail};
 
-/// Who calls: the pair (`iss`, `sub`) of RFC 7519, which alone names a principal. There is no way to ask for the
-/// subject by itself: what prints, logs or sends a principal gets both.
+/// Who calls: the pair (`iss`, `sub`) of RFC 7519, which alone names a principal; where entries of the table share one
+/// `iss`, their realms are part of it. There is no way to ask for the subject by itself: what prints, logs or sends a
+/// principal gets both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     issuer: Issuer,
+    realm: Option<Realm>,
     subject: String,
 }
 
@@ -22,8 +24,14 @@ impl Principal {
     pub fn pair(&self) -> (&Issuer, &str) {
         (&self.issuer, &self.subject)
     }
+
+    /// The realm of the issuer, where its entry has one.
+    pub const fn realm(&self) -> Option<&Realm> {
+        self.realm.as_ref()
+    }
 }
 
+/// The pair alone; whoever tells of a principal tells the realm beside it.
 impl Serialize for Principal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut pair = serializer.serialize_struct("Principal", 2)?;
@@ -65,7 +73,8 @@ pub struct Authentic<'s, P> {
 
 impl<'s, P> Authentic<'s, P> {
     pub(super) fn new(issuer: &'s TrustedIssuer, claims: Claims, token: TokenFacts, proof: P) -> Self {
-        let principal = Principal { issuer: issuer.issuer.clone(), subject: claims.subject.clone() };
+        let principal =
+            Principal { issuer: issuer.issuer.clone(), realm: issuer.realm.clone(), subject: claims.subject.clone() };
         Self { issuer, principal, claims, token, proof }
     }
 
@@ -85,6 +94,12 @@ impl<'s, P> Authentic<'s, P> {
     /// # Errors
     /// [`Reason::PinMismatch`], [`Reason::ConfirmationRequired`].
     pub fn admit<T: Trail<Proof = P>>(self, trail: &mut T) -> Result<Verified<'s, P>, Reason> {
+        if let NamedBy::TrustDomain { domain, .. } = &self.issuer.named_by {
+            let inside = trust_domain(&self.claims.subject) == Some(domain.as_str());
+            trail.check("trust domain", if inside { Ok(()) } else { Err(Reason::PinMismatch) }, || {
+                Note::at(&self.issuer.site, format!("sub must be a SPIFFE ID of trust domain {domain}"))
+            })?;
+        }
         for pin in &self.issuer.pins {
             let holds = pin.holds(&self.claims.payload);
             trail.check("pin", if holds { Ok(()) } else { Err(Reason::PinMismatch) }, || {

@@ -5,6 +5,7 @@ use std::fmt::{Debug, Write as _};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use super::exact::ExactIssuer;
 use super::issuer::IssuerPlan;
 use crate::claims::{ClaimRule, Matcher, Scalar};
 use crate::decide::Grant;
@@ -41,22 +42,49 @@ impl Canon {
 
     fn issuer(&mut self, plan: &IssuerPlan<'_>) {
         self.line("issuer", &plan.name);
-        self.line("iss", &plan.issuer);
+        self.line("realm", &plan.realm());
+        self.line("required", &plan.draft.required.value().unwrap_or(&false));
+        for exact in &plan.exact {
+            self.line("iss", &(&exact.issuer, &exact.named_by));
+            self.rules(exact.implied.iter().collect());
+            self.keys(plan, exact);
+        }
         self.line("profile", &plan.profile.map(|profile| profile.name));
         let draft = plan.draft;
-        match (plan.origin.as_ref().map(|origin| &origin.source), draft.jwks.value()) {
-            (Some(KeySource::Inline(_)), Some(jwks)) => self.line("jwks", &jwks.canonical),
-            // The path as written: where the table lies is not part of its meaning.
-            (Some(KeySource::File(_)), _) => self.line("jwksFile", &draft.jwks_file.value()),
-            (source, _) => self.line("keys", &source),
-        }
-        self.line("caFile", &draft.ca_file.value());
         self.line("rules", &plan.rules);
         self.line("tokenTypes", &plan.token_types());
         self.line("maxTokenAge", &plan.max_token_age());
         self.line("clockSkew", &plan.clock_skew());
         self.line("expires", &draft.common.expires.value());
         self.rules(draft.pin_claims.items().iter().map(|claim| &claim.rule).collect());
+    }
+
+    fn keys(&mut self, plan: &IssuerPlan<'_>, exact: &ExactIssuer) {
+        let keys = &plan.draft.keys;
+        let origin = exact.origin.as_ref();
+        match (origin.map(|origin| &origin.source), keys.jwks.value()) {
+            // Members sorted: the same for the same set.
+            (Some(KeySource::Inline(_)), Some(jwks)) => {
+                self.line(
+                    "jwks",
+                    &serde_json::from_str::<serde_json::Value>(&jwks.json).ok().map(|set| set.to_string()),
+                );
+            }
+            // The path as written: where the table lies is not part of its meaning.
+            (Some(KeySource::File(_)), _) => self.line("jwksFile", &keys.jwks_file.value()),
+            (source, _) => self.line("keys", &source),
+        }
+        self.line("format", &origin.map(|origin| &origin.format));
+        self.line("server", &origin.map(|origin| &origin.access.server));
+        for (name, field) in [
+            ("caFile", &keys.ca_file),
+            ("bearerTokenFile", &keys.bearer_token_file),
+            ("clientCertFile", &keys.client_cert_file),
+            ("clientKeyFile", &keys.client_key_file),
+            ("proxy", &keys.proxy),
+        ] {
+            self.line(name, &field.value());
+        }
     }
 
     fn rules(&mut self, mut rules: Vec<&ClaimRule>) {
@@ -92,8 +120,11 @@ impl Canon {
 
     fn grant(&mut self, grant: &Grant, issuers: &[IssuerPlan<'_>], resources: &ResourceIndex) {
         self.line("grant", &grant.name);
-        let names: Vec<_> =
-            issuers.iter().filter(|plan| grant.issuers.contains(&plan.id)).map(|plan| &plan.name).collect();
+        let exact = issuers.iter().flat_map(|plan| plan.exact.iter().map(move |exact| (&plan.name, exact)));
+        let names: Vec<_> = exact
+            .filter(|(_, exact)| grant.issuers.contains(&exact.id))
+            .map(|(name, exact)| (name, &exact.issuer))
+            .collect();
         self.line("issuers", &names);
         self.line("resource", &resources.get(grant.resource).map(|resource| &resource.name));
         self.line("subject", &grant.subject);

@@ -1,13 +1,15 @@
 //! One grant: who, where, what.
 
-use super::super::draft::{ClaimDraft, Field, GrantDraft, Subject};
+use super::super::draft::{At, ClaimDraft, Field, GrantDraft, Subject};
 use super::super::{Code, Diagnostic};
+use super::exact::ExactIssuer;
 use super::issuer::IssuerPlan;
 use super::resource::{ResourcePlan, sort_paths};
 use super::{Bench, Names};
 use crate::claims::Matcher;
 use crate::decide::{AudienceFrom, Grant, GrantTimes, Mode, SubjectRule};
 use crate::name::{Audience, GrantName, Scope};
+use crate::trust::IssuerId;
 
 impl<'a> Bench<'a> {
     /// The grant; `None` if something of it was refused, here or before.
@@ -15,6 +17,7 @@ impl<'a> Bench<'a> {
         let owner = format!("grant \"{}\"", draft.name.value);
         self.ended(&owner, &draft.common.expires);
         let issuers = self.issuers_of(&owner, draft, names);
+        let exact = self.exact_of(&owner, draft, &issuers);
         let resource = self.resource_of(&owner, draft, names);
         self.who(&owner, draft);
         self.what(&owner, draft);
@@ -24,8 +27,50 @@ impl<'a> Bench<'a> {
             self.claim_types(&owner, plan.profile, draft.claims.items());
             self.tenant_of_grant(draft, plan);
             self.written_out(&owner, draft, plan);
+            self.hinted(&owner, draft, plan);
         }
-        build(draft, &issuers, resource?)
+        build(draft, exact, resource?)
+    }
+
+    /// At which of the exact issuers of its entries the grant holds: at all, or at those that `iss` names. A subject
+    /// means something at one exact issuer only, so there it must be said (CR123).
+    fn exact_of(&mut self, owner: &str, draft: &GrantDraft, issuers: &[&IssuerPlan<'_>]) -> Vec<IssuerId> {
+        let all = || issuers.iter().flat_map(|plan| &plan.exact);
+        let Some(wanted) = draft.iss.given() else {
+            let several = issuers.iter().find(|plan| plan.exact.len() > 1);
+            if let (Some(plan), Some(subject), true) = (several, draft.subject.given(), draft.iss.is_absent()) {
+                let message = format!(
+                    "{owner} names a subject at issuer \"{}\", which stands for {} issuers",
+                    plan.name,
+                    plan.exact.len()
+                );
+                let first = plan.exact.first().map_or("", |exact| exact.issuer.as_str());
+                let help = format!("say which of them vouches: `iss: {first}`");
+                self.report(Code::CR123, &subject.place, message, "the same text is someone else at each", help);
+            }
+            return all().map(|exact| exact.id).collect();
+        };
+        let judged = !issuers.is_empty() && issuers.iter().all(|plan| !plan.exact.is_empty());
+        if judged && issuers.iter().all(|plan| plan.exact.len() == 1) {
+            let message = format!("`iss` of {owner} has no effect");
+            let label = "its issuers stand for one `iss` each";
+            self.report(Code::CR002, &wanted.place, message, label, "remove it");
+        }
+        let named = |exact: &&ExactIssuer| wanted.value.iter().any(|iss| iss.value == exact.issuer.as_str());
+        let stranger = |iss: &&At<String>| all().all(|exact| exact.issuer.as_str() != iss.value);
+        let strangers: Vec<_> = wanted.value.iter().filter(stranger).collect();
+        for iss in strangers.iter().filter(|_| judged) {
+            let message = format!("{owner} is for an `iss` that none of its issuers stands for");
+            let known = all().map(|exact| exact.issuer.as_str()).collect::<Vec<_>>().join(" ");
+            self.report(Code::CR122, &iss.place, message, "can never match", format!("they stand for {known}"));
+        }
+        let idle = issuers.iter().filter(|plan| !plan.exact.iter().any(|exact| named(&exact)));
+        for plan in idle.filter(|_| judged && strangers.is_empty()) {
+            let message = format!("{owner} names issuer \"{}\" and none of its `iss`", plan.name);
+            let help = "add one of them to `iss`, or remove the issuer";
+            self.report(Code::CR122, &wanted.place, message, "it could never vouch here", help);
+        }
+        all().filter(named).map(|exact| exact.id).collect()
     }
 
     fn issuers_of<'p>(&mut self, owner: &str, draft: &GrantDraft, names: &Names<'p, 'a>) -> Vec<&'p IssuerPlan<'a>> {
@@ -39,14 +84,14 @@ impl<'a> Bench<'a> {
                 continue;
             }
             let Some(plan) = names.issuers.get(name.value.as_str()) else { continue };
-            if plans.iter().any(|other| other.id == plan.id) {
+            if plans.iter().any(|other| other.name == plan.name) {
                 let message = format!("{owner} names issuer \"{}\" twice", name.value);
                 self.report(Code::CR002, &name.place, message, "", "remove one");
                 continue;
             }
             plans.push(plan);
         }
-        plans.sort_by_key(|plan| plan.id);
+        plans.sort_by(|one, two| one.name.cmp(&two.name));
         plans
     }
 
@@ -135,7 +180,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn build(draft: &GrantDraft, issuers: &[&IssuerPlan<'_>], resource: &ResourcePlan<'_>) -> Option<Grant> {
+fn build(draft: &GrantDraft, issuers: Vec<IssuerId>, resource: &ResourcePlan<'_>) -> Option<Grant> {
     let subject = match &draft.subject {
         Field::Absent => None,
         Field::Broken => return None,
@@ -155,7 +200,7 @@ fn build(draft: &GrantDraft, issuers: &[&IssuerPlan<'_>], resource: &ResourcePla
     Some(Grant {
         name: GrantName::new(draft.name.value.as_str()),
         site: draft.name.place.site(),
-        issuers: issuers.iter().map(|plan| plan.id).collect(),
+        issuers,
         resource: resource.id,
         subject,
         claims,

@@ -1,84 +1,129 @@
 //! One issuer: which `iss`, by which profile, with which keys.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::draft::{At, IssuerDraft, nearest};
 use super::super::{Code, Place};
+use super::exact::{ExactIssuer, Named, implied};
 use super::url::{UrlFault, judge};
 use super::{Bench, KeyNeed};
 use crate::claims::MAX_ID;
-use crate::keys::{KeyOrigin, KeyRules, LiveKeys};
-use crate::name::{Issuer, IssuerName, NonEmpty};
+use crate::keys::{KeyRules, LiveKeys};
+use crate::name::{Issuer, IssuerName, NonEmpty, Realm, TrustDomain};
 use crate::profile::{KnownIssuer, Profile, Tenancy, known_issuer};
-use crate::trust::{IssuerId, MaxTokenAge, TokenType, TrustedIssuer};
+use crate::trust::{IssuerId, MaxTokenAge, NamedBy, TokenType, TrustedIssuer};
 
 /// Profiles that the table's language knows and this version does not have yet.
-const LATER: [&str; 17] = [
-    "gitlab",
-    "kubernetes",
-    "eks",
-    "gke",
-    "aks",
-    "spiffe",
-    "google",
-    "entra",
-    "okta",
-    "auth0",
-    "keycloak",
-    "cognito",
-    "vault",
-    "buildkite",
-    "circleci",
-    "terraform",
-    "bitbucket",
-];
+const LATER: [&str; 10] =
+    ["gitlab", "google", "okta", "auth0", "cognito", "vault", "buildkite", "circleci", "terraform", "bitbucket"];
 
 /// An issuer as far as it could be judged.
 #[derive(Debug)]
 pub(super) struct IssuerPlan<'a> {
-    pub(super) id: IssuerId,
     pub(super) draft: &'a IssuerDraft,
     pub(super) name: IssuerName,
     /// `None` where the entry names one that does not exist; reported.
     pub(super) profile: Option<&'static Profile>,
-    pub(super) issuer: Option<Issuer>,
+    /// The exact issuers that it stands for; none where something of them was refused.
+    pub(super) exact: Vec<ExactIssuer>,
     /// Whether it signs for many customers.
     pub(super) tenancy: Tenancy,
     pub(super) known: Option<KnownIssuer>,
-    pub(super) origin: Option<KeyOrigin>,
     pub(super) rules: Option<KeyRules>,
 }
 
 impl<'a> Bench<'a> {
-    pub(super) fn issuer(&mut self, id: IssuerId, draft: &'a IssuerDraft) -> IssuerPlan<'a> {
+    pub(super) fn issuer(&mut self, draft: &'a IssuerDraft) -> IssuerPlan<'a> {
         let owner = format!("issuer \"{}\"", draft.name.value);
         self.ended(&owner, &draft.common.expires);
         let profile = self.profile(&owner, draft);
-        let written = self.iss(&owner, draft, profile);
         let mut plan = IssuerPlan {
-            id,
             draft,
             name: IssuerName::new(draft.name.value.as_str()),
             profile,
-            issuer: None,
+            exact: Vec::new(),
             tenancy: Tenancy::Private,
             known: None,
-            origin: None,
             rules: rules(draft, profile),
         };
-        if let Some((iss, place)) = written {
-            plan.known = known_issuer(&iss);
-            let sound = self.iss_form(&owner, &iss, place)
-                && self.own_profile(&owner, &plan, place)
-                && self.iss_grammar(&owner, &mut plan, &iss, place);
-            plan.origin = self.key_origin(&owner, draft, &iss, place, sound);
-            plan.issuer = sound.then(|| Issuer::new(iss));
+        match profile.and_then(|profile| self.named(&owner, draft, profile)) {
+            None if profile.is_none() => {
+                // What can be said of a written `iss` without its profile.
+                if let Some(iss) = draft.issuer.given() {
+                    self.sound(&owner, &mut plan, &iss.value, &iss.place);
+                }
+            }
+            None => {}
+            Some(Named::Issuers(issuers, place)) => self.exact_issuers(&owner, &mut plan, &issuers, place),
+            Some(Named::TrustDomain(domain, carried)) => self.exact_domain(&owner, &mut plan, domain, carried),
         }
         self.claim_types(&owner, profile, draft.pin_claims.items());
         self.tenant(&owner, &plan);
+        self.never_pinned(&owner, &plan);
         plan
+    }
+
+    fn exact_issuers(&mut self, owner: &str, plan: &mut IssuerPlan<'a>, issuers: &[String], place: &Place) {
+        let sound = issuers.iter().all(|iss| self.sound(owner, plan, iss, place));
+        let Some(profile) = plan.profile else { return };
+        let keys = self.key_plan(owner, plan.draft, profile, None);
+        for iss in issuers {
+            let origin = keys.as_ref().and_then(|keys| self.origin(owner, keys, profile, iss, place, sound));
+            let discovered = origin.is_some();
+            if sound {
+                plan.exact.push(ExactIssuer {
+                    id: IssuerId(0),
+                    issuer: Issuer::new(iss.as_str()),
+                    named_by: NamedBy::Issuer,
+                    implied: implied(profile, iss, &plan.draft.name.place.site()),
+                    origin,
+                });
+            }
+            if !discovered {
+                break;
+            }
+        }
+        let one_document = plan.draft.keys.discovery_url.given().filter(|_| issuers.len() > 1);
+        if let Some(url) = one_document {
+            let message =
+                format!("`discoveryUrl` of {owner} is one document, and the entry stands for several issuers");
+            let help = "remove it: each issuer's own document is found by its `iss`; or make an entry for each";
+            self.report(Code::CR002, &url.place, message, "it can only be of one `iss`", help);
+        }
+    }
+
+    fn exact_domain(
+        &mut self,
+        owner: &str,
+        plan: &mut IssuerPlan<'a>,
+        domain: TrustDomain,
+        carried: Option<&'a At<String>>,
+    ) {
+        if carried.is_some_and(|iss| !self.sound(owner, plan, &iss.value, &iss.place)) {
+            return;
+        }
+        let Some(profile) = plan.profile else { return };
+        let issuer = Issuer::new(format!("spiffe://{domain}"));
+        let keys = self.key_plan(owner, plan.draft, profile, Some(&domain));
+        let place = &plan.draft.name.place;
+        let origin = keys.and_then(|keys| self.origin(owner, &keys, profile, issuer.as_str(), place, true));
+        let carried = carried.map(|iss| Issuer::new(iss.value.as_str()));
+        plan.exact.push(ExactIssuer {
+            id: IssuerId(0),
+            issuer,
+            named_by: NamedBy::TrustDomain { domain, carried },
+            implied: Vec::new(),
+            origin,
+        });
+    }
+
+    /// Whether some token can have this `iss`, and the entry may stand for it.
+    fn sound(&mut self, owner: &str, plan: &mut IssuerPlan<'_>, iss: &str, place: &Place) -> bool {
+        plan.known = known_issuer(iss);
+        self.iss_form(owner, iss, place)
+            && self.own_profile(owner, plan, place)
+            && self.iss_grammar(owner, plan, iss, place)
     }
 
     fn profile(&mut self, owner: &str, draft: &IssuerDraft) -> Option<&'static Profile> {
@@ -105,20 +150,6 @@ impl<'a> Bench<'a> {
             );
         }
         found
-    }
-
-    /// The `iss` as written, or as the profile gives it (CR106).
-    fn iss(&mut self, owner: &str, draft: &'a IssuerDraft, profile: Option<&Profile>) -> Option<(String, &'a Place)> {
-        if let Some(iss) = draft.issuer.given() {
-            return Some((iss.value.clone(), &iss.place));
-        }
-        let profile = profile.filter(|_| draft.issuer.is_absent())?;
-        if let Some(iss) = profile.default_issuer {
-            return Some((iss.to_owned(), &draft.name.place));
-        }
-        let help = "write `issuer:` with the exact `iss` of its tokens, and `profile:` if there is one for it";
-        self.report(Code::CR106, &draft.name.place, format!("{owner} says no `issuer`"), "which `iss`?", help);
-        None
     }
 
     /// What no `iss` may have, whatever the profile (CR102, CR103, CR105).
@@ -184,9 +215,11 @@ impl<'a> Bench<'a> {
         let Some(profile) = plan.profile else { return false };
         match (profile.issuer)(iss) {
             Ok(tenancy) => {
-                let shared =
-                    tenancy == Tenancy::Shared || plan.known.is_some_and(|known| known.tenancy == Tenancy::Shared);
-                plan.tenancy = if shared { Tenancy::Shared } else { Tenancy::Private };
+                // What the profile says counts; the list of hosts speaks for those that no profile describes.
+                let listed = plan.known.filter(|known| known.profile.is_none()).map(|known| known.tenancy);
+                if tenancy == Tenancy::Shared || listed == Some(Tenancy::Shared) {
+                    plan.tenancy = Tenancy::Shared;
+                }
                 true
             }
             Err(form) => {
@@ -194,25 +227,6 @@ impl<'a> Bench<'a> {
                 self.report(Code::CR103, place, message, "can never match", form);
                 false
             }
-        }
-    }
-
-    /// Two entries with one `iss` (CR104).
-    pub(super) fn same_issuer(&mut self, plans: &[IssuerPlan<'a>]) {
-        let mut first: BTreeMap<&str, &IssuerPlan<'a>> = BTreeMap::new();
-        for plan in plans {
-            let Some(issuer) = &plan.issuer else { continue };
-            let Some(earlier) = first.get(issuer.as_str()) else {
-                first.insert(issuer.as_str(), plan);
-                continue;
-            };
-            let message = format!(
-                "issuer \"{}\" and issuer \"{}\" have one `iss`, so nobody could tell their tokens apart",
-                earlier.name, plan.name
-            );
-            let place = plan.draft.issuer.given().map_or(&plan.draft.name.place, |at| &at.place);
-            let help = "make one entry of the two; clusters need a `--service-account-issuer` of their own";
-            self.report(Code::CR104, place, message, format!("first at {}", earlier.draft.name.place), help);
         }
     }
 }
@@ -223,7 +237,7 @@ fn rules(draft: &IssuerDraft, profile: Option<&Profile>) -> Option<KeyRules> {
     let mut pins: Vec<_> = draft.pin_keys.items().iter().map(|at| at.value).collect();
     pins.sort();
     pins.dedup();
-    Some(KeyRules { algorithms, pins: NonEmpty::new(pins), max_stale: None })
+    Some(KeyRules { algorithms, pins: NonEmpty::new(pins), max_stale: draft.keys.max_stale.value().copied() })
 }
 
 impl IssuerPlan<'_> {
@@ -250,21 +264,41 @@ impl IssuerPlan<'_> {
         self.draft.clock_skew.value().copied().unwrap_or(Duration::from_secs(30))
     }
 
-    /// The entry in force; `None` if something of it was refused.
-    pub(super) fn trusted(&self, keys: &mut dyn FnMut(KeyNeed<'_>) -> Arc<LiveKeys>) -> Option<TrustedIssuer> {
-        let (issuer, origin, rules) = (self.issuer.as_ref()?, self.origin.as_ref()?, self.rules.as_ref()?);
+    /// What tells it apart from another entry of the same name.
+    pub(super) fn realm(&self) -> Option<Realm> {
+        self.draft.realm.value().map(|realm| Realm::new(realm.as_str()))
+    }
+
+    /// Its exact issuers in force; `None` if something of them was refused.
+    pub(super) fn trusted(&self, keys: &mut dyn FnMut(KeyNeed<'_>) -> Arc<LiveKeys>) -> Option<Vec<TrustedIssuer>> {
+        if self.exact.is_empty() {
+            return None;
+        }
+        self.exact.iter().map(|exact| self.in_force(exact, keys)).collect()
+    }
+
+    fn in_force(
+        &self,
+        exact: &ExactIssuer,
+        keys: &mut dyn FnMut(KeyNeed<'_>) -> Arc<LiveKeys>,
+    ) -> Option<TrustedIssuer> {
+        let (issuer, origin, rules) = (&exact.issuer, exact.origin.as_ref()?, self.rules.as_ref()?);
+        let written = self.draft.pin_claims.items().iter().map(|claim| &claim.rule);
         Some(TrustedIssuer {
-            id: self.id,
+            id: exact.id,
             name: self.name.clone(),
             site: self.draft.name.place.site(),
             issuer: issuer.clone(),
+            named_by: exact.named_by.clone(),
+            realm: self.realm(),
             keys: keys(KeyNeed { name: &self.name, issuer, origin, rules }),
             algorithms: rules.algorithms.clone(),
             token_types: self.token_types()?,
             max_token_age: self.max_token_age()?,
             clock_skew: self.clock_skew(),
-            pins: self.draft.pin_claims.items().iter().map(|claim| claim.rule.clone()).collect(),
+            pins: exact.implied.iter().chain(written).cloned().collect(),
             expires: self.draft.common.expires.value().copied(),
+            required: self.draft.required.value().copied().unwrap_or(false),
         })
     }
 }

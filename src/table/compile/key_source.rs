@@ -1,90 +1,139 @@
 //! Where an issuer's keys come from: at most one place, reached safely.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::super::draft::{At, IssuerDraft};
+use super::super::draft::{At, IssuerDraft, KeysDraft};
 use super::super::{Code, Place};
 use super::Bench;
 use super::url::{UrlFault, judge};
 use crate::keys::{Access, KeyFormat, KeyOrigin, KeySource};
-use crate::name::Issuer;
+use crate::name::{Issuer, TrustDomain};
+use crate::profile::{Identity, Profile};
+
+/// Where the keys of an entry are, and how they are reached: what all its exact issuers share.
+#[derive(Debug)]
+pub(super) struct KeyPlan {
+    place: KeyPlace,
+    hosts: Vec<String>,
+    format: KeyFormat,
+    access: Access,
+}
+
+#[derive(Debug)]
+enum KeyPlace {
+    /// As it is written.
+    Given(KeySource),
+    /// In the discovery document at this URL.
+    Document(String),
+    /// In the discovery document that the `iss` leads to.
+    Issuer,
+}
 
 impl Bench<'_> {
-    /// The source; `sound` says whether the `iss` is one that discovery could start from.
-    pub(super) fn key_origin(
+    /// What the entry says about its keys; `None` where something of it was refused.
+    pub(super) fn key_plan(
         &mut self,
         owner: &str,
         draft: &IssuerDraft,
-        iss: &str,
-        place: &Place,
-        sound: bool,
-    ) -> Option<KeyOrigin> {
-        let written = [
-            ("discoveryUrl", draft.discovery_url.given().map(|at| &at.place)),
-            ("jwksUri", draft.jwks_uri.given().map(|at| &at.place)),
-            ("jwks", draft.jwks.given().map(|at| &at.place)),
-            ("jwksFile", draft.jwks_file.given().map(|at| &at.place)),
-        ];
-        let mut sources = written.iter().filter_map(|(name, place)| Some((name, (*place)?)));
+        profile: &Profile,
+        domain: Option<&TrustDomain>,
+    ) -> Option<KeyPlan> {
+        let keys = &draft.keys;
+        let mut sources = keys.sources();
         if let (Some((first, _)), Some((second, place))) = (sources.next(), sources.next()) {
             let message = format!("{owner} says twice where its keys come from");
             let help = format!("keep one of `{first}` and `{second}`");
             self.report(Code::CR002, place, message, format!("besides `{first}`"), help);
             return None;
         }
-        let absent = draft.discovery_url.is_absent()
-            && draft.jwks_uri.is_absent()
-            && draft.jwks.is_absent()
-            && draft.jwks_file.is_absent();
-        self.only_with(owner, draft);
-        let ca_file = draft.ca_file.given().map(beside);
-        let source = if let Some(url) = draft.discovery_url.given() {
+        self.only_with(owner, keys);
+        self.of_profile(owner, keys, profile)?;
+        let access = self.access(owner, keys, domain);
+        let place = if let Some(url) = keys.discovery_url.given() {
             self.key_url(owner, url)?;
-            self.discovery(draft, iss, url.value.clone())
-        } else if let Some(url) = draft.jwks_uri.given() {
+            KeyPlace::Document(url.value.clone())
+        } else if let Some(url) = keys.jwks_uri.given().or(keys.spiffe_bundle_url.given()) {
             self.key_url(owner, url)?;
-            KeySource::Url { url: url.value.clone() }
-        } else if let Some(jwks) = draft.jwks.value() {
-            KeySource::Inline(Arc::clone(&jwks.set))
-        } else if let Some(file) = draft.jwks_file.given() {
-            KeySource::File(beside(file))
-        } else if absent && sound {
-            if judge(iss).is_err() {
-                let help = "write the exact URL of the issuer, or where its keys are: `jwksUri`, `jwks` or `jwksFile`";
-                let message = format!("the `iss` of {owner} is no URL, so its keys cannot be discovered");
-                self.report(Code::CR103, place, message, "not a URL that begins with `https://`", help);
-                return None;
-            }
-            let base = iss.strip_suffix('/').unwrap_or(iss);
-            self.discovery(draft, iss, format!("{base}/.well-known/openid-configuration"))
+            KeyPlace::Given(KeySource::Url { url: url.value.clone() })
+        } else if let Some(jwks) = keys.jwks.given() {
+            KeyPlace::Given(KeySource::Inline(self.key_set(owner, jwks, domain)?))
+        } else if let Some(file) = keys.jwks_file.given() {
+            KeyPlace::Given(KeySource::File(beside(file)))
+        } else if keys.in_cluster.given().is_some() {
+            KeyPlace::Given(KeySource::InCluster)
+        } else if keys.is_silent() {
+            KeyPlace::Issuer
         } else {
             return None;
         };
-        let access = Access { ca_file, ..Access::default() };
-        Some(KeyOrigin { source, format: KeyFormat::JwkSet, access })
-    }
-
-    fn discovery(&self, draft: &IssuerDraft, iss: &str, url: String) -> KeySource {
-        let mut hosts: Vec<_> = draft.jwks_hosts.items().iter().map(|at| at.value.clone()).collect();
+        let known = profile.key_hosts.iter().map(|host| (*host).to_owned());
+        let mut hosts: Vec<_> = keys.jwks_hosts.items().iter().map(|at| at.value.clone()).chain(known).collect();
         hosts.sort();
         hosts.dedup();
-        KeySource::Discovery { issuer: Issuer::new(iss), url, hosts }
+        let format = domain.map_or(KeyFormat::JwkSet, |domain| KeyFormat::SpiffeBundle(domain.clone()));
+        Some(KeyPlan { place, hosts, format, access: access? })
     }
 
-    /// Fields that would say nothing beside the source that is written.
-    fn only_with(&mut self, owner: &str, draft: &IssuerDraft) {
-        let local = draft.jwks.given().is_some() || draft.jwks_file.given().is_some();
-        let fetched = draft.jwks_uri.given().is_some() || local;
-        let idle = [
-            ("jwksHosts", draft.jwks_hosts.given().map(|at| &at.place).filter(|_| fetched), "keys are discovered"),
-            ("caFile", draft.ca_file.given().map(|at| &at.place).filter(|_| local), "keys are fetched"),
-        ];
-        for (field, place, when) in idle {
-            let Some(place) = place else { continue };
-            let message = format!("`{field}` of {owner} has no effect");
-            self.report(Code::CR002, place, message, format!("only used where {when}"), "remove it");
-        }
+    /// Where the keys of one exact issuer are; `sound` says whether its `iss` is one that discovery could start from.
+    pub(super) fn origin(
+        &mut self,
+        owner: &str,
+        plan: &KeyPlan,
+        profile: &Profile,
+        iss: &str,
+        place: &Place,
+        sound: bool,
+    ) -> Option<KeyOrigin> {
+        let discovery = |url| KeySource::Discovery { issuer: Issuer::new(iss), url, hosts: plan.hosts.clone() };
+        let source = match &plan.place {
+            KeyPlace::Given(source) => source.clone(),
+            KeyPlace::Document(url) => discovery(url.clone()),
+            KeyPlace::Issuer if !sound => return None,
+            KeyPlace::Issuer => {
+                if let Err(why) = (profile.discovery)(iss) {
+                    let help = if profile.in_cluster {
+                        "say where they are: `jwksUri` with its `caFile` and `bearerTokenFile`, `kubernetes: inCluster`, `jwksFile` or `jwks`"
+                    } else {
+                        "say where they are: `spiffeBundleUrl`, `jwksFile` or `jwks`"
+                    };
+                    let message = format!("the keys of {owner} cannot be discovered from {iss:?}");
+                    self.report(Code::CR103, place, message, why, help);
+                    return None;
+                }
+                if judge(iss).is_err() {
+                    let help =
+                        "write the exact URL of the issuer, or where its keys are: `jwksUri`, `jwks` or `jwksFile`";
+                    let message = format!("the `iss` of {owner} is no URL, so its keys cannot be discovered");
+                    self.report(Code::CR103, place, message, "not a URL that begins with `https://`", help);
+                    return None;
+                }
+                let base = iss.strip_suffix('/').unwrap_or(iss);
+                discovery(format!("{base}/.well-known/openid-configuration"))
+            }
+        };
+        Some(KeyOrigin { source, format: plan.format.clone(), access: plan.access.clone() })
+    }
+
+    /// Sources that are for one kind of issuer only.
+    fn of_profile(&mut self, owner: &str, keys: &KeysDraft, profile: &Profile) -> Option<()> {
+        let spiffe = matches!(profile.identity, Identity::TrustDomain);
+        let (place, message, label, help) = if let Some(at) = keys.spiffe_bundle_url.given().filter(|_| !spiffe) {
+            let message = format!("`spiffeBundleUrl` of {owner} is for trust domains");
+            let help = "write `profile: spiffe` and `with: {trustDomain: …}`, or `jwksUri` for a JWK Set";
+            (&at.place, message, format!("not for profile `{}`", profile.name), help)
+        } else if let Some(at) = keys.discovery_url.given().or(keys.jwks_uri.given()).filter(|_| spiffe) {
+            let message = format!("{owner} takes its keys from something else than a trust bundle");
+            let help = "write `spiffeBundleUrl`, where each key says what it is for; tokens whose keys are found by OpenID Connect Discovery are of an ordinary issuer, by their `iss`";
+            (&at.place, message, "keys for X.509 and for tokens look alike there".to_owned(), help)
+        } else if let Some(at) = keys.in_cluster.given().filter(|_| !profile.in_cluster) {
+            let message = format!("`kubernetes: inCluster` of {owner} is for Kubernetes clusters");
+            let help = "write `profile: kubernetes` and the `issuer` of the cluster";
+            (&at.place, message, format!("not for profile `{}`", profile.name), help)
+        } else {
+            return Some(());
+        };
+        self.report(Code::CR002, place, message, label, help);
+        None
     }
 
     /// A URL that keys or their whereabouts are fetched from (CR102 over plain `http:`).
@@ -101,7 +150,7 @@ impl Bench<'_> {
 }
 
 /// A path as it stands in a file: relative ones begin beside that file.
-fn beside(at: &At<String>) -> PathBuf {
+pub(super) fn beside(at: &At<String>) -> PathBuf {
     let directory = Path::new(&**at.place.file.name()).parent().unwrap_or(Path::new(""));
     directory.join(&at.value)
 }

@@ -1,15 +1,20 @@
 //! From what was typed to what it means; every problem at once.
 
+mod access;
 mod digest;
+mod exact;
 mod grant;
 mod issuer;
+mod jwks;
 mod key_source;
 mod never;
 mod resource;
+mod same;
 mod tenancy;
 mod url;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +26,6 @@ use crate::decide::GrantIndex;
 use crate::keys::{KeyOrigin, KeyRules, LiveKeys};
 use crate::name::{Issuer, IssuerName};
 use crate::resource::{ResourceId, ResourceIndex};
-use crate::trust::IssuerId;
 use issuer::IssuerPlan;
 use resource::ResourcePlan;
 
@@ -34,7 +38,7 @@ pub struct Compiled {
     pub report: Report,
 }
 
-/// One issuer that needs keys.
+/// One exact issuer that needs keys: they are its own, also where its entry stands for several.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyNeed<'a> {
     /// Its name in the table.
@@ -47,17 +51,29 @@ pub struct KeyNeed<'a> {
     pub rules: &'a KeyRules,
 }
 
+/// What a table may count on, because whoever runs credence said so: the table's authors cannot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// `--secrets-dir`: the directory whose files a table may have sent to an issuer it names. Without it, none.
+    pub secrets_dir: Option<PathBuf>,
+}
+
 /// Compiles what was read. `now` only serves to warn of what has ended. `keys` gives each issuer its keys, new ones
-/// or those of the table before; it is asked once for each issuer, in the order of their names, and only if nothing
-/// refuses the table.
-pub fn compile(sources: &Sources, now: Time, mut keys: impl FnMut(KeyNeed<'_>) -> Arc<LiveKeys>) -> Compiled {
+/// or those of the table before; it is asked once for each exact issuer, in the order of the entries' names, and only
+/// if nothing refuses the table.
+pub fn compile(
+    sources: &Sources,
+    surroundings: &Surroundings,
+    now: Time,
+    mut keys: impl FnMut(KeyNeed<'_>) -> Arc<LiveKeys>,
+) -> Compiled {
     let mut report = Report::default();
     let mut draft = draft::read(sources, &mut report);
     // The order of files and maps has no say in anything that follows.
     draft.issuers.sort_by(|one, two| one.name.value.cmp(&two.name.value));
     draft.resources.sort_by(|one, two| one.name.value.cmp(&two.name.value));
     draft.grants.sort_by(|one, two| one.name.value.cmp(&two.name.value));
-    let snapshot = Bench { draft: &draft, now, report: &mut report }.compile(&mut keys);
+    let snapshot = Bench { draft: &draft, surroundings, now, report: &mut report }.compile(&mut keys);
     Compiled { snapshot: snapshot.filter(|_| !report.refuses()), report }
 }
 
@@ -67,6 +83,7 @@ const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Where a table is judged.
 struct Bench<'a> {
     draft: &'a Draft,
+    surroundings: &'a Surroundings,
     now: Time,
     report: &'a mut Report,
 }
@@ -74,8 +91,8 @@ struct Bench<'a> {
 impl<'a> Bench<'a> {
     fn compile(mut self, keys: &mut dyn FnMut(KeyNeed<'_>) -> Arc<LiveKeys>) -> Option<Snapshot> {
         let draft = self.draft;
-        let issuers: Vec<IssuerPlan<'a>> =
-            (0..).map(IssuerId).zip(&draft.issuers).map(|(id, entry)| self.issuer(id, entry)).collect();
+        let mut issuers: Vec<IssuerPlan<'a>> = draft.issuers.iter().map(|entry| self.issuer(entry)).collect();
+        exact::number(&mut issuers);
         self.same_issuer(&issuers);
         let resources: Vec<ResourcePlan<'a>> =
             (0..).map(ResourceId).zip(&draft.resources).map(|(id, entry)| self.resource(id, entry)).collect();
@@ -92,7 +109,8 @@ impl<'a> Bench<'a> {
         }
         let grants: Vec<_> = grants.into_iter().collect::<Option<_>>()?;
         let digest = digest::of(&issuers, index.as_ref()?, &grants);
-        let list = issuers.iter().map(|plan| plan.trusted(keys)).collect::<Option<_>>()?;
+        let list: Vec<Vec<_>> = issuers.iter().map(|plan| plan.trusted(keys)).collect::<Option<_>>()?;
+        let list = list.into_iter().flatten().collect();
         let mut forwardable: Vec<_> =
             grants.iter().flat_map(|grant| &grant.forward_claims).map(|(name, _)| name.clone()).collect();
         forwardable.sort();

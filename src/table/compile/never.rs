@@ -3,9 +3,10 @@
 use super::super::Code;
 use super::super::draft::{At, ClaimDraft, GrantDraft, Subject};
 use super::Bench;
+use super::exact::ExactIssuer;
 use super::issuer::IssuerPlan;
 use super::resource::{ResourcePlan, paths};
-use crate::claims::Matcher;
+use crate::claims::{ClaimRule, Matcher, trust_domain};
 use crate::clock::Time;
 
 impl Bench<'_> {
@@ -100,12 +101,36 @@ impl Bench<'_> {
             if let Err(form) = (profile.subject)(value) {
                 let message = format!("no token of issuer \"{}\" has the subject that {owner} names", plan.name);
                 self.report(Code::CR122, place, message, "can never match", form);
+                continue;
+            }
+            let domain = plan.exact.iter().find_map(|exact| exact.trust_domain());
+            if let Some(domain) = domain.filter(|domain| trust_domain(value) != Some(domain.as_str())) {
+                let message = format!("the subject that {owner} names is not of the trust domain of \"{}\"", plan.name);
+                let help =
+                    format!("a subject there is `spiffe://{domain}/PATH`; another trust domain needs its own entry");
+                self.report(Code::CR122, place, message, "can never match", help);
             }
         }
     }
 
-    /// A claim that contradicts what the issuer pins.
+    /// A pin that contradicts what follows from the `iss` itself.
+    pub(super) fn never_pinned(&mut self, owner: &str, plan: &IssuerPlan<'_>) {
+        for pin in plan.draft.pin_claims.items() {
+            if let Some(rule) = contradicted(pin, plan) {
+                let message = format!("`{}` of {owner} can never be what is pinned", pin.rule.key);
+                let help = format!("the `iss` says that it is {}: remove the pin", rule.matcher);
+                self.report(Code::CR122, &pin.value, message, "contradicts the `iss`", help);
+            }
+        }
+    }
+
+    /// A claim that contradicts what the issuer pins, or what follows from its `iss`.
     fn never_this_claim(&mut self, owner: &str, claim: &ClaimDraft, plan: &IssuerPlan<'_>) {
+        if let Some(rule) = contradicted(claim, plan) {
+            let message = format!("`{}` of {owner} contradicts the `iss` of issuer \"{}\"", claim.rule.key, plan.name);
+            let help = format!("the `iss` says that it is {}", rule.matcher);
+            self.report(Code::CR122, &claim.value, message, "can never match", help);
+        }
         let pin = plan.draft.pin_claims.items().iter().find(|pin| pin.rule.key.path() == claim.rule.key.path());
         let Some(pin) = pin.filter(|pin| contradict(&pin.rule.matcher, &claim.rule.matcher)) else { return };
         let message = format!(
@@ -115,6 +140,16 @@ impl Bench<'_> {
         let help = "every token must fit the pin and the grant: correct one of them";
         self.report(Code::CR122, &claim.value, message, format!("pinned at {}", pin.key), help);
     }
+}
+
+/// What follows from the `iss` and contradicts a condition, at each exact issuer of the entry.
+fn contradicted<'p>(claim: &ClaimDraft, plan: &'p IssuerPlan<'_>) -> Option<&'p ClaimRule> {
+    let against = |exact: &'p ExactIssuer| {
+        let same = |rule: &&ClaimRule| rule.key.path() == claim.rule.key.path();
+        exact.implied.iter().find(|rule| same(rule) && contradict(&rule.matcher, &claim.rule.matcher))
+    };
+    let found: Vec<_> = plan.exact.iter().map(against).collect::<Option<_>>()?;
+    found.first().copied()
 }
 
 /// Whether no value can meet both conditions; only what is certain counts.

@@ -5,13 +5,13 @@ use super::super::Code;
 use super::super::draft::{ClaimDraft, GrantDraft, Subject};
 use super::Bench;
 use super::issuer::IssuerPlan;
-use crate::claims::{Matcher, Scalar};
+use crate::claims::{ClaimKey, Matcher, Scalar};
 use crate::profile::{ClaimType, Profile, Tenancy};
 
 impl Bench<'_> {
     /// A shared issuer with tenant ids must pin one of them to exact values (CR101).
     pub(super) fn tenant(&mut self, owner: &str, plan: &IssuerPlan<'_>) {
-        let (Some(profile), Some(_)) = (plan.profile, &plan.issuer) else { return };
+        let (Some(profile), false) = (plan.profile, plan.exact.is_empty()) else { return };
         let Some(wanted) = profile.tenant_ids.first().filter(|_| plan.tenancy == Tenancy::Shared) else { return };
         let pins = &plan.draft.pin_claims;
         let judged = pins.is_absent() || pins.given().is_some();
@@ -33,7 +33,7 @@ impl Bench<'_> {
     pub(super) fn written_out(&mut self, owner: &str, grant: &GrantDraft, plan: &IssuerPlan<'_>) {
         let Some(profile) = plan.profile else { return };
         let claims = grant.claims.items().iter().filter_map(|claim| match &claim.rule.matcher {
-            Matcher::Glob(glob) => Some((claim.rule.key.name(), glob.as_str(), &claim.value)),
+            Matcher::Glob(glob) => Some((shown(&claim.rule.key), glob.as_str(), &claim.value)),
             _ => None,
         });
         let subject = grant.subject.given().and_then(|subject| match &subject.value {
@@ -43,9 +43,26 @@ impl Bench<'_> {
         for (claim, text, place) in claims.chain(subject) {
             if let Err(why) = (profile.glob)(claim, text) {
                 let message = format!("{owner} has a star on a name: `{claim}` like {text:?}");
-                let help = "write the names out: a list holds several, `claims: {repository: [acme/a, acme/b]}`";
+                let help = "write the names out; a list holds several: `[first, second]`";
                 self.report(Code::CR125, place, message, why, help);
             }
+        }
+    }
+
+    /// Conditions without which more gets in than it seems (CR206).
+    pub(super) fn hinted(&mut self, owner: &str, grant: &GrantDraft, plan: &IssuerPlan<'_>) {
+        let Some(profile) = plan.profile else { return };
+        let claims = grant.claims.items();
+        let names = |claims: &[ClaimDraft], name: &str| claims.iter().any(|claim| claim.rule.key.name() == name);
+        for hint in profile.hints {
+            let beside = hint.beside.iter().find(|claim| names(claims, claim));
+            let applies = hint.beside.is_empty() || beside.is_some();
+            let judged = grant.claims.is_absent() || grant.claims.given().is_some();
+            if !applies || !judged || names(claims, hint.claim) || names(plan.draft.pin_claims.items(), hint.claim) {
+                continue;
+            }
+            let message = format!("{owner} does not look at `{}` of issuer \"{}\"", hint.claim, plan.name);
+            self.report(Code::CR206, &grant.name.place, message, hint.danger, hint.help);
         }
     }
 
@@ -94,7 +111,7 @@ impl Bench<'_> {
     pub(super) fn claim_types(&mut self, owner: &str, profile: Option<&Profile>, claims: &[ClaimDraft]) {
         let Some(profile) = profile else { return };
         for claim in claims {
-            let Some(kind) = profile.claim_type(claim.rule.key.name()) else { continue };
+            let Some(kind) = profile.claim_type(claim.rule.key.path()) else { continue };
             let Some(help) = remedy(&claim.rule.matcher, kind) else { continue };
             let key = &claim.rule.key;
             let message =
@@ -102,6 +119,11 @@ impl Bench<'_> {
             self.report(Code::CR107, &claim.value, message, format!("not {}", kind.as_str()), help);
         }
     }
+}
+
+/// The claim as profiles name it.
+fn shown(key: &ClaimKey) -> &str {
+    if key.name().is_empty() { key.as_str() } else { key.name() }
 }
 
 /// Exact conditions on a tenant's stable id.

@@ -18,6 +18,7 @@ use crate::resource::{Methods, PathPattern};
 pub(super) const GRANT: Schema = Schema {
     known: &[
         "issuer",
+        "iss",
         "resource",
         "subject",
         "claims",
@@ -37,7 +38,7 @@ pub(super) const GRANT: Schema = Schema {
         "description",
         "labels",
     ],
-    later: &["iss", "actor", "replay", "accept"],
+    later: &["actor", "replay", "accept"],
 };
 const SUBJECT: Schema = Schema { known: &["glob"], later: &[] };
 
@@ -46,6 +47,8 @@ const SUBJECT: Schema = Schema { known: &["glob"], later: &[] };
 pub(crate) struct GrantDraft {
     pub(crate) name: At<String>,
     pub(crate) issuers: Field<Vec<At<String>>>,
+    /// Of the exact issuers that its entries stand for, those that it holds at.
+    pub(crate) iss: Field<Vec<At<String>>>,
     pub(crate) resource: Field<String>,
     pub(crate) subject: Field<Subject>,
     pub(crate) claims: Field<Vec<ClaimDraft>>,
@@ -77,6 +80,7 @@ impl GrantDraft {
         Some(Self {
             name: entry,
             issuers: fields.read(cx, "issuer", |cx, field, node| one_or_list(cx, field, node, name)),
+            iss: fields.read(cx, "iss", |cx, field, node| one_or_list(cx, field, node, text)),
             resource: fields.read(cx, "resource", name),
             subject: fields.read(cx, "subject", subject),
             claims: fields.read(cx, "claims", claims),

@@ -6,48 +6,45 @@ use super::super::{Kind, Node, Type};
 use super::claims::{ClaimDraft, claims};
 use super::common::Common;
 use super::fields::{At, Cx, Field, Fields, Schema};
-pub(crate) use super::jwks::Jwks;
-use super::jwks::jwks;
-use super::read::{list, name, text};
+use super::keys::KeysDraft;
+use super::read::{boolean, list, map, name, one_or_list, text};
 use super::times::duration;
-use crate::name::{Algorithm, Thumbprint};
-use crate::resource::HostPattern;
+use crate::name::{Algorithm, Thumbprint, is_realm};
 
 pub(super) const ISSUER: Schema = Schema {
     known: &[
         "profile",
         "issuer",
+        "with",
         "discoveryUrl",
         "jwksUri",
         "jwks",
         "jwksFile",
+        "spiffeBundleUrl",
+        "spiffeEndpointId",
+        "kubernetes",
         "jwksHosts",
         "caFile",
+        "bearerTokenFile",
+        "clientCertFile",
+        "clientKeyFile",
+        "proxy",
+        "maxStale",
         "pin",
         "signingAlgs",
         "tokenTypes",
         "maxTokenAge",
         "clockSkew",
+        "realm",
         "resources",
+        "required",
         "expires",
         "reviewBy",
         "owner",
         "description",
         "labels",
     ],
-    later: &[
-        "with",
-        "spiffeBundleUrl",
-        "kubernetes",
-        "bearerTokenFile",
-        "clientCertFile",
-        "clientKeyFile",
-        "proxy",
-        "maxStale",
-        "realm",
-        "required",
-        "accept",
-    ],
+    later: &["accept"],
 };
 const PIN: Schema = Schema { known: &["claims", "keys"], later: &[] };
 
@@ -57,20 +54,27 @@ pub(crate) struct IssuerDraft {
     pub(crate) name: At<String>,
     pub(crate) profile: Field<String>,
     pub(crate) issuer: Field<String>,
-    pub(crate) discovery_url: Field<String>,
-    pub(crate) jwks_uri: Field<String>,
-    pub(crate) jwks: Field<Jwks>,
-    pub(crate) jwks_file: Field<String>,
-    pub(crate) jwks_hosts: Field<Vec<At<String>>>,
-    pub(crate) ca_file: Field<String>,
+    pub(crate) with: Field<Vec<WithDraft>>,
+    pub(crate) keys: KeysDraft,
     pub(crate) pin_claims: Field<Vec<ClaimDraft>>,
     pub(crate) pin_keys: Field<Vec<At<Thumbprint>>>,
     pub(crate) signing_algs: Field<Vec<At<Algorithm>>>,
     pub(crate) token_types: Field<Vec<At<String>>>,
     pub(crate) max_token_age: Field<Duration>,
     pub(crate) clock_skew: Field<Duration>,
+    pub(crate) realm: Field<String>,
     pub(crate) resources: Field<Vec<At<String>>>,
+    pub(crate) required: Field<bool>,
     pub(crate) common: Common,
+}
+
+/// One parameter under `with`, as typed.
+#[derive(Debug)]
+pub(crate) struct WithDraft {
+    pub(crate) name: At<String>,
+    /// Whether it was written as a list.
+    pub(crate) list: bool,
+    pub(crate) values: Vec<At<String>>,
 }
 
 impl IssuerDraft {
@@ -92,19 +96,17 @@ impl IssuerDraft {
             name: entry,
             profile: fields.read(cx, "profile", text),
             issuer: fields.read(cx, "issuer", text),
-            discovery_url: fields.read(cx, "discoveryUrl", text),
-            jwks_uri: fields.read(cx, "jwksUri", text),
-            jwks: fields.read(cx, "jwks", jwks),
-            jwks_file: fields.read(cx, "jwksFile", text),
-            jwks_hosts: fields.read(cx, "jwksHosts", |cx, field, node| list(cx, field, node, key_host)),
-            ca_file: fields.read(cx, "caFile", text),
+            with: fields.read(cx, "with", with),
+            keys: KeysDraft::read(cx, &fields),
             pin_claims,
             pin_keys,
             signing_algs: fields.read(cx, "signingAlgs", |cx, field, node| list(cx, field, node, algorithm)),
             token_types: fields.read(cx, "tokenTypes", |cx, field, node| list(cx, field, node, token_type)),
             max_token_age: fields.read(cx, "maxTokenAge", positive),
             clock_skew: fields.read(cx, "clockSkew", skew),
+            realm: fields.read(cx, "realm", realm),
             resources: fields.read(cx, "resources", |cx, field, node| list(cx, field, node, name)),
+            required: fields.read(cx, "required", boolean),
             common: Common::read(cx, &fields),
         })
     }
@@ -147,17 +149,25 @@ fn token_type(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<String> {
     }
 }
 
-/// `host` or `host:port`, exact.
-fn key_host(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<String> {
-    let text = text(cx, field, node)?;
-    match HostPattern::parse(&text) {
-        Some(host) if !host.wildcard => Some(host.to_string()),
-        _ => {
-            let help = "write `keys.example.com` or `keys.example.com:8443`; stars are not allowed";
-            cx.misfit(node.span, format!("{text:?} is not an exact host"), "", help);
-            None
-        }
+/// A map from names to texts or lists of them; which ones there are is the profile's to say.
+fn with(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Vec<WithDraft>> {
+    let mut found = Vec::new();
+    for (key, value) in map(cx, field, node)? {
+        let list = matches!(value.kind, Kind::List(_));
+        let name = At { value: key.text.to_string(), place: cx.place(key.span) };
+        found.push(WithDraft { name, list, values: one_or_list(cx, &key.text, value, text)? });
     }
+    Some(found)
+}
+
+fn realm(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<String> {
+    let text = text(cx, field, node)?;
+    if !is_realm(&text) {
+        let help = "a realm has lower-case letters, digits and `-`, at most 63; it becomes part of every principal";
+        cx.misfit(node.span, format!("{text:?} cannot be a realm"), "", help);
+        return None;
+    }
+    Some(text)
 }
 
 /// A duration above zero.

@@ -1,18 +1,13 @@
 //! `jwks`: a key set written into the table.
 
-use std::sync::Arc;
-
-use super::super::{Code, Diagnostic, Kind, Node, Type};
+use super::super::{Kind, Node, Type};
 use super::fields::Cx;
 use super::read::wrong;
-use crate::keys::KeySet;
 
-/// A key set and its canonical JSON.
+/// A key set that was not read yet: what it may hold depends on the profile.
 #[derive(Debug, Clone)]
 pub(crate) struct Jwks {
-    pub(crate) set: Arc<KeySet>,
-    /// Members sorted: the same for the same set.
-    pub(crate) canonical: String,
+    pub(crate) json: String,
 }
 
 /// A map as it would stand in JSON, or the JSON text itself.
@@ -26,29 +21,7 @@ pub(super) fn jwks(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<
             return None;
         }
     };
-    let set = match KeySet::parse(json.as_bytes()) {
-        Ok(set) => set,
-        Err(error) => {
-            hidden(cx, node, format!("`{field}` of {} cannot be read", cx.owner), &error.to_string(), HELP);
-            return None;
-        }
-    };
-    for ignored in set.ignored() {
-        let message = format!("`{field}` of {} holds a key that cannot be used", cx.owner);
-        let help = "remove the key, or give its public half as the issuer publishes it";
-        hidden(cx, node, message, &ignored.to_string(), help);
-    }
-    if set.is_empty() && set.ignored().is_empty() {
-        cx.misfit(node.span, format!("`{field}` of {} holds no key", cx.owner), "an empty set", HELP);
-    }
-    let canonical = serde_json::from_str::<serde_json::Value>(&json).ok()?.to_string();
-    Some(Jwks { set: Arc::new(set), canonical })
-}
-
-/// What stands there may be a private key: the line is not shown.
-fn hidden(cx: &mut Cx<'_>, node: &Node, message: String, label: &str, help: &str) {
-    let finding = Diagnostic::at(Code::CR002, &cx.place(node.span), message).label(label).help(help);
-    cx.report.push(finding.hidden());
+    Some(Jwks { json })
 }
 
 fn to_json(node: &Node) -> Option<serde_json::Value> {

@@ -7,6 +7,7 @@ mod grant;
 mod head;
 mod issuer;
 mod jwks;
+mod keys;
 mod read;
 mod resource;
 mod times;
@@ -19,6 +20,7 @@ pub(super) use claims::ClaimDraft;
 pub(super) use fields::{At, Cx, Field, nearest};
 pub(super) use grant::{GrantDraft, Subject};
 pub(super) use issuer::IssuerDraft;
+pub(super) use keys::{Jwks, KeysDraft};
 pub(super) use resource::{AnonymousDraft, ResourceDraft};
 pub(super) use vectors::{CaseDraft, Presented as PresentedDraft, read as read_vectors};
 

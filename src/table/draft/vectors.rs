@@ -17,16 +17,19 @@ use crate::request::split_url;
 
 const KIND: &str = "TrustTableTest";
 const FILE: Schema = Schema { known: &["apiVersion", "kind", "table", "now", "cases"], later: &[] };
-const CASE: Schema = Schema { known: &["name", "token", "base", "with", "request", "expect"], later: &[] };
+const CASE: Schema = Schema { known: &["name", "token", "issuer", "base", "with", "request", "expect"], later: &[] };
 const REQUEST: Schema = Schema { known: &["method", "url", "context", "route", "headers"], later: &[] };
 const ROUTE: Schema = Schema { known: &["namespace", "name"], later: &[] };
-const EXPECT: Schema = Schema { known: &["decision", "reason", "grants", "scopes", "near_miss"], later: &[] };
+const EXPECT: Schema =
+    Schema { known: &["decision", "reason", "grants", "scopes", "iss", "realm", "near_miss"], later: &[] };
 
 /// One case as typed: its base is still a name.
 #[derive(Debug)]
 pub(crate) struct CaseDraft {
     pub(crate) name: At<String>,
     pub(crate) token: Field<Presented>,
+    /// The entry of the table whose key signed the token.
+    pub(crate) issuer: Field<String>,
     pub(crate) base: Field<String>,
     /// Members to replace; `None` takes one away.
     pub(crate) with: Field<Vec<(String, Option<Json>)>>,
@@ -110,6 +113,7 @@ fn case(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<CaseDraft> {
             Field::Absent | Field::Broken => At { value: String::new(), place: cx.place(node.span) },
         },
         token: fields.read(cx, "token", token),
+        issuer: fields.read(cx, "issuer", super::read::name),
         base: fields.read(cx, "base", text),
         with: fields.read(cx, "with", changes),
         request: fields.read(cx, "request", request),
@@ -235,6 +239,8 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
     let reason = fields.read(cx, "reason", reason);
     let grants = fields.read(cx, "grants", |cx, field, node| set(cx, field, node, name));
     let scopes = fields.read(cx, "scopes", |cx, field, node| set(cx, field, node, scope));
+    let iss = fields.read(cx, "iss", text);
+    let realm = fields.read(cx, "realm", text);
     let near_misses = fields.read(cx, "near_miss", near_misses);
     let allowed = *allowed.value()?;
     let misplaced = |cx: &mut Cx<'_>, at: &super::super::Place, what: &str| {
@@ -250,6 +256,11 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
             misplaced(cx, &found.place, what);
         }
     }
+    for (field, what) in [(&iss, "an `iss`"), (&realm, "a realm")] {
+        if let Some(found) = field.given().filter(|_| !allowed) {
+            misplaced(cx, &found.place, what);
+        }
+    }
     if let Some(found) = near_misses.given().filter(|_| allowed) {
         misplaced(cx, &found.place, "near misses");
     }
@@ -258,6 +269,8 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
         reason: reason.value().copied(),
         grants: grants.value().cloned(),
         scopes: scopes.value().cloned(),
+        iss: iss.value().cloned(),
+        realm: realm.value().cloned(),
         near_misses: near_misses.value().cloned().unwrap_or_default(),
     })
 }

@@ -1,0 +1,114 @@
+//! Microsoft Entra ID: each tenant has its own exact issuer, and all tenants share keys.
+//!
+//! What keeps tenants apart is the `issuer` that each key names and the `tid` that must be the one in `iss`. Whether an
+//! application gets v1 or v2 tokens is a setting of that application, and v1 is its default.
+
+use super::ClaimType::{String as Text, Strings};
+use super::{Hint, Identity, Parameter, Parameters, Profile, Tenancy};
+use crate::name::{Algorithm, is_guid};
+
+/// The tenant of all personal Microsoft accounts: `consumers`.
+const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+pub(super) static ENTRA: Profile = Profile {
+    name: "entra",
+    summary: "access tokens of Microsoft Entra ID tenants",
+    documentation: "https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens",
+    checked: "2026-11-22",
+    identity: Identity::Expanded(expand),
+    parameters: &[
+        Parameter { name: "tenants", list: true, optional: false, form: tenant },
+        Parameter { name: "version", list: false, optional: true, form: version },
+    ],
+    issuer,
+    implied: |iss| tenant_of(iss).map(|tenant| ("tid", tenant.to_owned())).into_iter().collect(),
+    discovery: |_| Ok(()),
+    key_hosts: &["login.microsoftonline.com", "login.windows.net"],
+    in_cluster: false,
+    tenant_ids: &["tid"],
+    tenant_hint: "",
+    algorithms: &[Algorithm::RS256],
+    token_types: &["jwt"],
+    max_token_age: 25 * 3600,
+    claims: &[
+        ("appid", Text),
+        ("appidacr", Text),
+        ("azp", Text),
+        ("azpacr", Text),
+        ("groups", Strings),
+        ("idtyp", Text),
+        ("oid", Text),
+        ("roles", Strings),
+        ("scp", Text),
+        ("tid", Text),
+        ("ver", Text),
+        ("wids", Strings),
+    ],
+    glob: |claim, _| match claim {
+        "appid" | "azp" | "oid" | "sub" | "tid" => Err("ids of Entra have no common beginning that means anything"),
+        _ => Ok(()),
+    },
+    subject: |_| Ok(()),
+    hints: &[Hint {
+        claim: "idtyp",
+        beside: &["appid", "azp"],
+        danger: "a user who signed in to that application has its id in this claim as well",
+        help: "add `idtyp: app` where the application itself is meant (an optional claim of its registration)",
+    }],
+};
+
+fn expand(with: &Parameters) -> Vec<String> {
+    let tenants = with.list("tenants").iter();
+    match with.one("version") {
+        "v1" => tenants.map(|tenant| format!("https://sts.windows.net/{tenant}/")).collect(),
+        _ => tenants.map(|tenant| format!("https://login.microsoftonline.com/{tenant}/v2.0")).collect(),
+    }
+}
+
+/// The tenant in an `iss` of either version.
+fn tenant_of(iss: &str) -> Option<&str> {
+    let v2 = iss.strip_prefix("https://login.microsoftonline.com/").and_then(|rest| rest.strip_suffix("/v2.0"));
+    let v1 = || iss.strip_prefix("https://sts.windows.net/").and_then(|rest| rest.strip_suffix('/'));
+    v2.or_else(v1)
+}
+
+fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
+    const FORM: &str = "an Entra issuer is `https://login.microsoftonline.com/TENANT-ID/v2.0` or, for v1 tokens, \
+                        `https://sts.windows.net/TENANT-ID/`; better write `with: {tenants: [TENANT-ID]}`";
+    tenant(tenant_of(iss).ok_or(FORM)?).map(|()| Tenancy::Private)
+}
+
+fn tenant(text: &str) -> Result<(), &'static str> {
+    match text {
+        "common" | "organizations" | "consumers" | PERSONAL => {
+            Err("that admits every tenant or person there is: list the ids of the tenants that are meant")
+        }
+        _ if is_guid(text) => Ok(()),
+        _ => Err("a tenant is its id, a GUID in lower case: `az account show --query tenantId` prints it"),
+    }
+}
+
+fn version(text: &str) -> Result<(), &'static str> {
+    if matches!(text, "v1" | "v2") { Ok(()) } else { Err("write `v1` or `v2`: `ver` of a token says which it is") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+
+    #[test]
+    fn only_exact_tenants_have_an_issuer() {
+        assert_eq!(tenant_of(&format!("https://login.microsoftonline.com/{TENANT}/v2.0")), Some(TENANT));
+        assert!(issuer(&format!("https://sts.windows.net/{TENANT}/")).is_ok());
+        for bad in ["common", "organizations", "consumers", PERSONAL, "acme.onmicrosoft.com", &TENANT.to_uppercase()] {
+            assert!(tenant(bad).is_err(), "{bad}");
+            assert!(issuer(&format!("https://login.microsoftonline.com/{bad}/v2.0")).is_err(), "{bad}");
+        }
+        for bad in ["/v2.0/", "/v1.0", "", "/"] {
+            assert!(issuer(&format!("https://login.microsoftonline.com/{TENANT}{bad}")).is_err(), "{bad}");
+        }
+        assert!(issuer(&format!("https://sts.windows.net/{TENANT}")).is_err());
+    }
+}

@@ -1,0 +1,53 @@
+//! Google Kubernetes Engine: one issuer a cluster, made of names, so that a cluster made again has the same one.
+//!
+//! Match the uid of the service account where that matters: `/kubernetes.io/serviceaccount/uid`.
+
+use super::{Identity, Parameter, Parameters, Profile, Tenancy, service_account};
+
+pub(super) static GKE: Profile = Profile {
+    name: "gke",
+    summary: "service accounts of a Google Kubernetes Engine cluster",
+    documentation: "https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity",
+    checked: "2026-11-22",
+    identity: Identity::Expanded(expand),
+    parameters: &[
+        Parameter::one("project", service_account::segment),
+        Parameter::one("location", service_account::segment),
+        Parameter::one("cluster", service_account::segment),
+    ],
+    issuer,
+    implied: |_| Vec::new(),
+    discovery: |_| Ok(()),
+    key_hosts: &[],
+    in_cluster: true,
+    tenant_ids: &[],
+    tenant_hint: "",
+    algorithms: service_account::ALGORITHMS,
+    token_types: &[""],
+    max_token_age: 3600 + 300,
+    claims: service_account::CLAIMS,
+    glob: service_account::glob,
+    subject: service_account::subject,
+    hints: &[],
+};
+
+/// `https://container.googleapis.com/v1/projects/PROJECT/locations/LOCATION/clusters/CLUSTER`.
+fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
+    const FORM: &str =
+        "a GKE issuer is `https://container.googleapis.com/v1/projects/PROJECT/locations/LOCATION/clusters/CLUSTER`";
+    let rest = iss.strip_prefix("https://container.googleapis.com/v1/projects/").ok_or(FORM)?;
+    let parts: Vec<_> = rest.split('/').collect();
+    match parts.as_slice() {
+        [project, "locations" | "zones", location, "clusters", cluster]
+            if [project, location, cluster].iter().all(|part| service_account::segment(part).is_ok()) =>
+        {
+            Ok(Tenancy::Private)
+        }
+        _ => Err(FORM),
+    }
+}
+
+fn expand(with: &Parameters) -> Vec<String> {
+    let (project, location, cluster) = (with.one("project"), with.one("location"), with.one("cluster"));
+    vec![format!("https://container.googleapis.com/v1/projects/{project}/locations/{location}/clusters/{cluster}")]
+}

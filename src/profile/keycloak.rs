@@ -1,0 +1,86 @@
+//! Keycloak: one issuer a realm. Access, ID and refresh tokens look alike but for the claim `typ` in the payload.
+
+use super::ClaimType::{Bool, String as Text, Strings};
+use super::{Hint, Identity, Profile, Tenancy};
+use crate::name::Algorithm;
+
+pub(super) static KEYCLOAK: Profile = Profile {
+    name: "keycloak",
+    summary: "access tokens of a Keycloak realm",
+    documentation: "https://www.keycloak.org/securing-apps/oidc-layers",
+    checked: "2026-11-22",
+    identity: Identity::Written,
+    parameters: &[],
+    issuer,
+    implied: |_| Vec::new(),
+    discovery: |_| Ok(()),
+    key_hosts: &[],
+    in_cluster: false,
+    tenant_ids: &[],
+    tenant_hint: "",
+    algorithms: &[
+        Algorithm::RS256,
+        Algorithm::PS256,
+        Algorithm::ES256,
+        Algorithm::ES384,
+        Algorithm::ES512,
+        Algorithm::EdDSA,
+        Algorithm::RS384,
+        Algorithm::RS512,
+        Algorithm::PS384,
+        Algorithm::PS512,
+    ],
+    token_types: &["jwt", "at+jwt"],
+    max_token_age: 24 * 3600,
+    claims: &[
+        ("acr", Text),
+        ("allowed-origins", Strings),
+        ("azp", Text),
+        ("client_id", Text),
+        ("email", Text),
+        ("email_verified", Bool),
+        ("preferred_username", Text),
+        ("/realm_access/roles", Strings),
+        ("scope", Text),
+        ("sid", Text),
+        ("typ", Text),
+    ],
+    glob: |claim, _| match claim {
+        "azp" | "client_id" | "sub" => Err("whoever may register a client or a user could take a name that fits"),
+        _ => Ok(()),
+    },
+    subject: |_| Ok(()),
+    hints: &[Hint {
+        claim: "typ",
+        beside: &[],
+        danger: "ID tokens (`typ: ID`) are signed by the same keys and look the same",
+        help: "add `typ: Bearer` to `pin.claims` of the issuer, or to `claims` of the grant",
+    }],
+};
+
+/// `https://HOST/…/realms/NAME`: before Keycloak 17 and behind some proxies something stands between.
+fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
+    const FORM: &str = "a Keycloak issuer ends in `/realms/NAME`, without a last `/`";
+    let (_, name) = iss.rsplit_once("/realms/").ok_or(FORM)?;
+    if name.is_empty() || name.contains('/') { Err(FORM) } else { Ok(Tenancy::Private) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_ends_in_its_realm() {
+        for good in ["https://id.acme.test/realms/b2b", "https://id.acme.test/auth/realms/b2b"] {
+            assert!(issuer(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "https://id.acme.test/realms/b2b/",
+            "https://id.acme.test/realms/",
+            "https://id.acme.test/b2b",
+            "https://id.acme.test/realms/b2b/protocol/openid-connect",
+        ] {
+            assert!(issuer(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Kubernetes: one issuer a cluster, and by default one and the same `iss` in every cluster.
+//!
+//! Discovery is behind the cluster's own authority and its RBAC: give `caFile` and `bearerTokenFile`, or the keys.
+
+use super::{Identity, Profile, Tenancy, service_account};
+
+pub(super) static KUBERNETES: Profile = Profile {
+    name: "kubernetes",
+    summary: "service accounts of a Kubernetes cluster that you run",
+    documentation: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery",
+    checked: "2026-11-22",
+    identity: Identity::Written,
+    parameters: &[],
+    issuer,
+    implied: |_| Vec::new(),
+    discovery: discovery,
+    key_hosts: &[],
+    in_cluster: true,
+    tenant_ids: &[],
+    tenant_hint: "",
+    algorithms: service_account::ALGORITHMS,
+    token_types: &[""],
+    max_token_age: 3600 + 300,
+    claims: service_account::CLAIMS,
+    glob: service_account::glob,
+    subject: service_account::subject,
+    hints: &[],
+};
+
+/// Whatever `--service-account-issuer` says, but for the name in the tokens of Secrets, which never end.
+fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
+    const FORM: &str = "tokens out of Secrets never end and name no audience: use projected ones, whose `iss` is `--service-account-issuer`";
+    if iss == "kubernetes/serviceaccount" { Err(FORM) } else { Ok(Tenancy::Private) }
+}
+
+/// The default issuer leads nowhere, or to the cluster that credence itself runs in.
+fn discovery(iss: &str) -> Result<(), &'static str> {
+    let host = iss.strip_prefix("https://").unwrap_or(iss).split(['/', ':']).next().unwrap_or_default();
+    if host == "kubernetes" || host.starts_with("kubernetes.default") {
+        return Err("every cluster calls itself so: the name does not lead to the keys of a certain one");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_issuer_leads_nowhere() {
+        for iss in [
+            "https://kubernetes.default.svc",
+            "https://kubernetes.default.svc.cluster.local",
+            "https://kubernetes.default.svc.cluster.local:443/",
+            "https://kubernetes.default.svc.corp",
+        ] {
+            assert!(discovery(iss).is_err() && issuer(iss).is_ok(), "{iss}");
+        }
+        assert!(discovery("https://oidc.k8s.acme.test/eu1").is_ok());
+        assert!(issuer("kubernetes/serviceaccount").is_err());
+    }
+}

@@ -1,0 +1,52 @@
+//! SPIFFE: JWT-SVIDs, whose issuer is a trust domain and whose subject is a SPIFFE ID.
+//!
+//! `iss` is optional and says nothing: the trust domain of `sub` chooses the keys, and only those that its bundle keeps
+//! for `jwt-svid` count. There need be no `jti` and no `nbf`.
+
+use super::{Identity, Parameter, Profile, Tenancy};
+use crate::claims::{is_trust_domain, trust_domain};
+use crate::name::Algorithm;
+
+pub(super) static SPIFFE: Profile = Profile {
+    name: "spiffe",
+    summary: "JWT-SVIDs of a SPIFFE trust domain (SPIRE, Istio and others)",
+    documentation: "https://github.com/spiffe/spiffe/blob/main/standards/JWT-SVID.md",
+    checked: "2026-11-22",
+    identity: Identity::TrustDomain,
+    parameters: &[Parameter::one("trustDomain", form)],
+    issuer: |_| Ok(Tenancy::Private),
+    implied: |_| Vec::new(),
+    discovery: |_| Err("a trust domain does not say where its bundle is"),
+    key_hosts: &[],
+    in_cluster: false,
+    tenant_ids: &[],
+    tenant_hint: "",
+    algorithms: &[
+        Algorithm::RS256,
+        Algorithm::ES256,
+        Algorithm::ES384,
+        Algorithm::ES512,
+        Algorithm::PS256,
+        Algorithm::RS384,
+        Algorithm::RS512,
+        Algorithm::PS384,
+        Algorithm::PS512,
+    ],
+    token_types: &["", "jwt", "jose"],
+    max_token_age: 3600,
+    claims: &[],
+    glob: |_, _| Ok(()),
+    subject,
+    hints: &[],
+};
+
+fn form(text: &str) -> Result<(), &'static str> {
+    const FORM: &str = "a trust domain is written like `prod.acme.test`: lower case, without `spiffe://`, port or path";
+    if is_trust_domain(text) { Ok(()) } else { Err(FORM) }
+}
+
+fn subject(sub: &str) -> Result<(), &'static str> {
+    const FORM: &str =
+        "a `sub` of SPIFFE is `spiffe://TRUST-DOMAIN/PATH`: lower-case domain, no empty segments, no escapes";
+    if trust_domain(sub).is_some() { Ok(()) } else { Err(FORM) }
+}

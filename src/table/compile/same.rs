@@ -1,0 +1,74 @@
+//! Entries that tokens could name alike (CR104).
+
+use std::collections::BTreeMap;
+
+use super::super::Code;
+use super::Bench;
+use super::issuer::IssuerPlan;
+
+impl<'a> Bench<'a> {
+    /// Two entries may share an `iss` or a trust domain only if each has its own keys and a realm of its own: then a key
+    /// tells whose a token is, and the realm tells their principals apart.
+    pub(super) fn same_issuer(&mut self, plans: &[IssuerPlan<'a>]) {
+        let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut pairs: BTreeMap<(usize, usize), &str> = BTreeMap::new();
+        for (index, plan) in plans.iter().enumerate() {
+            for name in plan.exact.iter().flat_map(|exact| exact.names()) {
+                let earlier = named.entry(name.as_str()).or_default();
+                for first in earlier.iter().filter(|first| **first != index) {
+                    pairs.entry((*first, index)).or_insert(name.as_str());
+                }
+                earlier.push(index);
+            }
+        }
+        for ((first, second), name) in pairs {
+            if let (Some(first), Some(second)) = (plans.get(first), plans.get(second)) {
+                self.told_apart(first, second, name);
+            }
+        }
+    }
+
+    fn told_apart(&mut self, first: &IssuerPlan<'a>, second: &IssuerPlan<'a>, name: &str) {
+        let (what, own) = match name.strip_prefix("spiffe://") {
+            Some(_) => ("trust domain", "or give each its own bundle and a `realm`"),
+            None => (
+                "`iss`",
+                "clusters need a `--service-account-issuer` of their own, or each entry its own keys (`jwksUri`) and a `realm`",
+            ),
+        };
+        let both = format!("issuer \"{}\" and issuer \"{}\" have one {what}", first.name, second.name);
+        let site = first.draft.name.place.to_string();
+        let place = second.draft.issuer.given().map_or(&second.draft.name.place, |at| &at.place);
+        let (one, two) = (&first.draft.realm, &second.draft.realm);
+        if one.is_absent() || two.is_absent() {
+            let message = format!("{both}, so nobody could tell their tokens apart");
+            let help = format!("make one entry of the two; {own}");
+            return self.report(Code::CR104, place, message, format!("first at {site}"), help);
+        }
+        if let (Some(one), Some(two)) = (one.given(), two.given())
+            && one.value == two.value
+        {
+            let message = format!("{both} and one `realm`, so their principals would be the same");
+            let label = format!("the same realm as at {}", one.place);
+            return self.report(Code::CR104, &two.place, message, label, "give each a realm of its own");
+        }
+        for (plan, other) in [(first, second), (second, first)] {
+            if plan.draft.keys.is_silent() {
+                let message = format!("{both}, and the keys of \"{}\" would be discovered from it", plan.name);
+                let help = "say where this entry's own keys are: `jwksUri`, `discoveryUrl`, `jwksFile` or `jwks`";
+                let label = format!("the other at {}", other.draft.name.place);
+                return self.report(Code::CR104, &plan.draft.name.place, message, label, help);
+            }
+        }
+        let source = |plan: &IssuerPlan<'a>| {
+            plan.exact.first().and_then(|exact| exact.origin.as_ref()).map(|origin| origin.source.clone())
+        };
+        if let (Some(one), Some(two)) = (source(first), source(second))
+            && one == two
+        {
+            let message = format!("{both} and take their keys from one place, so no key could tell their tokens apart");
+            let help = format!("make one entry of the two; {own}");
+            self.report(Code::CR104, place, message, format!("the same keys as at {site}"), help);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Whose token it is, where entries of the table share one name: clusters with one default `iss`. A key tells.
+
+use std::fmt;
+
+use super::TrustedIssuer;
+use super::principal::Authentic;
+use crate::clock::Time;
+use crate::credential::{Envelope, Unverified};
+use crate::keys::{KeyMiss, VerifyKey};
+use crate::name::Algorithm;
+use crate::reason::Reason;
+use crate::trail::Trail;
+
+/// The entry that a token names.
+#[derive(Debug)]
+pub struct Found<'s> {
+    /// The entry; where that is not settled, one of those that share the name, in force if any is.
+    pub issuer: &'s TrustedIssuer,
+    /// Why no key settles which of several entries it is.
+    pub unsettled: Option<Unsettled<'s>>,
+}
+
+/// No key settles whose a token is.
+#[derive(Debug)]
+pub struct Unsettled<'s> {
+    /// What the caller is refused with.
+    pub reason: Reason,
+    /// The entries that share the name.
+    pub among: Vec<&'s TrustedIssuer>,
+    why: &'static str,
+}
+
+impl fmt::Display for Unsettled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.among.iter().map(|issuer| issuer.name.as_str()).collect();
+        write!(f, "issuers {} share this `iss`, and {}", names.join(", "), self.why)
+    }
+}
+
+impl<'s> Found<'s> {
+    /// The entry that no other shares its name with: nothing to choose.
+    pub const fn only(issuer: &'s TrustedIssuer) -> Self {
+        Self { issuer, unsettled: None }
+    }
+
+    /// The entry whose own keys hold the key that the token names. Where several do, it is the one whose key verifies;
+    /// a key that two of them publish speaks for neither. `None` where there is no candidate at all.
+    pub fn among(candidates: Vec<&'s TrustedIssuer>, token: &Unverified<'_>, now: Time) -> Option<Self> {
+        let envelope = token.envelope();
+        let first = *candidates.iter().find(|issuer| issuer.is_in_force(now)).or(candidates.first())?;
+        let unsettled = |(reason, why)| Self {
+            issuer: first,
+            unsettled: Some(Unsettled { reason, among: candidates.clone(), why }),
+        };
+        Some(match by_key(&candidates, envelope) {
+            Ok(issuer) => Self::only(issuer),
+            Err(fault) => unsettled(fault),
+        })
+    }
+
+    /// The entry of this name, as an offline command assumes it; without one of that name no key would fit.
+    pub fn assumed(candidates: Vec<&'s TrustedIssuer>, signer: &str) -> Option<Self> {
+        let first = *candidates.first()?;
+        Some(match candidates.iter().find(|issuer| issuer.name.as_str() == signer) {
+            Some(issuer) => Self::only(issuer),
+            None => {
+                let why = "the one that is said to have signed is none of them";
+                Self {
+                    issuer: first,
+                    unsettled: Some(Unsettled { reason: Reason::KeyUnknown, among: candidates, why }),
+                }
+            }
+        })
+    }
+
+    /// Every entry that the token may be of.
+    pub fn candidates(&self) -> Vec<&'s TrustedIssuer> {
+        self.unsettled.as_ref().map_or_else(|| vec![self.issuer], |unsettled| unsettled.among.clone())
+    }
+
+    /// The entry, where it is settled.
+    pub const fn settled(&self) -> Option<&'s TrustedIssuer> {
+        if self.unsettled.is_none() { Some(self.issuer) } else { None }
+    }
+
+    /// Judges everything that makes the token this entry's: algorithm and type, the shape of its claims, its times, and
+    /// the signature, by a key of this entry alone.
+    ///
+    /// # Errors
+    /// The first reason that fails, in the order of the list in [`Reason`].
+    pub fn verify<T: Trail>(
+        &self,
+        token: Unverified<'_>,
+        now: Time,
+        trail: &mut T,
+    ) -> Result<Authentic<'s, T::Proof>, Reason> {
+        self.issuer.verify(token, self.unsettled.as_ref(), now, trail)
+    }
+}
+
+/// The one candidate that the signature speaks for, or why there is none.
+fn by_key<'s>(
+    candidates: &[&'s TrustedIssuer],
+    envelope: &Envelope<'_>,
+) -> Result<&'s TrustedIssuer, (Reason, &'static str)> {
+    const UNKNOWN: (Reason, &str) = (Reason::KeyUnknown, "none of them has the key that the token names");
+    let Some(algorithm) = Algorithm::parse(&envelope.header.algorithm) else { return Err(UNKNOWN) };
+    let mut holders: Vec<(&'s TrustedIssuer, VerifyKey)> = Vec::new();
+    let mut misses = Vec::new();
+    for issuer in candidates {
+        match issuer.keys.ring().find(envelope.header.key_id.as_deref(), algorithm) {
+            Ok(key) => holders.push((issuer, key.clone())),
+            Err(miss) => misses.push(miss),
+        }
+    }
+    if holders.len() > 1 {
+        holders.retain(|(_, key)| key.verify(envelope.signing_input, &envelope.signature).is_ok());
+        if holders.is_empty() {
+            return Err((Reason::SignatureInvalid, "the signature is by no key of theirs"));
+        }
+    }
+    match (holders.as_slice(), misses.as_slice()) {
+        ([(issuer, key)], _) if !is_shared(candidates, issuer, key) => Ok(issuer),
+        ([], misses) if misses.contains(&KeyMiss::Unavailable) => {
+            Err((Reason::KeysUnavailable, "one of them has no keys at hand, which may be the ones"))
+        }
+        ([], misses) if misses.contains(&KeyMiss::NotPinned) => {
+            Err((Reason::KeyNotPinned, "the key that the token names is published but not pinned"))
+        }
+        ([], _) => Err(UNKNOWN),
+        _ => Err((Reason::KeyUnknown, "the key is published by more than one of them, so it speaks for none")),
+    }
+}
+
+/// Whether another candidate publishes the same key, under whatever name.
+fn is_shared(candidates: &[&TrustedIssuer], owner: &TrustedIssuer, key: &VerifyKey) -> bool {
+    candidates.iter().filter(|other| other.id != owner.id).any(|other| {
+        let ring = other.keys.ring();
+        ring.keys().iter().any(|own| own.thumbprint() == key.thumbprint())
+    })
+}
