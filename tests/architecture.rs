@@ -7,11 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Crates that only these rooms may name.
-const WALLS: [(&str, &[&str]); 15] = [
+const WALLS: [(&str, &[&str]); 17] = [
     ("tonic", &["proto", "wire", "grpc"]),
     ("prost", &["proto", "wire"]),
     ("prost_types", &["answer", "wire"]),
     ("tokio", &["fetch", "wire", "grpc", "admin", "app", "cli"]),
+    ("tokio_rustls", &["grpc"]),
+    ("x509_parser", &["grpc"]),
     ("reqwest", &["fetch"]),
     ("rustls", &["fetch"]),
     ("webpki", &["fetch"]),

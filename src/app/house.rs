@@ -10,6 +10,7 @@ use super::Settings;
 use crate::admin::{IssuerState, Readiness, Status, TableState};
 use crate::answer::{self, Occasion, Style};
 use crate::clock::{Clock, Time};
+use crate::grpc::Validity;
 use crate::keys::{Landing, Signed};
 use crate::observe::{Call, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
 use crate::path::{Facts, Outcome, Walk, walk};
@@ -64,6 +65,17 @@ impl House {
     pub(super) fn keep_old(&self, error: String) {
         self.metrics.reloaded(ReloadKind::Table, None);
         *self.reload_error() = Some(error);
+    }
+
+    /// The listener shows this certificate from now on.
+    pub(super) fn took_certificate(&self, validity: &Validity) {
+        self.metrics.certificate(validity.not_after);
+        self.metrics.reloaded(ReloadKind::Tls, Some(self.now()));
+    }
+
+    /// New TLS files were not taken; the old ones go on.
+    pub(super) fn kept_certificate(&self) {
+        self.metrics.reloaded(ReloadKind::Tls, None);
     }
 
     pub(super) fn in_force(&self) -> Option<(u64, Time)> {

@@ -18,7 +18,9 @@ pub use settings::Settings;
 
 use crate::admin;
 use crate::fetch::Keeper;
-use crate::grpc::{self, Address, AddressError, Drained, ListenError, Listener};
+use crate::grpc::{
+    self, Address, AddressError, Drained, ListenError, Listener, Protection, Tls, TlsError, TlsWatch, Told,
+};
 use crate::observe::{DecisionLog, Sink};
 use crate::wire::CheckService;
 
@@ -29,6 +31,8 @@ pub enum StartError {
     Table(String),
     /// An address that is not listened on without being asked for.
     Address(AddressError),
+    /// The files for TLS cannot be used.
+    Tls(TlsError),
     /// The gRPC address cannot be bound.
     Listen(ListenError),
     /// The admin address cannot be bound.
@@ -44,6 +48,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Table(report) => f.write_str(report),
             Self::Address(error) => write!(f, "--listen: {error}"),
+            Self::Tls(error) => write!(f, "{error}"),
             Self::Listen(error) => write!(f, "--listen: {error}"),
             Self::Admin(address, error) => write!(f, "--admin-listen: cannot listen on {address}: {error}"),
             Self::DecisionLog(sink, error) => write!(f, "--decision-log: cannot open {sink} for appending: {error}"),
@@ -60,6 +65,7 @@ pub struct App {
     grpc: grpc::Server,
     admin: admin::Server,
     reloader: Reloader,
+    tls: Option<TlsWatch>,
 }
 
 /// How often it is looked whether the required issuers have keys by now; only until they have.
@@ -94,10 +100,18 @@ impl App {
     /// # Errors
     /// A [`StartError`]; nothing is left running then.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        settings.listen.permitted(settings.insecure_listen).map_err(StartError::Address)?;
+        let protection = settings.tls.as_ref().map_or(Protection::None, |files| files.protection());
+        settings.listen.permitted(protection, settings.insecure_listen).map_err(StartError::Address)?;
+        let tls = match settings.tls.clone() {
+            Some(files) => Some(Arc::new(Tls::load(files, settings.clock.clone()).map_err(StartError::Tls)?)),
+            None => None,
+        };
         let log = DecisionLog::open(&settings.decision_log)
             .map_err(|error| StartError::DecisionLog(settings.decision_log.clone(), error))?;
-        let listener = Listener::bind(&settings.listen).await.map_err(StartError::Listen)?;
+        let mut listener = Listener::bind(&settings.listen).await.map_err(StartError::Listen)?;
+        if let Some(tls) = &tls {
+            listener = listener.with_tls(Arc::clone(tls));
+        }
         let house = Arc::new(House::new(&settings, log));
         let runtime = tokio::runtime::Handle::current();
         let keeper =
@@ -106,10 +120,12 @@ impl App {
         let admin = admin::serve(settings.admin_listen, Arc::clone(&house))
             .await
             .map_err(|error| StartError::Admin(settings.admin_listen, error))?;
+        let tls = tls.map(|tls| watch(tls, Arc::clone(&house)));
         let checks = CheckService::new(Arc::clone(&house), settings.limits);
         let grpc = grpc::serve(listener, checks, settings.reflection).await;
+        tracing::info!(grpc = %grpc.address(), admin = %admin.address(), "listening");
         serve_when_ready(&house, grpc.health().clone()).await;
-        Ok(Self { grpc, admin, reloader })
+        Ok(Self { grpc, admin, reloader, tls })
     }
 
     /// Where Envoy is to ask.
@@ -122,9 +138,12 @@ impl App {
         self.admin.address()
     }
 
-    /// Reads the table again, changed or not.
+    /// Reads the table again, changed or not, and the TLS files.
     pub fn reload(&self) {
         self.reloader.poke();
+        if let Some(tls) = &self.tls {
+            tls.poke();
+        }
     }
 
     /// Ends: health `NOT_SERVING`, accepted calls answered within `grace`, the decision log written out.
@@ -134,4 +153,13 @@ impl App {
         self.admin.shutdown(Duration::from_secs(1)).await;
         drained
     }
+}
+
+/// Watches the TLS files and lets the metrics know.
+fn watch(tls: Arc<Tls>, house: Arc<House>) -> TlsWatch {
+    house.took_certificate(&tls.validity());
+    tls.watch(move |told| match told {
+        Told::Taken(validity) => house.took_certificate(&validity),
+        Told::Kept(_) => house.kept_certificate(),
+    })
 }

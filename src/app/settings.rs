@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::answer::Style;
 use crate::clock::Clock;
 use crate::fetch::Surroundings;
-use crate::grpc::{Address, Reflection};
+use crate::grpc::{Address, Reflection, TlsFiles};
 use crate::observe::{Sink, WhenFull};
 use crate::wire::Limits;
 
@@ -17,6 +17,8 @@ pub struct Settings {
     pub trust: PathBuf,
     /// `--listen`
     pub listen: Address,
+    /// `--tls-cert`, `--tls-key`, `--tls-client-ca`, `--allow-peer`
+    pub tls: Option<TlsFiles>,
     /// `--insecure-listen`
     pub insecure_listen: bool,
     /// `--reflection`
@@ -43,6 +45,7 @@ impl Settings {
         Self {
             trust,
             listen: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 9191))),
+            tls: None,
             insecure_listen: false,
             reflection: Reflection::Off,
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9192)),

@@ -13,7 +13,7 @@ use super::output::trouble;
 use super::{TROUBLE, YES};
 use crate::answer::Style;
 use crate::app::{App, Settings, StartError};
-use crate::grpc::{Address, Drained, Reflection};
+use crate::grpc::{Address, Drained, Peer, Reflection, TlsError, TlsFiles};
 use crate::observe::{Sink, WhenFull};
 use crate::wire::Limits;
 
@@ -21,7 +21,7 @@ use crate::wire::Limits;
 ///
 /// Answers `envoy.service.auth.v3.Authorization/Check` and `grpc.health.v1.Health` on `--listen`, and `/healthz`,
 /// `/readyz` and `/metrics` on `--admin-listen`. Changes of the table are in force within a second; a bad table changes
-/// nothing. SIGHUP reads the table again; SIGTERM and SIGINT drain and exit with 0.
+/// nothing. SIGHUP reads the table and the TLS files again; SIGTERM and SIGINT drain and exit with 0.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: credence serve --trust trust.yaml --listen unix:/run/credence/authz.sock")]
 pub(super) struct Serve {
@@ -33,7 +33,21 @@ pub(super) struct Serve {
     /// Where Envoy asks: `IP:PORT` or `unix:PATH` (mode 0660).
     #[arg(long, env = "CREDENCE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9191")]
     listen: Address,
-    /// Allow a `--listen` address that others than this host reach, without TLS. Whoever reaches it can ask.
+    /// TLS on `--listen`: the certificate and its chain, PEM. Renewed files are taken without a restart.
+    #[arg(long, env = "CREDENCE_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of `--tls-cert`, PEM without a password.
+    #[arg(long, env = "CREDENCE_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// The authorities, PEM, that the certificates of clients must chain to. Needs `--allow-peer`.
+    #[arg(long, env = "CREDENCE_TLS_CLIENT_CA", value_name = "FILE")]
+    tls_client_ca: Option<PathBuf>,
+    /// A name that a client's certificate must carry, exactly: `spiffe://acme.test/ns/gateway/sa/envoy`,
+    /// `gateway.acme.test` (or `dns:gateway.acme.test`), or `any` for whatever the authority signed. Several: repeat it,
+    /// or separate them by commas.
+    #[arg(long, env = "CREDENCE_ALLOW_PEER", value_name = "SAN", value_delimiter = ',')]
+    allow_peer: Vec<Peer>,
+    /// Allow a `--listen` address that others than this host reach, without mutual TLS. Whoever reaches it can ask.
     #[arg(long, env = "CREDENCE_INSECURE_LISTEN", value_parser = super::output::switch)]
     insecure_listen: bool,
     /// Describe the gRPC services to whoever asks (grpc.reflection.v1), for tools such as grpcurl.
@@ -108,7 +122,11 @@ async fn until_stopped(serve: Serve) -> u8 {
         Ok(signals) => signals,
         Err(error) => return trouble(format!("cannot listen for signals: {error}")),
     };
-    let app = match App::start(settings(serve)).await {
+    let settings = match settings(serve) {
+        Ok(settings) => settings,
+        Err(error) => return trouble(error),
+    };
+    let app = match App::start(settings).await {
         Ok(app) => app,
         Err(StartError::Table(report)) => {
             super::output::diagnostic(&report);
@@ -122,7 +140,6 @@ async fn until_stopped(serve: Serve) -> u8 {
             "--admin-listen is open to others: names from the table and counts can be read there without TLS"
         );
     }
-    tracing::info!(grpc = %app.grpc_address(), admin = %app.admin_address(), "listening");
     reload_until_stopped(&app, terminate, interrupt, hangup).await;
     tracing::info!("draining");
     match app.shutdown(grace).await {
@@ -144,11 +161,12 @@ async fn reload_until_stopped(app: &App, mut terminate: Signal, mut interrupt: S
     }
 }
 
-fn settings(serve: Serve) -> Settings {
-    Settings {
+fn settings(serve: Serve) -> Result<Settings, TlsError> {
+    Ok(Settings {
         trust: serve.trust.clone(),
         surroundings: serve.open.outside(),
         listen: serve.listen,
+        tls: TlsFiles::from_flags(serve.tls_cert, serve.tls_key, serve.tls_client_ca, serve.allow_peer)?,
         insecure_listen: serve.insecure_listen,
         reflection: if serve.reflection { Reflection::On } else { Reflection::Off },
         admin_listen: serve.admin_listen,
@@ -164,7 +182,7 @@ fn settings(serve: Serve) -> Settings {
         },
         style: Style { claim_headers: serve.claim_headers, deny_detail: serve.deny_detail == Detail::Reason },
         ..Settings::new(serve.trust)
-    }
+    })
 }
 
 fn start_log(serve: &Serve) -> Result<(), String> {

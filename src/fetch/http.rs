@@ -16,6 +16,7 @@ use super::timing::Timing;
 use super::tls::Tls;
 use super::url::KeyUrl;
 use super::visit::{Kit, ProxyChoice};
+use super::workload::WrongWorkload;
 use crate::keys::FetchResult;
 
 /// What came of a request.
@@ -101,7 +102,7 @@ impl Getter {
         let proxy = match proxy {
             _ if url.is_plain() => None,
             ProxyChoice::Direct => None,
-            ProxyChoice::Table(proxy) => Some(proxy),
+            ProxyChoice::Table(proxy) => Some(*proxy),
             ProxyChoice::Environment if tls.is_plain() => return self.system(url).await,
             ProxyChoice::Environment => self.proxies.of_environment()?,
         };
@@ -211,14 +212,19 @@ fn broken(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
     };
     let cause = causes().last().map(|cause| quoted(&cause.to_string())).unwrap_or_default();
     let remedy = match result {
-        FetchResult::Tls => "; if a private authority signed its certificate, name that in caFile",
+        FetchResult::Tls if !causes().any(|cause| cause.is::<WrongWorkload>()) => {
+            "; if a private authority signed its certificate, name that in caFile"
+        }
         _ => "",
     };
     FetchError::new(result, url, format!("{head} ({}){remedy}", cause.trim_matches('"')))
 }
 
-/// What lies under an error. An I/O error hides the one that it carries from `source`.
+/// What lies under an error. An I/O error hides the one that it carries from `source`, and so does one of TLS.
 fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    if let Some(error) = error.downcast_ref() {
+        return WrongWorkload::under(error).map(|wrong| wrong as &(dyn Error + 'static));
+    }
     match error.downcast_ref::<std::io::Error>() {
         Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
         None => error.source(),

@@ -7,6 +7,7 @@ use reqwest::dns::Resolve;
 use tokio::sync::Semaphore;
 
 use super::address::System;
+use super::cache::Validator;
 use super::discovery;
 use super::document;
 use super::error::FetchError;
@@ -25,6 +26,8 @@ pub(super) use super::memory::Memory;
 const FLIGHTS: usize = 256;
 /// Of sources that did not answer in time: they wait for each other, and nobody for them.
 const LATE_FLIGHTS: usize = 32;
+/// The longest that reading the files of one visit may take: authorities, token, client certificate.
+const FILES: Duration = Duration::from_secs(2);
 /// Sets read at once: a hostile 1 MiB document takes some 30 MiB while it is looked at.
 const READERS: usize = 2;
 
@@ -139,10 +142,23 @@ impl Loader {
     /// The discovery document, always whole: it is small, and what came of it last time is not kept.
     async fn discover(&self, visit: &Visit<'_>, memory: &Memory) -> Result<Vec<u8>, FetchError> {
         let url = visit.configured();
-        match self.getter.get(url, visit.kit(url, memory).await?, None).await? {
+        match self.get(visit, url, memory, None).await? {
             Reply::Fresh(answer) => Ok(answer.body),
             Reply::Unchanged { .. } => Err(FetchError::new(FetchResult::Internal, url, "was asked for whole")),
         }
+    }
+
+    async fn get(
+        &self,
+        visit: &Visit<'_>,
+        url: &KeyUrl,
+        memory: &Memory,
+        validator: Option<&Validator>,
+    ) -> Result<Reply, FetchError> {
+        // A file on a disk that hangs would else keep its place among the flights for ever.
+        let late = |_| FetchError::new(FetchResult::Timeout, url, "the files it is visited with take too long to read");
+        let kit = tokio::time::timeout(FILES, visit.kit(url, memory)).await.map_err(late)??;
+        self.getter.get(url, kit, validator).await
     }
 
     async fn keys(
@@ -152,8 +168,7 @@ impl Loader {
         url: &KeyUrl,
         memory: &mut Memory,
     ) -> Result<Loaded, FetchError> {
-        let kit = visit.kit(url, memory).await?;
-        let (set, keep) = match self.getter.get(url, kit, memory.validator(url)).await? {
+        let (set, keep) = match self.get(visit, url, memory, memory.validator(url)).await? {
             Reply::Unchanged { keep } => (None, keep),
             Reply::Fresh(answer) => {
                 let set = self.read(origin, url.to_string(), answer.body, memory).await?;

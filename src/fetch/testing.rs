@@ -1,5 +1,8 @@
 //! Issuers that answer well or badly, on real sockets.
 
+mod proxy;
+mod tls;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,8 +13,10 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
+
+pub(crate) use proxy::Proxy;
+pub(crate) use tls::{Authority, Certificate};
 
 /// What a path answers.
 #[derive(Clone)]
@@ -26,6 +31,8 @@ pub(crate) enum Answer {
     Drip,
     /// A 200 with this many bytes of body, as fast as they are taken.
     Flood(usize),
+    /// A 200 with this entity tag and body; to a request that has the tag already, a 304.
+    Tagged(&'static str, String),
 }
 
 /// A 200 with a body.
@@ -50,6 +57,7 @@ struct Shared {
     answers: Mutex<HashMap<String, Answer>>,
     heads: Mutex<Vec<String>>,
     connections: AtomicUsize,
+    shown: AtomicUsize,
     sent: AtomicUsize,
 }
 
@@ -59,16 +67,12 @@ impl Server {
     }
 
     pub(crate) async fn start_tls(certificate: &Certificate) -> Self {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let chain = vec![certificate.certificate.der().clone()];
-        let key = rustls::pki_types::PrivateKeyDer::try_from(certificate.key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap();
-        Self::serve(Some(TlsAcceptor::from(Arc::new(config)))).await
+        Self::serve(Some(tls::acceptor(certificate, None))).await
+    }
+
+    /// The same, and asks clients for a certificate signed by `clients`.
+    pub(crate) async fn start_asking(certificate: &Certificate, clients: &Authority) -> Self {
+        Self::serve(Some(tls::acceptor(certificate, Some(clients)))).await
     }
 
     async fn serve(tls: Option<TlsAcceptor>) -> Self {
@@ -99,6 +103,11 @@ impl Server {
     /// Connections taken so far, whatever became of them.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// Client certificates shown so far.
+    pub(crate) fn shown(&self) -> usize {
+        self.shared.shown.load(Ordering::SeqCst)
     }
 
     /// The request heads seen so far.
@@ -133,7 +142,11 @@ async fn converse(shared: Arc<Shared>, tls: Option<TlsAcceptor>, stream: TcpStre
     let mut stream: Box<dyn Stream> = match tls {
         None => Box::new(stream),
         Some(tls) => match tls.accept(stream).await {
-            Ok(stream) => Box::new(stream),
+            Ok(stream) => {
+                let certificates = stream.get_ref().1.peer_certificates().map_or(0, <[_]>::len);
+                shared.shown.fetch_add(certificates.min(1), Ordering::SeqCst);
+                Box::new(stream)
+            }
             Err(_) => return,
         },
     };
@@ -146,9 +159,17 @@ async fn converse(shared: Arc<Shared>, tls: Option<TlsAcceptor>, stream: TcpStre
     }
     let head = String::from_utf8(head).unwrap();
     let path = head.split(' ').nth(1).unwrap().to_owned();
+    let asked_with = head.lines().find_map(|line| line.strip_prefix("if-none-match: ")).map(str::to_owned);
     shared.heads.lock().unwrap().push(head);
     let answer = shared.answers.lock().unwrap().get(&path).cloned();
     let answer = answer.unwrap_or_else(|| self::answer("404 Not Found", "", "no such path"));
+    let answer = match answer {
+        Answer::Tagged(tag, _) if asked_with.as_deref() == Some(tag) => {
+            self::answer("304 Not Modified", &format!("etag: {tag}\r\ncache-control: max-age=77\r\n"), "")
+        }
+        Answer::Tagged(tag, body) => self::answer("200 OK", &format!("etag: {tag}\r\n"), &body),
+        other => other,
+    };
     // The client may be gone at any point: that is its good right.
     let _ = reply(&shared, &mut stream, answer).await;
 }
@@ -157,6 +178,7 @@ async fn reply(shared: &Shared, stream: &mut Box<dyn Stream>, answer: Answer) ->
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
     match answer {
         Answer::Raw(bytes) => stream.write_all(&bytes).await?,
+        Answer::Tagged(..) => {}
         Answer::Reset(bytes) => {
             stream.write_all(&bytes).await?;
             stream.flush().await?;
@@ -203,31 +225,5 @@ impl Resolve for Names {
             let found = found.ok_or("no such name")?;
             Ok(Box::new(found.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
         })
-    }
-}
-
-/// A certificate for one name, signed by itself: its own authority.
-pub(crate) struct Certificate {
-    certificate: rcgen::Certificate,
-    key: rcgen::KeyPair,
-}
-
-impl Certificate {
-    pub(crate) fn of(name: &str) -> Self {
-        let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-        Self { certificate: cert, key: signing_key }
-    }
-
-    /// Expired in 2001.
-    pub(crate) fn expired(name: &str) -> Self {
-        let mut parameters = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
-        parameters.not_before = rcgen::date_time_ymd(2000, 1, 1);
-        parameters.not_after = rcgen::date_time_ymd(2001, 1, 1);
-        let key = rcgen::KeyPair::generate().unwrap();
-        Self { certificate: parameters.self_signed(&key).unwrap(), key }
-    }
-
-    pub(crate) fn pem(&self) -> String {
-        self.certificate.pem()
     }
 }

@@ -40,7 +40,7 @@ pub(super) enum ProxyChoice {
     /// As the environment says.
     Environment,
     /// This one.
-    Table(Proxy),
+    Table(Box<Proxy>),
     /// None.
     Direct,
 }
@@ -131,7 +131,7 @@ impl<'a> Visit<'a> {
     /// The API server of the cluster around is next door, so the environment's proxy is not for it.
     fn proxy(&self) -> Result<ProxyChoice, FetchError> {
         match &self.access.proxy {
-            Some(written) => Ok(ProxyChoice::Table(proxy::of_table(written)?)),
+            Some(written) => Ok(ProxyChoice::Table(Box::new(proxy::of_table(written)?))),
             None if self.in_cluster => Ok(ProxyChoice::Direct),
             None => Ok(ProxyChoice::Environment),
         }

@@ -37,13 +37,14 @@ impl WorkloadVerifier {
     }
 
     fn check_id(&self, end_entity: &CertificateDer<'_>) -> Result<(), WrongWorkload> {
+        let shown = |uri: &str| quoted(uri).trim_matches('"').to_owned();
         let wrong = |found: String| Err(WrongWorkload { found, expected: self.id.clone() });
         let Ok(certificate) = webpki::EndEntityCert::try_from(end_entity) else { return wrong("nobody".to_owned()) };
         let mut uris = certificate.valid_uri_names();
         match (uris.next(), uris.next()) {
             (Some(only), None) if only == self.id => Ok(()),
-            (Some(only), None) => wrong(quoted(only)),
-            (Some(first), Some(second)) => wrong(format!("several: {}, {}", quoted(first), quoted(second))),
+            (Some(only), None) => wrong(shown(only)),
+            (Some(first), Some(second)) => wrong(format!("several IDs, {} and {}", shown(first), shown(second))),
             (None, _) => wrong("no SPIFFE ID at all".to_owned()),
         }
     }
@@ -100,9 +101,19 @@ impl ServerCertVerifier for WorkloadVerifier {
 
 /// A certificate that was believed, but is somebody else's.
 #[derive(Debug)]
-struct WrongWorkload {
+pub(super) struct WrongWorkload {
     found: String,
     expected: String,
+}
+
+impl WrongWorkload {
+    /// The one that a TLS error carries.
+    pub(super) fn under(error: &Error) -> Option<&Self> {
+        match error {
+            Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => inner.downcast_ref(),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for WrongWorkload {

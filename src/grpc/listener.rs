@@ -10,16 +10,20 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
+use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 
 use super::Address;
 use super::socket::{Leashed, Phase, reaches};
+use super::tls::{Handshakes, Secured, Tls};
 use super::unix::{self, SocketFile};
+use super::untaken::{Ledger, Total};
 use crate::wire::ProxyPeer;
 
-/// The HTTP/2 connection preface (RFC 9113 §3.4) has so many bytes, and so long to arrive.
+/// The HTTP/2 connection preface (RFC 9113 §3.4) has so many bytes, and so long to arrive from the moment of the
+/// connection: a TLS handshake before it included.
 const PREFACE: usize = 24;
 const PREFACE_WAIT: Duration = Duration::from_secs(10);
 
@@ -31,6 +35,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Listener {
     address: Address,
     kind: Kind,
+    tls: Option<Arc<Tls>>,
 }
 
 #[derive(Debug)]
@@ -71,13 +76,13 @@ impl Listener {
             Address::Tcp(wanted) => {
                 let listener = TcpListener::bind(wanted).await.map_err(failed)?;
                 let bound = listener.local_addr().map_err(failed)?;
-                Ok(Self { address: Address::Tcp(bound), kind: Kind::Tcp(listener) })
+                Ok(Self { address: Address::Tcp(bound), kind: Kind::Tcp(listener), tls: None })
             }
             Address::Unix(path) => {
                 let (listener, file) = unix::bind(path).map_err(failed)?;
                 listener.set_nonblocking(true).map_err(failed)?;
                 let listener = UnixListener::from_std(listener).map_err(failed)?;
-                Ok(Self { address: address.clone(), kind: Kind::Unix { listener, _file: file } })
+                Ok(Self { address: address.clone(), kind: Kind::Unix { listener, _file: file }, tls: None })
             }
         }
     }
@@ -87,31 +92,48 @@ impl Listener {
         &self.address
     }
 
+    /// The same, where TCP connections begin with a TLS handshake.
+    #[must_use]
+    pub fn with_tls(self, tls: Arc<Tls>) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
     /// The connections, each on the leash of `phase`.
     pub(super) fn into_incoming(self, phase: watch::Receiver<Phase>) -> Incoming {
-        Incoming { kind: self.kind, phase, pause: None }
+        let handshakes = self.tls.map(Handshakes::new);
+        Incoming { kind: self.kind, handshakes, phase, pause: None, untaken: Total::default() }
     }
 }
 
-/// A stream of connections.
+/// A stream of connections. Handshakes are made beside it: whoever is slow holds up nobody, and a drain, which drops it,
+/// ends them.
 pub(super) struct Incoming {
     kind: Kind,
+    handshakes: Option<Handshakes>,
     phase: watch::Receiver<Phase>,
     pause: Option<Pin<Box<Sleep>>>,
+    untaken: Total,
 }
 
 impl Stream for Incoming {
-    type Item = io::Result<Leashed<Socket>>;
+    type Item = io::Result<Leashed<Accepted>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
+            if let Some(Poll::Ready(secured)) = self.handshakes.as_mut().map(|under_way| under_way.poll_done(cx)) {
+                let deadline = secured.deadline;
+                return Poll::Ready(Some(Ok(self.leash(Socket::from(secured), deadline))));
+            }
             if let Some(pause) = &mut self.pause {
                 ready!(pause.as_mut().poll(cx));
                 self.pause = None;
             }
-            match ready!(self.kind.poll_accept(cx)) {
-                Ok(socket) => return Poll::Ready(Some(Ok(self.leash(socket)))),
-                Err(error) => {
+            let accepted = ready!(self.kind.poll_accept(cx));
+            let deadline = Instant::now() + PREFACE_WAIT;
+            match (accepted, &mut self.handshakes) {
+                (Ok(Socket::Tcp(socket)), Some(handshakes)) => handshakes.begin(socket, deadline),
+                (Ok(socket), _) => return Poll::Ready(Some(Ok(self.leash(socket, deadline)))),
+                (Err(error), _) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     self.pause = Some(Box::pin(tokio::time::sleep(ACCEPT_PAUSE)));
                 }
@@ -121,11 +143,18 @@ impl Stream for Incoming {
 }
 
 impl Incoming {
-    fn leash(&self, socket: Socket) -> Leashed<Socket> {
-        let cut = reaches(self.phase.clone(), |phase| phase == Phase::Cut);
+    fn leash(&self, socket: Socket, deadline: Instant) -> Leashed<Accepted> {
+        let ledger = Ledger::new(self.untaken.clone());
+        let (phase, untaken) = (self.phase.clone(), Arc::clone(&ledger));
+        let cut = async move {
+            tokio::select! {
+                () = reaches(phase, |phase| phase == Phase::Cut) => {}
+                () = untaken.exhausted() => {}
+            }
+        };
         let draining = reaches(self.phase.clone(), |phase| phase != Phase::Serving);
-        let ungreeted = async move { _ = tokio::time::timeout(PREFACE_WAIT, draining).await };
-        Leashed::new(socket, Box::pin(cut)).with_greeting(PREFACE, Box::pin(ungreeted))
+        let ungreeted = async move { _ = tokio::time::timeout_at(deadline, draining).await };
+        Leashed::new(Accepted { socket, ledger }, Box::pin(cut)).with_greeting(PREFACE, Box::pin(ungreeted))
     }
 }
 
@@ -145,18 +174,46 @@ impl Kind {
     }
 }
 
+/// What is known of the connection on which a call came; tonic puts it into each call's extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    pub(super) peer: ProxyPeer,
+    pub(super) ledger: Arc<Ledger>,
+}
+
 /// One accepted connection.
-pub(super) enum Socket {
+pub(super) struct Accepted {
+    socket: Socket,
+    ledger: Arc<Ledger>,
+}
+
+impl Connected for Accepted {
+    type ConnectInfo = Connection;
+
+    fn connect_info(&self) -> Connection {
+        Connection { peer: self.socket.peer(), ledger: Arc::clone(&self.ledger) }
+    }
+}
+
+/// What it is made of.
+enum Socket {
     Tcp(TcpStream),
+    Tls { stream: Box<TlsStream<TcpStream>>, peer: Arc<str> },
     Unix(UnixStream),
 }
 
-impl Connected for Socket {
-    type ConnectInfo = ProxyPeer;
+impl From<Secured> for Socket {
+    fn from(secured: Secured) -> Self {
+        Self::Tls { stream: secured.stream, peer: secured.peer }
+    }
+}
 
-    /// The address at the other end, or the process there, as the kernel knows it.
-    fn connect_info(&self) -> ProxyPeer {
+impl Socket {
+    /// The address at the other end, or the process there, as the kernel knows it; before it the name by which a
+    /// certificate was let in.
+    fn peer(&self) -> ProxyPeer {
         let peer = match self {
+            Self::Tls { peer, .. } => return ProxyPeer(Arc::clone(peer)),
             Self::Tcp(socket) => socket.peer_addr().map(|peer| peer.to_string()),
             Self::Unix(socket) => socket.peer_cred().map(|peer| match peer.pid() {
                 Some(pid) => format!("unix:pid={pid},uid={}", peer.uid()),
@@ -168,32 +225,33 @@ impl Connected for Socket {
 }
 
 /// Hands a call on to whichever socket this is.
-macro_rules! on_either {
+macro_rules! on_each {
     ($socket:expr, $method:ident($($argument:expr),*)) => {
-        match $socket {
+        match &mut $socket.get_mut().socket {
             Socket::Tcp(socket) => Pin::new(socket).$method($($argument),*),
+            Socket::Tls { stream, .. } => Pin::new(stream).$method($($argument),*),
             Socket::Unix(socket) => Pin::new(socket).$method($($argument),*),
         }
     };
 }
 
-impl AsyncRead for Socket {
+impl AsyncRead for Accepted {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        on_either!(self.get_mut(), poll_read(cx, buffer))
+        on_each!(self, poll_read(cx, buffer))
     }
 }
 
-impl AsyncWrite for Socket {
+impl AsyncWrite for Accepted {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        on_either!(self.get_mut(), poll_write(cx, bytes))
+        on_each!(self, poll_write(cx, bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_either!(self.get_mut(), poll_flush(cx))
+        on_each!(self, poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_either!(self.get_mut(), poll_shutdown(cx))
+        on_each!(self, poll_shutdown(cx))
     }
 
     fn poll_write_vectored(
@@ -201,10 +259,14 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        on_either!(self.get_mut(), poll_write_vectored(cx, bytes))
+        on_each!(self, poll_write_vectored(cx, bytes))
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        match &self.socket {
+            Socket::Tcp(socket) => socket.is_write_vectored(),
+            Socket::Tls { stream, .. } => stream.is_write_vectored(),
+            Socket::Unix(socket) => socket.is_write_vectored(),
+        }
     }
 }

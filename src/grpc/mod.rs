@@ -9,7 +9,9 @@ mod health;
 mod listener;
 mod router;
 pub(crate) mod socket;
+mod tls;
 mod unix;
+mod untaken;
 
 use std::time::Duration;
 
@@ -26,9 +28,11 @@ pub use health::Health;
 pub use listener::{ListenError, Listener};
 use router::Router;
 use socket::Phase;
+pub use tls::{Peer, PeerError, Protection, Tls, TlsError, TlsFiles, TlsWatch, Told, Validity};
 
-/// Streams a connection may hold: far above what a proxy opens, because a refused stream is a gRPC error there.
-const MAX_STREAMS: u32 = 65_536;
+/// Streams a connection may hold: far above what a proxy opens, because a refused stream is a gRPC error there. Each may
+/// hold an answer that the peer does not take.
+const MAX_STREAMS: u32 = 16_384;
 
 /// Cancelled streams that may wait to be noticed. The usual 20 would close the connection, with every other call
 /// on it, as soon as a client of the proxy cancels a few requests at once.

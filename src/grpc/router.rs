@@ -10,6 +10,7 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 use tower::Service;
 
+use super::listener::Connection;
 use crate::wire::{CheckService, Judge};
 
 /// Paths of the health service begin so.
@@ -50,12 +51,18 @@ impl<J: Judge, H: Health, R: ServerReflection> Service<Request<Body>> for Router
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let connection = request.extensions_mut().remove::<Connection>();
         let path = request.uri().path();
         match &mut self.reflection {
             _ if path.starts_with(HEALTH) => self.health.call(request),
             Some(reflection) if path.starts_with(REFLECTION) => reflection.call(request),
-            _ => self.checks.call(request),
+            _ => {
+                let Some(Connection { peer, ledger }) = connection else { return self.checks.call(request) };
+                request.extensions_mut().insert(peer);
+                let answer = self.checks.call(request);
+                Box::pin(async move { Ok(answer.await?.map(|body| ledger.hold(body))) })
+            }
         }
     }
 }

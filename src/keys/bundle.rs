@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::jwk::{Jwk, Purpose, quoted};
+use super::jwk::{Jwk, Purpose};
 use super::set::{KeySet, KeySetError, object, published};
 use crate::json::{Json, whole};
 
@@ -32,17 +32,14 @@ impl SpiffeBundle {
         let mut bundle = Self { sequence: sequence(&document)?, ..Self::default() };
         bundle.refresh_hint = natural(document.get("spiffe_refresh_hint")).map(Duration::from_secs);
         for (index, json) in published(&document)?.iter().enumerate() {
-            let used_for = json.get("use").and_then(Json::as_str);
-            let read = match used_for {
-                Some("x509-svid") => {
-                    bundle.authorities.extend(authority(json));
-                    continue;
-                }
-                Some("jwt-svid") if json.get("kid").is_none() => Err("has no kid".to_owned()),
-                Some("jwt-svid") => Jwk::read(json, Purpose::JwtSvid),
-                Some(other) => Err(format!("is for use {}, not jwt-svid", quoted(other))),
-                None => Err("has no use, which in a SPIFFE bundle says what a key is for".to_owned()),
-            };
+            if json.get("use").and_then(Json::as_str) == Some("x509-svid") {
+                bundle.authorities.extend(authority(json));
+                continue;
+            }
+            let read = Jwk::read(json, Purpose::JwtSvid).and_then(|key| match key.kid() {
+                Some(_) => Ok(key),
+                None => Err("has no kid, which a key for jwt-svid must have".to_owned()),
+            });
             bundle.keys.take(index, json, read);
         }
         Ok(bundle)
@@ -96,7 +93,7 @@ mod tests {
         let told: Vec<String> = bundle.keys.ignored().iter().map(ToString::to_string).collect();
         assert!(told[0].starts_with("key \"none\" has no use"), "{told:?}");
         assert_eq!(told[1], "key \"s\" is for use \"sig\", not jwt-svid");
-        assert_eq!(told[2], "key number 5 has no kid");
+        assert_eq!(told[2], "key number 5 has no kid, which a key for jwt-svid must have");
         assert_eq!(told.len(), 4);
     }
 

@@ -137,10 +137,16 @@ fn is_of_template(issuer: &str, template: &str) -> bool {
 
 /// `use` and `key_ops` (RFC 7517 §4.2, §4.3) must allow verification where they are written.
 fn check_purpose(json: &Json, purpose: Purpose) -> Result<(), String> {
-    match (purpose, text(json, "use")?) {
-        (Purpose::Signature, None | Some("sig")) | (Purpose::JwtSvid, Some("jwt-svid")) => {}
-        (_, Some(other)) => return Err(format!("is for use {}, not sig", quoted(other))),
-        (Purpose::JwtSvid, None) => return Err("is for no use, not jwt-svid".to_owned()),
+    let expected = match purpose {
+        Purpose::Signature => "sig",
+        Purpose::JwtSvid => "jwt-svid",
+    };
+    match text(json, "use")? {
+        Some(written) if written != expected => {
+            return Err(format!("is for use {}, not {expected}", quoted(written)));
+        }
+        None if purpose == Purpose::JwtSvid => return Err("has no use, and should be for jwt-svid".to_owned()),
+        _ => {}
     }
     let Some(operations) = json.get("key_ops") else { return Ok(()) };
     let operations = operations.as_array().ok_or("has key_ops that is not a list")?;
@@ -301,6 +307,24 @@ pub(super) mod tests {
         let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
         let ed = read(&json!({"kty": "OKP", "crv": "Ed25519", "x": x})).unwrap();
         assert_eq!(ed.thumbprint().to_string(), "sha256:kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn a_tenant_stands_for_the_template_of_a_key_and_nothing_else_does() {
+        const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+        let key = |issuer: &str| read(&with(RSA[0].jwk(), json!({"issuer": issuer}))).unwrap();
+        let speaks = |named: &str, iss: &str| key(named).speaks_for(Some(&Issuer::new(iss)));
+        let of = |tenant: &str| format!("https://login.test/{tenant}/v2.0");
+        assert!(speaks(&of("{tenantid}"), &of(TENANT)) && speaks(&of(TENANT), &of(TENANT)));
+        assert!(!key(&of("{tenantid}")).speaks_for(None));
+        for iss in ["common", "", "..", "x/y", &TENANT.to_uppercase(), &format!("{TENANT}/x"), &format!("{TENANT}0")] {
+            assert!(!speaks(&of("{tenantid}"), &of(iss)), "{iss:?}");
+        }
+        for named in ["{tenantid}", "{TenantId}", "{tenant}", "{tenantid}{tenantid}", "*"] {
+            let fits = named == "{tenantid}";
+            assert_eq!(speaks(&of(named), &of(TENANT)), fits, "{named}");
+        }
+        assert!(!speaks(&of("{tenantid}"), "https://login.test/v2.0"));
     }
 
     #[test]

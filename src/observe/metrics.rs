@@ -91,17 +91,25 @@ struct Config {
     sha256: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfListener {
+    listener: &'static str,
+}
+
 /// What is reloaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReloadKind {
     /// The trust table.
     Table,
+    /// The files for TLS on the listener.
+    Tls,
 }
 
 impl EncodeLabelValue for ReloadKind {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         match self {
             Self::Table => "table".encode(encoder),
+            Self::Tls => "tls".encode(encoder),
         }
     }
 }
@@ -143,6 +151,8 @@ pub struct Metrics {
     config: Family<Config, Gauge>,
     entries: Family<Entries, Gauge>,
     dropped: Counter,
+    /// Without a series where there is no TLS.
+    certificate: Family<OfListener, Number>,
     /// Names of the published table and of those that went with the one before, to take their series away.
     names: Mutex<Seen>,
     /// One exposition at a time: some series are written anew for each.
@@ -196,6 +206,7 @@ impl Default for Metrics {
         let config = Family::default();
         let entries = Family::default();
         let dropped = Counter::default();
+        let certificate = Family::default();
         registry.register("decisions", "Decisions; issuer is `unverified` before a signature stood", decisions.clone());
         registry.register("resource_decisions", "Decisions by resource", resource_decisions.clone());
         registry.register("grant_matches", "Requests that a grant fitted, shadow grants too", grant_matches.clone());
@@ -227,6 +238,11 @@ impl Default for Metrics {
         registry.register("config_info", "Digest of the meaning of what is in force", config.clone());
         registry.register("table_entries", "Entries of the table in force", entries.clone());
         registry.register("decision_log_dropped", "Lines of the decision log that were lost", dropped.clone());
+        registry.register(
+            "tls_certificate_expires_timestamp_seconds",
+            "When the certificate that a listener shows ends",
+            certificate.clone(),
+        );
         registry.register("build", "The running program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self {
             registry,
@@ -245,6 +261,7 @@ impl Default for Metrics {
             config,
             entries,
             dropped,
+            certificate,
             names: Mutex::default(),
             exposing: Mutex::default(),
         }
@@ -311,6 +328,11 @@ impl Metrics {
         if let Some(time) = taken {
             self.reload_time.get_or_create(&OfKind { kind }).set(time.seconds());
         }
+    }
+
+    /// The listener shows a certificate that ends then.
+    pub fn certificate(&self, ends: Time) {
+        self.certificate.get_or_create(&OfListener { listener: "grpc" }).set(ends.seconds());
     }
 
     /// The exposition: OpenMetrics text. `dropped` is what the decision log has lost so far.

@@ -13,7 +13,7 @@ pub(super) static KUBERNETES: Profile = Profile {
     parameters: &[],
     issuer,
     implied: |_| Vec::new(),
-    discovery: discovery,
+    discovery,
     key_hosts: &[],
     in_cluster: true,
     tenant_ids: &[],

@@ -12,6 +12,7 @@ mod fetching;
 mod issuer_and_subject;
 mod jose;
 mod key_sets;
+mod realms_and_trust_domains;
 mod request;
 mod signature;
 mod times;

@@ -9,5 +9,6 @@ mod agree;
 mod check;
 mod explain;
 mod explain_keys;
+mod realms;
 mod verbs;
 mod world;

@@ -16,4 +16,5 @@ mod example;
 mod hostile;
 mod paths;
 mod reload;
+mod tls;
 mod world;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use credence::proto::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -14,6 +15,7 @@ use crate::support::credence::Credence;
 use crate::support::issuer::Issuer;
 use crate::support::table::Table;
 use crate::support::{eventually, runtime};
+use crate::tls::{ENVOY, Setting};
 use crate::world::{call, reason, table, token};
 
 const CHECKS: &str = "envoy.service.auth.v3.Authorization";
@@ -31,11 +33,16 @@ fn about(service: &str) -> HealthCheckRequest {
 fn every_accepted_call_is_answered(signal: &str) {
     let ci = Issuer::start();
     let file = Table::new(&table(&ci, &["own"]));
-    let mut credence = Credence::serve(file.path()).start();
-    let (token, asked) = (token(&ci), Arc::new(AtomicUsize::new(0)));
+    let credence = Credence::serve(file.path()).start();
+    let client = credence.client();
+    no_verdict_is_lost(credence, &client, &token(&ci), signal);
+}
+
+fn no_verdict_is_lost(mut credence: Credence, client: &AuthorizationClient<Channel>, token: &str, signal: &str) {
+    let asked = Arc::new(AtomicUsize::new(0));
     let askers: Vec<_> = (0..16)
         .map(|_| {
-            let (mut client, asked, message) = (credence.client(), Arc::clone(&asked), call("own", &token).message());
+            let (mut client, asked, message) = (client.clone(), Arc::clone(&asked), call("own", token).message());
             runtime().spawn(async move {
                 let mut answers = Vec::new();
                 // Until the door is closed: the connection is told to go away, and no new one is accepted.
@@ -68,6 +75,14 @@ fn every_accepted_call_is_answered(signal: &str) {
 #[test]
 fn sigterm_under_load_loses_no_call() {
     every_accepted_call_is_answered("TERM");
+}
+
+#[test]
+fn sigterm_under_load_loses_no_call_over_tls() {
+    let setting = Setting::new();
+    let credence = setting.mutual(ENVOY).start();
+    let client = setting.client(&[ENVOY]).grpc(&credence);
+    no_verdict_is_lost(credence, &client, &token(&setting.ci), "TERM");
 }
 
 #[test]

@@ -195,6 +195,32 @@ impl Cluster {
         }
     }
 
+    /// Over TLS: believes servers that the authority in `ca` vouches for under `host`, and shows the certificate and key
+    /// at these paths.
+    #[must_use]
+    pub fn over_tls(mut self, host: &str, ca: &str, shows: Option<&(String, String)>) -> Self {
+        let mut common = json!({
+            "alpn_protocols": ["h2"],
+            "validation_context": {
+                "trusted_ca": {"filename": ca},
+                "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": host}}],
+            },
+        });
+        if let Some((certificate, key)) = shows {
+            common["tls_certificates"] =
+                json!([{"certificate_chain": {"filename": certificate}, "private_key": {"filename": key}}]);
+        }
+        self.0["transport_socket"] = json!({
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": format!("{TYPE}.transport_sockets.tls.v3.UpstreamTlsContext"),
+                "sni": host,
+                "common_tls_context": common,
+            },
+        });
+        self
+    }
+
     fn new(name: &str, address: Value, http2: bool) -> Self {
         let protocol = if http2 { "http2_protocol_options" } else { "http_protocol_options" };
         let options = format!("{TYPE}.upstreams.http.v3.HttpProtocolOptions");

@@ -273,6 +273,11 @@ impl Ca {
         (chain.display().to_string(), private.display().to_string())
     }
 
+    /// Signs what it is asked to sign.
+    pub(super) const fn issuer(&self) -> &CertifiedIssuer<'static, KeyPair> {
+        &self.issuer
+    }
+
     fn certificate(&self, host: &str) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![host.to_owned(), "127.0.0.1".to_owned()]).unwrap();

@@ -28,6 +28,7 @@ pub mod key;
 pub mod process;
 pub mod server;
 pub mod table;
+pub mod tls;
 pub mod token;
 pub mod upstream;
 pub mod visit;

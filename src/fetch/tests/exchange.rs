@@ -100,6 +100,34 @@ async fn what_is_no_key_set_is_told_by_kind() {
 }
 
 #[tokio::test]
+async fn a_document_that_is_not_utf_8_is_refused() {
+    let server = Server::start().await;
+    let body = b"{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"\xff\xfe\"}]}";
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    server.set("/keys", Answer::Raw([head.as_bytes(), body].concat()));
+    fails(load(&jwks(server.url("/keys"))).await, FetchResult::NotJson, "not JSON");
+}
+
+#[tokio::test]
+async fn headers_without_end_are_cut_off() {
+    let server = Server::start().await;
+    let lines = "x-filler: 0123456789\r\n".repeat(100_000);
+    server.set("/keys", answer("200 OK", &lines, &keys("k")));
+    fails(load(&jwks(server.url("/keys"))).await, FetchResult::Connect, "broke");
+}
+
+#[tokio::test]
+async fn a_gzip_bomb_is_refused_by_its_head() {
+    let server = Server::start().await;
+    let head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n\x1f\x8b\x08";
+    for coding in ["content-encoding", "transfer-encoding"] {
+        let head = String::from_utf8_lossy(head).replace("content-encoding", coding).into_bytes();
+        server.set("/keys", Answer::Raw(head));
+        assert!(load(&jwks(server.url("/keys"))).await.is_err(), "{coding}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_of_60_megabytes_is_cut_at_one() {
     const FLOOD: usize = 60 << 20;
     let server = Server::start().await;

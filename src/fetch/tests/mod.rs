@@ -1,7 +1,11 @@
 //! Fetching from issuers on real sockets that behave, and that do not.
 
+mod caching;
+mod credentials;
 mod exchange;
 mod life;
+mod proxies;
+mod spiffe;
 mod tls;
 
 use std::sync::Arc;
@@ -12,8 +16,8 @@ use serde_json::json;
 
 use super::address::System;
 use super::load::{Errand, Loader, Memory};
-use super::testing::Names;
-use super::{FetchError, Timing};
+use super::testing::{Names, Server};
+use super::{FetchError, Surroundings, Timing};
 use crate::keys::testing::{RSA, document};
 use crate::keys::{Access, FetchResult, KeyOrigin, KeySet, KeySource};
 use crate::name::Issuer;
@@ -49,6 +53,37 @@ async fn load(origin: &KeyOrigin) -> Result<Arc<KeySet>, FetchError> {
 async fn load_with(origin: &KeyOrigin, resolver: Arc<dyn Resolve>, timing: Timing) -> Result<Arc<KeySet>, FetchError> {
     let loaded = Loader::new(resolver, timing).load(origin, Errand::Round, &mut Memory::default()).await?;
     Ok(loaded.set.expect("a first fetch brings a set"))
+}
+
+/// A loader for which every name leads to this machine.
+fn loader(surroundings: Surroundings) -> Loader {
+    let here: &[&str] = &["127.0.0.1"];
+    let names = names(&[("idp.test", here), ("keys.test", here), ("proxy.test", here)]);
+    Loader::new(names, Timing::default()).within(surroundings)
+}
+
+async fn load_within(surroundings: Surroundings, origin: &KeyOrigin) -> Result<Arc<KeySet>, FetchError> {
+    let loaded = loader(surroundings).load(origin, Errand::Round, &mut Memory::default()).await?;
+    Ok(loaded.set.expect("a first fetch brings a set"))
+}
+
+/// The values of a header, over all requests that a server has seen.
+fn sent(server: &Server, name: &str) -> Vec<String> {
+    let prefix = format!("{name}: ");
+    let heads = server.heads();
+    heads
+        .iter()
+        .flat_map(|head| head.lines())
+        .filter_map(|line| line.strip_prefix(&prefix))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A file in a folder, with this content.
+fn file(folder: &tempfile::TempDir, name: &str, content: impl AsRef<[u8]>) -> std::path::PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    path
 }
 
 #[track_caller]

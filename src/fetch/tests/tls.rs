@@ -49,6 +49,21 @@ async fn a_certificate_for_another_name_or_past_its_end_is_refused() {
 }
 
 #[tokio::test]
+async fn an_https_issuer_cannot_send_us_to_plain_http() {
+    let certificate = Certificate::of("idp.test");
+    let (server, plain) = (Server::start_tls(&certificate).await, Server::start().await);
+    let issuer = format!("https://idp.test:{}", server.port());
+    let folder = tempfile::tempdir().unwrap();
+    let mut origin = discovery(&issuer, format!("{issuer}/d"), &[&format!("127.0.0.1:{}", plain.port())]);
+    origin.access.ca_file = Some(file(&folder, "ca.pem", certificate.pem()));
+    for target in [plain.url("/keys"), format!("http://idp.test:{}/keys", server.port())] {
+        server.set("/d", ok(&discovery_document(&issuer, &target)));
+        assert!(fetch(&origin).await.is_err(), "{target}");
+    }
+    assert_eq!((server.heads().len(), plain.connections()), (2, 0));
+}
+
+#[tokio::test]
 async fn a_peer_that_speaks_no_tls_is_refused() {
     let server = Server::start().await;
     let origin = jwks(format!("https://idp.test:{}/keys", server.port()));

@@ -73,7 +73,9 @@ impl Bench<'_> {
 
     /// A file that may leave this machine: under `--secrets-dir`, judged by the text of the path.
     fn secret(&mut self, owner: &str, field: &str, at: &At<String>) -> Option<PathBuf> {
-        let Some(open) = &self.surroundings.secrets_dir else {
+        // An empty path would be the beginning of every other.
+        let open = self.surroundings.secrets_dir.as_ref().filter(|path| !path.as_os_str().is_empty());
+        let Some(open) = open else {
             let message =
                 format!("`{field}` of {owner} names a secret, and no directory of secrets is open to the table");
             let help = "say with `--secrets-dir DIR` (CREDENCE_SECRETS_DIR) which directory a table may name files of";

@@ -228,3 +228,7 @@ struct Names<'p, 'a> {
 #[cfg(test)]
 #[path = "../compile_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "../compile_issuers_tests.rs"]
+mod issuers_tests;

@@ -183,6 +183,16 @@ impl Cluster {
         assert_eq!(status, 201, "{answer}");
     }
 
+    /// A token of the account `reader` for the API server itself.
+    pub(crate) fn reader_token(&self) -> String {
+        self.token("kube-public", "reader", ISSUER, 3600)
+    }
+
+    /// Where the API server listens on 127.0.0.1.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where the keys are.
     pub(crate) fn jwks_uri(&self) -> String {
         self.url("/openid/v1/jwks")

@@ -2,6 +2,7 @@
 //! own authority and access rules.
 
 mod cluster;
+mod in_cluster;
 mod realms;
 mod rotation;
 mod tokens;
@@ -46,7 +47,7 @@ impl Trust {
     /// Gives credence a fresh token for this cluster's API server, in one step.
     fn write_bearer(&self, name: &str, cluster: &Cluster) {
         let beside = self.secrets().join(format!(".{name}"));
-        std::fs::write(&beside, cluster.token("kube-public", "reader", ISSUER, 3600)).unwrap();
+        std::fs::write(&beside, cluster.reader_token()).unwrap();
         std::fs::rename(beside, self.bearer_file(name)).unwrap();
     }
 
@@ -59,6 +60,15 @@ impl Trust {
             cluster.jwks_uri(),
             cluster.ca_file(),
             self.bearer_file(name).display(),
+        );
+        self
+    }
+
+    /// Trusts the cluster that credence itself runs in.
+    fn own_cluster(mut self, name: &str) -> Self {
+        self.issuers += &format!(
+            "  {name}: {{profile: kubernetes, issuer: \"{ISSUER}\", kubernetes: inCluster, owner: platform@acme.test, \
+             reviewBy: 2099-01-01}}\n"
         );
         self
     }
