@@ -9,7 +9,7 @@ use crate::token::{kid, kids};
 #[test]
 #[ignore = "needs SPIRE: make test-interop"]
 fn a_new_key_is_used_at_once_and_a_revoked_one_no_more_after_the_next_look() {
-    let fabric = Domain::start("fabric.test", Endpoint::Web, None);
+    let fabric = Domain::start("fabric.test", Endpoint::Web);
     let table = table(&issuer("fabric", &fabric), &grant("fabric", &fabric.id(SETTLER)));
     let credence = Credence::serve(table.path()).start();
     let first = fabric.mint(SETTLER, AUDIENCE);
@@ -35,7 +35,7 @@ fn a_new_key_is_used_at_once_and_a_revoked_one_no_more_after_the_next_look() {
 #[test]
 #[ignore = "needs SPIRE: make test-interop"]
 fn a_bundle_is_taken_from_a_server_that_proves_nothing_but_its_spiffe_id() {
-    let fabric = Domain::start("fabric.test", Endpoint::Spiffe, None);
+    let fabric = Domain::start("fabric.test", Endpoint::Spiffe);
     let table = table(&issuer("fabric", &fabric), &grant("fabric", &fabric.id(SETTLER)));
     let credence = Credence::serve(table.path()).start();
     let first = fabric.mint(SETTLER, AUDIENCE);
@@ -50,7 +50,7 @@ fn a_bundle_is_taken_from_a_server_that_proves_nothing_but_its_spiffe_id() {
 #[test]
 #[ignore = "needs SPIRE: make test-interop"]
 fn a_bundle_is_not_taken_from_a_server_with_another_spiffe_id_than_the_table_says() {
-    let fabric = Domain::start("fabric.test", Endpoint::Spiffe, None);
+    let fabric = Domain::start("fabric.test", Endpoint::Spiffe);
     let entry = |id: &str| {
         let id = format!("spiffeEndpointId: \"{}\", owner:", fabric.id(id));
         table(&issuer("fabric", &fabric).replace("owner:", &id), &grant("fabric", &fabric.id(SETTLER)))
@@ -71,7 +71,7 @@ fn a_bundle_is_not_taken_from_a_server_with_another_spiffe_id_than_the_table_say
 fn a_bundle_is_not_taken_from_another_trust_domains_server() {
     // Both prove a SPIFFE ID, each under its own authority.
     let (fabric, partner) =
-        (Domain::start("fabric.test", Endpoint::Spiffe, None), Domain::start("partner.test", Endpoint::Spiffe, None));
+        (Domain::start("fabric.test", Endpoint::Spiffe), Domain::start("partner.test", Endpoint::Spiffe));
     let mixed = issuer("fabric", &fabric).replace(&fabric.bundle_url(), &partner.bundle_url());
     let table = table(&mixed, &grant("fabric", &fabric.id(SETTLER)));
     let credence = Credence::serve(table.path()).keyless("fabric").start();

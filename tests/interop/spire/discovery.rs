@@ -10,7 +10,7 @@ use crate::token::{claims, tampered};
 fn a_token_with_an_iss_is_accepted_by_the_keys_of_the_discovery_provider() {
     let port = free_port();
     let url = format!("https://localhost:{port}");
-    let fabric = Domain::start("fabric.test", Endpoint::Web, Some(&url));
+    let fabric = Domain::with("fabric.test", Endpoint::Web, &format!("jwt_issuer = \"{url}\""));
     let _provider = fabric.discovery_provider(port);
     let entry = format!(
         "  fabric: {{issuer: \"{url}\", caFile: {}, owner: platform@acme.test, reviewBy: 2099-01-01}}\n",

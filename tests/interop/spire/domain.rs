@@ -35,8 +35,13 @@ pub(crate) struct Domain {
 }
 
 impl Domain {
-    /// A fresh trust domain. With `jwt_issuer` its tokens carry this `iss`.
-    pub(crate) fn start(name: &str, endpoint: Endpoint, jwt_issuer: Option<&str>) -> Self {
+    /// A fresh trust domain that signs by ES256.
+    pub(crate) fn start(name: &str, endpoint: Endpoint) -> Self {
+        Self::with(name, endpoint, "")
+    }
+
+    /// The same with these settings of the server besides: `jwt_issuer`, `jwt_key_type`.
+    pub(crate) fn with(name: &str, endpoint: Endpoint, settings: &str) -> Self {
         let (dir, ca) = (scratch(), Ca::new());
         ca.write(dir.path());
         let (certificate, key) = ca.write_server(dir.path(), "localhost");
@@ -49,7 +54,6 @@ impl Domain {
                  file_sync_interval = \"1h\" }} }}"
             ),
         };
-        let issuer = jwt_issuer.map_or_else(String::new, |issuer| format!("jwt_issuer = \"{issuer}\""));
         let at = dir.path().display();
         let config = format!(
             r#"server {{
@@ -58,7 +62,7 @@ impl Domain {
                 bind_port = "{port}"
                 socket_path = "{at}/server.sock"
                 data_dir = "{at}"
-                {issuer}
+                {settings}
                 federation {{ bundle_endpoint {{ address = "127.0.0.1" port = {bundle_port} {profile} }} }}
             }}
             plugins {{
