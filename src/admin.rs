@@ -69,8 +69,14 @@ pub struct TableState {
 /// What is known of one issuer's keys.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct IssuerState {
-    /// Its name in the table.
+    /// Its name in the table; an entry that stands for several issuers is here once for each.
     pub name: String,
+    /// The exact issuer: the first half of its principals.
+    pub iss: String,
+    /// The realm of its principals, if it has one.
+    pub realm: Option<String>,
+    /// Whether readiness waits for its keys.
+    pub required: bool,
     /// Usable keys.
     pub keys: usize,
     /// Published keys that are left out: not usable, or not under the entry's rules.

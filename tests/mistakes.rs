@@ -10,16 +10,16 @@ use std::sync::Arc;
 
 use credence::clock::Time;
 use credence::keys::LiveKeys;
-use credence::table::{Compiled, Sources, Surroundings, compile};
+use credence::table::{Compiled, Permissions, Sources, compile};
 
 const CORPUS: &str = "tests/corpus/mistakes";
 
 fn judge(path: &Path) -> Compiled {
     // A directory of secrets is open to every table but those that show what is said without one.
     let closed = path.to_string_lossy().contains("/no-secrets-dir");
-    let surroundings = Surroundings { secrets_dir: (!closed).then(|| "/run/secrets".into()) };
+    let permissions = Permissions { secrets_dir: (!closed).then(|| "/run/secrets".into()) };
     let now = Time::from_rfc3339("2026-11-21T12:00:00Z").unwrap();
-    compile(&Sources::read(path), &surroundings, now, |need| Arc::new(LiveKeys::unfetched(need.rules)))
+    compile(&Sources::read(path), &permissions, now, |need| Arc::new(LiveKeys::unfetched(need.rules)))
 }
 
 fn tables() -> Vec<PathBuf> {

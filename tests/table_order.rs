@@ -10,7 +10,7 @@ use credence::clock::Time;
 use credence::keys::LiveKeys;
 use credence::path::{Outcome, walk};
 use credence::request::{AuthzRequest, Headers};
-use credence::table::{Snapshot, SourceFile, Sources, Surroundings, compile};
+use credence::table::{Permissions, Snapshot, SourceFile, Sources, compile};
 use credence::trail::Recorder;
 use proptest::prelude::*;
 
@@ -41,7 +41,7 @@ const GRANTS: [&str; 8] = [
 
 fn table(files: Vec<SourceFile>) -> Snapshot {
     let now = Time::from_rfc3339("2026-11-21T12:00:00Z").unwrap();
-    let compiled = compile(&Sources::from_files(files), &Surroundings::default(), now, |need| {
+    let compiled = compile(&Sources::from_files(files), &Permissions::default(), now, |need| {
         Arc::new(LiveKeys::unfetched(need.rules))
     });
     compiled.snapshot.unwrap_or_else(|| panic!("{}", compiled.report.render(false)))

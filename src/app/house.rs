@@ -243,6 +243,9 @@ impl Status for House {
                 let status = issuer.keys.status();
                 IssuerState {
                     name: issuer.name.to_string(),
+                    iss: issuer.issuer.to_string(),
+                    realm: issuer.realm.as_ref().map(ToString::to_string),
+                    required: issuer.required,
                     keys: status.usable,
                     ignored: status.ignored,
                     not_pinned: status.not_pinned,
@@ -253,7 +256,7 @@ impl Status for House {
                 }
             })
             .collect();
-        issuers.sort_by(|one, two| one.name.cmp(&two.name));
+        issuers.sort_by(|one, two| (&one.name, &one.iss).cmp(&(&two.name, &two.iss)));
         let awaited = self.awaited_issuers(published.as_deref());
         let ready = table.is_some() && awaited.is_empty();
         Readiness { ready, awaited, table, last_reload_error: self.reload_error().clone(), issuers }

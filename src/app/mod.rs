@@ -94,8 +94,8 @@ async fn serve_when_ready(house: &Arc<House>, health: grpc::Health) {
 
 impl App {
     /// Starts everything on the runtime that this is called on: reads the table (a bad one stops the start), binds
-    /// both listeners, begins to fetch keys and to watch the table. Does not wait for any issuer; but while a `required` one has no keys,
-    /// readiness and health say so.
+    /// both listeners, begins to fetch keys and to watch the table. Does not wait for any issuer; but while a
+    /// `required` one has no keys, readiness and health say so.
     ///
     /// # Errors
     /// A [`StartError`]; nothing is left running then.

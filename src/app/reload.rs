@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{House, Settings, StartError};
 use crate::fetch::Keeper;
 use crate::keys::LiveKeys;
-use crate::table::{Compiled, Pace, Report, Snapshot, Sources, Surroundings, Watcher, compile};
+use crate::table::{Compiled, Pace, Permissions, Report, Snapshot, Sources, Watcher, compile};
 
 /// Watches the table and puts each good one in force; a bad one changes nothing.
 #[derive(Debug)]
@@ -21,14 +21,14 @@ impl Reloader {
     /// The first table must be good; its whole report is the error.
     pub(super) fn start(settings: &Settings, house: Arc<House>, keeper: Arc<Keeper>) -> Result<Self, StartError> {
         let path = settings.trust.as_path();
-        let surroundings = Surroundings { secrets_dir: settings.surroundings.secrets_dir.clone() };
+        let permissions = Permissions { secrets_dir: settings.surroundings.secrets_dir.clone() };
         let sources = Sources::read(path);
-        let Compiled { snapshot, report } = load(&sources, &surroundings, &house, &keeper);
+        let Compiled { snapshot, report } = load(&sources, &permissions, &house, &keeper);
         let Some(snapshot) = snapshot else { return Err(StartError::Table(report.render(false))) };
         tell(&report);
         take(snapshot, &house, &keeper);
         let changed = move |sources: Sources| {
-            let reloaded = catch_unwind(AssertUnwindSafe(|| reload(&sources, &surroundings, &house, &keeper)));
+            let reloaded = catch_unwind(AssertUnwindSafe(|| reload(&sources, &permissions, &house, &keeper)));
             if reloaded.is_err() {
                 tracing::error!(
                     "a fault of credence kept the changed trust table from being taken, the old one serves on"
@@ -46,8 +46,8 @@ impl Reloader {
     }
 }
 
-fn load(sources: &Sources, surroundings: &Surroundings, house: &House, keeper: &Keeper) -> Compiled {
-    compile(sources, surroundings, house.now(), |need| keeper.bind(need.name, need.issuer, need.origin, need.rules))
+fn load(sources: &Sources, permissions: &Permissions, house: &House, keeper: &Keeper) -> Compiled {
+    compile(sources, permissions, house.now(), |need| keeper.bind(need.name, need.issuer, need.origin, need.rules))
 }
 
 /// The old generation's keys that nobody needs any more are no longer fetched.
@@ -58,8 +58,8 @@ fn take(snapshot: Snapshot, house: &House, keeper: &Keeper) -> u64 {
     generation
 }
 
-fn reload(sources: &Sources, surroundings: &Surroundings, house: &House, keeper: &Keeper) {
-    let Compiled { snapshot, report } = load(sources, surroundings, house, keeper);
+fn reload(sources: &Sources, permissions: &Permissions, house: &House, keeper: &Keeper) {
+    let Compiled { snapshot, report } = load(sources, permissions, house, keeper);
     match snapshot {
         Some(snapshot) => {
             tell(&report);

@@ -55,7 +55,7 @@ fn one(check: &Check, path: &Path, now: Time) -> u8 {
         return TROUBLE;
     }
     let sources = Sources::read(path);
-    let Compiled { snapshot, report } = compile(&sources, &check.open.surroundings(), now, |need| {
+    let Compiled { snapshot, report } = compile(&sources, &check.open.permissions(), now, |need| {
         Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules))
     });
     if !report.is_empty() {

@@ -16,7 +16,7 @@ use crate::credential::Unverified;
 use crate::decide::{Failed, NearMiss};
 use crate::fetch;
 use crate::json::Json;
-use crate::keys::{KeyOrigin, KeySet, LiveKeys};
+use crate::keys::{KeyFormat, KeyOrigin, LiveKeys};
 use crate::name::{Issuer, IssuerName};
 use crate::path::{Outcome, Walk, walk};
 use crate::reason::{Accepted, Reason};
@@ -102,7 +102,7 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
     let token = token(explain.token_file.as_deref())?;
     let mut origins = HashMap::new();
     let sources = Sources::read(&explain.trust);
-    let Compiled { snapshot, report } = compile(&sources, &explain.open.surroundings(), now, |need| {
+    let Compiled { snapshot, report } = compile(&sources, &explain.open.permissions(), now, |need| {
         origins.insert((need.name.clone(), need.issuer.clone()), need.origin.clone());
         Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules))
     });
@@ -183,12 +183,13 @@ fn bring_keys(
     let claimed = unverified.as_ref().and_then(Unverified::claimed_issuer);
     let issuers: Vec<_> = claimed.into_iter().flat_map(|claimed| snapshot.issuers.named(claimed)).collect();
     if let Some(file) = &explain.keys {
-        let set =
-            KeySet::parse(open(file, MAX_KEYS)?.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
+        let text = open(file, MAX_KEYS)?;
         return match issuers.as_slice() {
             [] => Ok(()),
             [issuer] => {
-                issuer.keys.publish(Arc::new(set));
+                let format = origins.get(&(issuer.name.clone(), issuer.issuer.clone())).map(|origin| &origin.format);
+                let set = format.unwrap_or(&KeyFormat::JwkSet).key_set(text.as_bytes());
+                issuer.keys.publish(Arc::new(set.map_err(|error| format!("{}: {error}", file.display()))?));
                 Ok(())
             }
             several => {

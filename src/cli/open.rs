@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::fetch;
-use crate::table::Surroundings;
+use crate::table::Permissions;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Open {
@@ -20,8 +20,8 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) fn surroundings(&self) -> Surroundings {
-        Surroundings { secrets_dir: given(self.secrets_dir.as_ref()) }
+    pub(super) fn permissions(&self) -> Permissions {
+        Permissions { secrets_dir: given(self.secrets_dir.as_ref()) }
     }
 
     /// The same and what the environment says, for whoever fetches.

@@ -20,7 +20,7 @@ use crate::keys::LiveKeys;
 use crate::path::{Outcome, walk};
 use crate::reason::Accepted;
 use crate::request::{AuthzRequest, Headers, Route, split_url};
-use crate::table::{Compiled, Expectation, Snapshot, Sources, Surroundings, Vector, Vectors, compile};
+use crate::table::{Compiled, Expectation, Permissions, Snapshot, Sources, Vector, Vectors, compile};
 use crate::trail::{Recorder, Step};
 use crate::trust::TrustedIssuer;
 
@@ -48,7 +48,7 @@ pub(super) struct Test {
 }
 
 pub(super) fn run(test: &Test) -> u8 {
-    let mut session = Session { surroundings: test.open.surroundings(), ..Session::default() };
+    let mut session = Session { permissions: test.open.permissions(), ..Session::default() };
     for path in &test.paths {
         match files(path) {
             Ok(files) => files.iter().for_each(|file| session.file(file)),
@@ -86,7 +86,7 @@ struct Table {
 /// One run of the command.
 #[derive(Default)]
 struct Session {
-    surroundings: Surroundings,
+    permissions: Permissions,
     tables: BTreeMap<PathBuf, Option<Table>>,
     files: usize,
     passed: usize,
@@ -133,7 +133,7 @@ impl Session {
         let read = || {
             // Tokens count as verified, so that keys have no say, not even those that stand in the table.
             let keys = |need: crate::table::KeyNeed<'_>| Arc::new(LiveKeys::unfetched(need.rules));
-            let Compiled { snapshot, report } = compile(&Sources::read(path), &self.surroundings, now, keys);
+            let Compiled { snapshot, report } = compile(&Sources::read(path), &self.permissions, now, keys);
             if report.refuses() {
                 diagnostic(&report.render(colours()));
             }

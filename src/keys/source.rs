@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::set::KeySet;
+use super::bundle::SpiffeBundle;
+use super::set::{KeySet, KeySetError};
 use crate::name::{Issuer, TrustDomain};
 
 /// A source of keys and how it is reached. Two that are equal need no new fetch.
@@ -51,6 +52,19 @@ pub enum KeyFormat {
     /// The bundle of a SPIFFE trust domain (SPIFFE Trust Domain and Bundle §4), of which only the keys for
     /// `jwt-svid` verify tokens.
     SpiffeBundle(TrustDomain),
+}
+
+impl KeyFormat {
+    /// The keys of such a document that verify tokens.
+    ///
+    /// # Errors
+    /// It is no such document.
+    pub fn key_set(&self, bytes: &[u8]) -> Result<KeySet, KeySetError> {
+        match self {
+            Self::JwkSet => KeySet::parse(bytes),
+            Self::SpiffeBundle(_) => SpiffeBundle::parse(bytes).map(|bundle| bundle.keys),
+        }
+    }
 }
 
 /// How a source is reached. The default is what a public issuer needs: system authorities, no credential.

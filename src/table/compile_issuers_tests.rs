@@ -14,7 +14,7 @@ type Need = (String, String, KeyOrigin);
 fn compiled(text: &str) -> (Compiled, Vec<Need>) {
     let mut needs = Vec::new();
     let sources = Sources::from_files([SourceFile::new("/etc/credence/trust.yaml", format!("{HEAD}{text}"))]);
-    let open = Surroundings { secrets_dir: Some("/etc/credence/secrets".into()) };
+    let open = Permissions { secrets_dir: Some("/etc/credence/secrets".into()) };
     let compiled = compile(&sources, &open, Time::from_seconds(0.0), |need| {
         needs.push((need.name.to_string(), need.issuer.to_string(), need.origin.clone()));
         Arc::new(LiveKeys::unfetched(need.rules))
@@ -76,6 +76,9 @@ fn a_subject_means_something_at_one_exact_issuer_only() {
         assert_eq!(snapshot.grants.of(issuer.id, resource).len(), expected, "{}", issuer.issuer);
     }
     assert_eq!(codes(&entra("subject: AbC, iss: https://elsewhere.test")), ["CR122"]);
+    // A fault of the keys says nothing about the issuers.
+    let keyless = entra(&format!("subject: AbC, iss: {iss}")).replace("profile: entra,", "profile: entra, jwksUri: x,");
+    assert_eq!(codes(&keyless), ["CR002"]);
 }
 
 #[test]

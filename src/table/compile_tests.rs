@@ -10,8 +10,8 @@ use crate::resource::CredentialPlace;
 const HEAD: &str = "apiVersion: credence.dev/v1alpha1\nkind: TrustTable\n";
 
 /// A directory of secrets is open to the table.
-fn open() -> Surroundings {
-    Surroundings { secrets_dir: Some("/run/secrets".into()) }
+fn open() -> Permissions {
+    Permissions { secrets_dir: Some("/run/secrets".into()) }
 }
 
 /// The issuers that a token with this `iss` may be of.

@@ -20,7 +20,7 @@ mod watch;
 mod yaml;
 
 pub use code::{Code, Severity};
-pub use compile::{Compiled, KeyNeed, Surroundings, compile};
+pub use compile::{Compiled, KeyNeed, Permissions, compile};
 pub use diagnostic::{Diagnostic, Report};
 pub use live::Live;
 use node::{Key, Kind, Node, Type};

@@ -216,7 +216,7 @@ fn a_half_written_table_keeps_the_last_good_one_and_is_told_once() {
     let (tell, told) = mpsc::channel();
     let reload = move |sources: Sources| {
         let Compiled { snapshot, report } =
-            compile(&sources, &crate::table::Surroundings::default(), Time::from_seconds(0.0), |need| {
+            compile(&sources, &crate::table::Permissions::default(), Time::from_seconds(0.0), |need| {
                 Arc::new(LiveKeys::unfetched(need.rules))
             });
         let said = match snapshot {

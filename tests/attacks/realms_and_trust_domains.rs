@@ -26,6 +26,8 @@ struct Clusters {
     eu: Arc<Key>,
     us: Arc<Key>,
     both: Arc<Key>,
+    /// Published by `eu` as `renamed`, and by `us` as `another`.
+    renamed: Arc<Key>,
     own: Arc<Key>,
     nobody: Arc<Key>,
     /// Keys of the trust domains.
@@ -65,10 +67,12 @@ fn bundled(key: &Key, purpose: &str) -> Value {
 
 fn build() -> Clusters {
     let [eu, us] = [key("same"), key("same")];
-    let [both, own, nobody] = [key("both"), key("eu-only"), key("nobody")];
+    let [both, renamed, own, nobody] = [key("both"), key("renamed"), key("eu-only"), key("nobody")];
+    let mut another = renamed.jwk();
+    another["kid"] = json!("another");
     let [a, b, c, x509] = [key("svid"), key("svid"), key("svid"), key("x509")];
-    let keys_eu = set(&[eu.jwk(), both.jwk(), own.jwk()]);
-    let keys_us = set(&[us.jwk(), both.jwk()]);
+    let keys_eu = set(&[eu.jwk(), both.jwk(), renamed.jwk(), own.jwk()]);
+    let keys_us = set(&[us.jwk(), both.jwk(), another]);
     let [bundle_a, bundle_b, bundle_c] = [
         set(&[bundled(&a, "jwt-svid"), bundled(&x509, "x509-svid")]),
         set(&[bundled(&b, "jwt-svid")]),
@@ -93,7 +97,7 @@ grants:
 "#
     ));
     let credence = Credence::serve(table.path()).start();
-    Clusters { credence, eu, us, both, own, nobody, a, b, c, x509, _table: table }
+    Clusters { credence, eu, us, both, renamed, own, nobody, a, b, c, x509, _table: table }
 }
 
 impl Clusters {
@@ -163,6 +167,9 @@ fn a_key_that_both_clusters_publish_speaks_for_neither() {
     assert!(world.ask("POST", &account(&world.own)).allowed());
     for method in ["GET", "POST"] {
         world.refuses(method, &account(&world.both), "key_unknown");
+        for kid in ["renamed", "another"] {
+            world.refuses(method, &account(&world.renamed).header("kid", kid), "key_unknown");
+        }
     }
 }
 

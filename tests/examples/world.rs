@@ -10,7 +10,7 @@ use credence::json::Json;
 use credence::keys::LiveKeys;
 use credence::reason::{Class, Reason};
 use credence::request::split_url;
-use credence::table::{Presented, Sources, Surroundings, Vector, Vectors, compile};
+use credence::table::{Permissions, Presented, Sources, Vector, Vectors, compile};
 use serde_json::{Value, json};
 
 use crate::support::credence::Credence;
@@ -81,7 +81,7 @@ impl Scene {
     fn start(name: String) -> Self {
         let path = directory(&name).join("trust.yaml");
         let mut issuers = BTreeMap::new();
-        let compiled = compile(&Sources::read(&path), &Surroundings::default(), Time::from_seconds(0.0), |need| {
+        let compiled = compile(&Sources::read(&path), &Permissions::default(), Time::from_seconds(0.0), |need| {
             // RS256 is what every issuer of the examples may sign with.
             let issuer = Issuer::with(&["RS256"]);
             issuers.insert(need.issuer.as_str().to_owned(), (need.name.as_str().to_owned(), issuer));

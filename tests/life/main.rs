@@ -21,6 +21,7 @@ mod reload;
 mod reload_bad;
 mod reload_traffic;
 mod rotation;
+mod sources;
 mod start;
 mod tls;
 mod tls_files;

@@ -10,6 +10,9 @@ use credence::proto::envoy::service::auth::v3::authorization_client::Authorizati
 use serde_json::Value;
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use super::answer::Answer;
 use super::call::Call;
@@ -237,6 +240,15 @@ impl Credence {
                 .max_decoding_message_size(64 << 20)
         };
         self.client.get_or_init(connect).clone()
+    }
+
+    /// Whether gRPC health says `SERVING`.
+    pub fn is_serving(&self) -> bool {
+        let asked = runtime().block_on(async {
+            let channel = Endpoint::from_shared(format!("http://{}", self.grpc)).unwrap().connect_lazy();
+            HealthClient::new(channel).check(HealthCheckRequest::default()).await
+        });
+        asked.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
     }
 
     /// Asks and waits for the answer; an RPC error ends the test, because Check never gives one.

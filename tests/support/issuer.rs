@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::key::Key;
 use super::server::{Received, Server, Stream, reply};
@@ -53,6 +54,9 @@ struct State {
     discovery: Option<Value>,
     faults: HashMap<String, Fault>,
     hits: HashMap<String, usize>,
+    jwks_path: Option<String>,
+    demanded: Option<String>,
+    shown: Vec<(String, Option<String>)>,
 }
 
 /// A running issuer. Its `iss` is its own URL, so discovery works as with any other.
@@ -77,6 +81,16 @@ impl Issuer {
     /// HTTPS with a certificate of `ca`.
     pub fn https(algs: &[&str], ca: &Ca) -> Self {
         Self::serve(algs, Some(ca.server_config("localhost")))
+    }
+
+    /// HTTPS with a certificate of `ca` for this host, which need not lead here.
+    pub fn https_as(host: &str, algs: &[&str], ca: &Ca) -> Self {
+        Self::serve(algs, Some(ca.server_config(host)))
+    }
+
+    /// HTTPS with a certificate of `ca`, only for clients with a certificate of `clients`.
+    pub fn https_mutual(algs: &[&str], ca: &Ca, clients: &Ca) -> Self {
+        Self::serve(algs, Some(ca.mutual_config("localhost", clients)))
     }
 
     fn serve(algs: &[&str], tls: Option<Arc<ServerConfig>>) -> Self {
@@ -129,6 +143,26 @@ impl Issuer {
         self.state().discovery = Some(document);
     }
 
+    /// Publishes its keys at this path too.
+    pub fn jwks_at(&self, path: &str) {
+        self.state().jwks_path = Some(path.to_owned());
+    }
+
+    /// Answers 401 from now on unless this bearer token is shown.
+    pub fn demand(&self, token: &str) {
+        self.state().demanded = Some(format!("Bearer {token}"));
+    }
+
+    /// Every path that was asked for, and the `Authorization` that was shown there.
+    pub fn shown(&self) -> Vec<(String, Option<String>)> {
+        self.state().shown.clone()
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> &str {
+        self.url.rsplit(':').next().unwrap()
+    }
+
     /// A token that should be believed, signed by [`Issuer::key`].
     pub fn token(&self, sub: &str, aud: &str) -> Token {
         Token::new(&self.key(), &self.url, sub, aud)
@@ -168,12 +202,20 @@ fn answer(state: &Mutex<State>, request: &Received, stream: &mut dyn Stream) -> 
     let (fault, body) = {
         let mut state = state.lock().unwrap();
         *state.hits.entry(request.target.clone()).or_default() += 1;
+        let shown = request.header("authorization").map(str::to_owned);
+        let refused = state.demanded.is_some() && state.demanded != shown;
+        state.shown.push((request.target.clone(), shown));
+        if refused {
+            drop(state);
+            return reply(stream, 401, &[], b"");
+        }
         let body = match request.target.as_str() {
             DISCOVERY => Some(state.discovery.clone().unwrap_or_else(|| {
                 json!({"issuer": state.url, "jwks_uri": format!("{}{JWKS}", state.url), "response_types_supported": ["id_token"],
                     "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"]})
             })),
             JWKS => Some(key_set(&state)),
+            path if state.jwks_path.as_deref() == Some(path) => Some(key_set(&state)),
             _ => None,
         };
         (state.faults.get(&request.target).cloned(), body.map(|body| body.to_string().into_bytes()))
@@ -261,6 +303,17 @@ impl Ca {
         let (certificate, key) = self.certificate(host);
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = ServerConfig::builder().with_no_client_auth();
+        Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap())
+    }
+
+    /// The same, for clients with a certificate of `clients` alone.
+    pub fn mutual_config(&self, host: &str, clients: &Self) -> Arc<ServerConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(clients.issuer.der().clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+        let (certificate, key) = self.certificate(host);
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = ServerConfig::builder().with_client_cert_verifier(verifier);
         Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap())
     }
 

@@ -74,7 +74,7 @@ impl Bench<'_> {
     /// A file that may leave this machine: under `--secrets-dir`, judged by the text of the path.
     fn secret(&mut self, owner: &str, field: &str, at: &At<String>) -> Option<PathBuf> {
         // An empty path would be the beginning of every other.
-        let open = self.surroundings.secrets_dir.as_ref().filter(|path| !path.as_os_str().is_empty());
+        let open = self.permissions.secrets_dir.as_ref().filter(|path| !path.as_os_str().is_empty());
         let Some(open) = open else {
             let message =
                 format!("`{field}` of {owner} names a secret, and no directory of secrets is open to the table");

@@ -68,9 +68,12 @@ impl<'a> Bench<'a> {
         let sound = issuers.iter().all(|iss| self.sound(owner, plan, iss, place));
         let Some(profile) = plan.profile else { return };
         let keys = self.key_plan(owner, plan.draft, profile, None);
+        // What is wrong with one is wrong with all, and told once.
+        let mut told = keys.is_none();
         for iss in issuers {
-            let origin = keys.as_ref().and_then(|keys| self.origin(owner, keys, profile, iss, place, sound));
-            let discovered = origin.is_some();
+            let origin = keys.as_ref().filter(|_| !told);
+            let origin = origin.and_then(|keys| self.origin(owner, keys, profile, iss, place, sound));
+            told |= origin.is_none();
             if sound {
                 plan.exact.push(ExactIssuer {
                     id: IssuerId(0),
@@ -79,9 +82,6 @@ impl<'a> Bench<'a> {
                     implied: implied(profile, iss, &plan.draft.name.place.site()),
                     origin,
                 });
-            }
-            if !discovered {
-                break;
             }
         }
         let one_document = plan.draft.keys.discovery_url.given().filter(|_| issuers.len() > 1);

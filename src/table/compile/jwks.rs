@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::draft::{At, Jwks};
 use super::super::{Code, Diagnostic};
 use super::Bench;
-use crate::keys::KeySet;
+use crate::keys::{KeySet, SpiffeBundle};
 use crate::name::TrustDomain;
 
 impl Bench<'_> {
@@ -18,13 +18,13 @@ impl Bench<'_> {
     ) -> Option<Arc<KeySet>> {
         const HELP: &str = "write `jwks: {keys: [{kty: …}]}`, or the JSON of the set as a block of text (`jwks: |`)";
         let read = match domain {
-            None => KeySet::parse(jwks.value.json.as_bytes()).map_err(|error| error.to_string()),
-            Some(_) => bundle(&jwks.value.json),
+            None => KeySet::parse(jwks.value.json.as_bytes()),
+            Some(_) => SpiffeBundle::parse(jwks.value.json.as_bytes()).map(|bundle| bundle.keys),
         };
         let set = match read {
             Ok(set) => set,
             Err(error) => {
-                self.hidden(jwks, format!("`jwks` of {owner} cannot be read"), &error, HELP);
+                self.hidden(jwks, format!("`jwks` of {owner} cannot be read"), &error.to_string(), HELP);
                 return None;
             }
         };
@@ -52,18 +52,4 @@ impl Bench<'_> {
         let finding = Diagnostic::at(Code::CR002, &jwks.place, message).label(label).help(help);
         self.report.push(finding.hidden());
     }
-}
-
-/// The keys of a bundle that are for JWT-SVIDs (SPIFFE Trust Domain and Bundle §4.2.2).
-fn bundle(json: &str) -> Result<KeySet, String> {
-    // Whether it can be read in one way only is judged on the whole; what is taken from it cannot be read in another.
-    KeySet::parse(json.as_bytes()).map_err(|error| error.to_string())?;
-    let mut document: serde_json::Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    if let Some(keys) = document.get_mut("keys").and_then(serde_json::Value::as_array_mut) {
-        keys.retain(|key| key.get("use").and_then(serde_json::Value::as_str) == Some("jwt-svid"));
-        for key in keys {
-            key.as_object_mut().and_then(|members| members.remove("use"));
-        }
-    }
-    KeySet::parse(document.to_string().as_bytes()).map_err(|error| error.to_string())
 }

@@ -53,7 +53,7 @@ pub struct KeyNeed<'a> {
 
 /// What a table may count on, because whoever runs credence said so: the table's authors cannot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct Permissions {
     /// `--secrets-dir`: the directory whose files a table may have sent to an issuer it names. Without it, none.
     pub secrets_dir: Option<PathBuf>,
 }
@@ -63,7 +63,7 @@ pub struct Surroundings {
 /// if nothing refuses the table.
 pub fn compile(
     sources: &Sources,
-    surroundings: &Surroundings,
+    permissions: &Permissions,
     now: Time,
     mut keys: impl FnMut(KeyNeed<'_>) -> Arc<LiveKeys>,
 ) -> Compiled {
@@ -73,7 +73,7 @@ pub fn compile(
     draft.issuers.sort_by(|one, two| one.name.value.cmp(&two.name.value));
     draft.resources.sort_by(|one, two| one.name.value.cmp(&two.name.value));
     draft.grants.sort_by(|one, two| one.name.value.cmp(&two.name.value));
-    let snapshot = Bench { draft: &draft, surroundings, now, report: &mut report }.compile(&mut keys);
+    let snapshot = Bench { draft: &draft, permissions, now, report: &mut report }.compile(&mut keys);
     Compiled { snapshot: snapshot.filter(|_| !report.refuses()), report }
 }
 
@@ -83,7 +83,7 @@ const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Where a table is judged.
 struct Bench<'a> {
     draft: &'a Draft,
-    surroundings: &'a Surroundings,
+    permissions: &'a Permissions,
     now: Time,
     report: &'a mut Report,
 }
