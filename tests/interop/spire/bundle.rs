@@ -23,7 +23,7 @@ fn a_new_key_is_used_at_once_and_a_revoked_one_no_more_after_the_next_look() {
 
     fabric.revoke_old();
     fabric.rotate();
-    let (status, published) = fabric.published();
+    let (status, published) = fabric.get(&fabric.bundle_url());
     assert_eq!(status, 200);
     assert!(!kids(&published).contains(&kid(&first)) && kids(&published).contains(&kid(&second)));
     let third = fabric.mint(SETTLER, AUDIENCE);

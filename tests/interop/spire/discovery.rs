@@ -18,6 +18,8 @@ fn a_token_with_an_iss_is_accepted_by_the_keys_of_the_discovery_provider() {
     );
     let table = table(&entry, &grant("fabric", &fabric.id(SETTLER)));
     let credence = Credence::serve(table.path()).start();
+    let (_, published) = fabric.get(&format!("{url}/keys"));
+    assert!(published["keys"][0]["kty"].is_string() && published["keys"][0]["use"].is_null(), "{published}");
     let token = fabric.mint(SETTLER, AUDIENCE);
     assert_eq!(claims(&token)["iss"], *url);
     let answer = ask(&credence, &token);

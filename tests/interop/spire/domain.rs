@@ -100,9 +100,9 @@ impl Domain {
         self.file(if self.endpoint == Endpoint::Web { "ca.pem" } else { "bundle.pem" })
     }
 
-    /// What the bundle endpoint serves, if it has a certificate of an ordinary authority.
-    pub(crate) fn published(&self) -> (u16, Value) {
-        Web::new(&self.ca.pem()).get(&self.bundle_url())
+    /// What is served at a URL by whoever has a certificate of this domain's ordinary authority: status and body.
+    pub(crate) fn get(&self, url: &str) -> (u16, Value) {
+        Web::new(&self.ca.pem()).get(url)
     }
 
     /// The bundle, by the server's administrator: keys for X.509-SVIDs and for JWT-SVIDs in one key set.
@@ -203,9 +203,8 @@ impl Domain {
         );
         std::fs::write(self.file("oidc.conf"), config).unwrap();
         let mut process = Process::start(program("oidc-discovery-provider"), ["-config", &self.file("oidc.conf")]);
-        let web = Web::new(&self.ca.pem());
         ready("the OIDC discovery provider", &mut process, || {
-            (web.get(&format!("{issuer}/.well-known/openid-configuration")).0 == 200).then_some(())
+            (self.get(&format!("{issuer}/.well-known/openid-configuration")).0 == 200).then_some(())
         });
         process
     }
