@@ -4,7 +4,7 @@
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint audit clean-tools
+.PHONY: help demo test test-interop lint audit clean-tools
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,16 @@ demo: ## Show credence at work behind a real Envoy; KEEP=1 leaves it running and
 test: ## Run every test, the ones with a real Envoy and a foreign issuer included; ARGS= goes to cargo test
 	@scripts/envoy.sh >/dev/null
 	@scripts/oidc-provider.sh >/dev/null
+	@scripts/interop/dex.sh >/dev/null || [ "$(CI)" != true ] # a machine without Go leaves it out
 	@scripts/test.sh $(ARGS)
+
+test-interop: ## Run credence against every real issuer, Kubernetes, SPIRE and Keycloak too: brings them first, 20 minutes once
+	@scripts/oidc-provider.sh >/dev/null
+	@scripts/interop/dex.sh >/dev/null
+	@scripts/interop/keycloak.sh >/dev/null
+	@scripts/interop/kubernetes.sh >/dev/null
+	@scripts/interop/spire.sh >/dev/null
+	@CI=true scripts/test.sh --test interop -- --include-ignored $(ARGS)
 
 lint: ## Format, clippy and docs without warnings, licences, bans and sources of dependencies
 	cargo fmt --all --check

@@ -1,6 +1,7 @@
 // The certified OpenID provider of npm as an issuer on loopback: client credentials, access tokens by RFC 9068.
 // usage: node provider.mjs DIRECTORY-WITH-NODE_MODULES CERTIFICATE KEY
-// A free port is chosen; `issuer URL` is printed when it listens.
+// A free port is chosen; `issuer URL` is printed when it listens. SIGHUP adds new keys, which sign from then on; SIGUSR2
+// withdraws all but the newest. `keys N` is printed when either is done.
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
@@ -15,13 +16,15 @@ const { default: Provider } = await import(pathToFileURL(module));
 // Through PEM: in Node 20 a key object fresh from generateKeyPairSync can wait for itself for ever when it is exported.
 const pem = { publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } };
 const generate = (kind, options) => generateKeyPairSync(kind, { ...options, ...pem }).privateKey;
-const privateKeys = {
+const fresh = () => Object.entries({
   RS256: generate('rsa', { modulusLength: 2048 }),
   PS256: generate('rsa', { modulusLength: 2048 }),
   ES256: generate('ec', { namedCurve: 'P-256' }),
   EdDSA: generate('ed25519'),
-};
-const keys = Object.entries(privateKeys).map(([alg, key]) => ({ ...createPrivateKey(key).export({ format: 'jwk' }), alg, use: 'sig' }));
+}).map(([alg, key]) => ({ ...createPrivateKey(key).export({ format: 'jwk' }), alg, use: 'sig' }));
+// The newest first: the provider signs with the first that fits.
+let keys = fresh();
+const KINDS = keys.length;
 const client = (id, more) => ({
   client_id: id,
   client_secret: 'not-a-secret-only-a-test-of-thirty-two',
@@ -38,6 +41,17 @@ function provider(issuer) {
     scopes: ['read'],
     enabledJWA: { dPoPSigningAlgValues: ['ES256'] },
     ttl: { ClientCredentials: 300 },
+    formats: {
+      customizers: {
+        // `odd` in the resource, JSON in base64url: members of header and payload to set, or to drop where they are null.
+        jwt: (context, _token, jwt) => {
+          const odd = new URL(context.oidc.params.resource).searchParams.get('odd') ?? 'e30';
+          for (const [part, members] of Object.entries(JSON.parse(Buffer.from(odd, 'base64url')))) {
+            jwt[part] = Object.fromEntries(Object.entries({ ...jwt[part], ...members }).filter(([, value]) => value !== null));
+          }
+        },
+      },
+    },
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
@@ -60,6 +74,13 @@ let answer;
 const server = createServer({ cert: readFileSync(certificate), key: readFileSync(key) }, (request, response) => answer(request, response));
 server.listen(0, '127.0.0.1', () => {
   const issuer = `https://localhost:${server.address().port}`;
-  answer = provider(issuer).callback();
+  const publish = (published) => {
+    keys = published;
+    answer = provider(issuer).callback();
+    console.log(`keys ${keys.length}`);
+  };
+  publish(keys);
+  process.on('SIGHUP', () => publish([...fresh(), ...keys]));
+  process.on('SIGUSR2', () => publish(keys.slice(0, KINDS)));
   console.log(`issuer ${issuer}`);
 });
