@@ -17,7 +17,7 @@ demo: ## Show credence at work behind a real Envoy; KEEP=1 leaves it running and
 test: ## Run every test, the ones with a real Envoy and a foreign issuer included; ARGS= goes to cargo test
 	@scripts/envoy.sh >/dev/null
 	@scripts/oidc-provider.sh >/dev/null
-	@scripts/interop/dex.sh >/dev/null || [ "$(CI)" != true ] # a machine without Go leaves it out
+	@scripts/interop/dex.sh >/dev/null || true # a machine without Go leaves it out, and its tests say so
 	@scripts/test.sh $(ARGS)
 
 test-interop: ## Run credence against every real issuer, Kubernetes, SPIRE and Keycloak too: brings them first, 20 minutes once
@@ -26,7 +26,7 @@ test-interop: ## Run credence against every real issuer, Kubernetes, SPIRE and K
 	@scripts/interop/keycloak.sh >/dev/null
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/interop/spire.sh >/dev/null
-	@CI=true scripts/test.sh --test interop -- --include-ignored $(ARGS)
+	@CI=true INTEROP=true scripts/test.sh --test interop -- --include-ignored $(ARGS)
 
 lint: ## Format, clippy and docs without warnings, licences, bans and sources of dependencies
 	cargo fmt --all --check

@@ -1,6 +1,6 @@
 //! dex: ID tokens by the password grant, of an issuer with a path, without `typ` and `jti`; keys that change by themselves.
 //!
-//! It is built from its Go module. Without Go these tests say so and pass, except in CI.
+//! It is built from its Go module. Without Go these tests say so and pass, except by `make test-interop`.
 
 use std::sync::LazyLock;
 
@@ -38,7 +38,7 @@ fn world() -> Option<&'static World> {
 
 impl World {
     fn start() -> Option<Self> {
-        let home = system::bring("interop/dex.sh")?;
+        let home = system::bring("interop/dex.sh", "INTEROP")?;
         let table = Table::raw(b"");
         let port = system::free_port();
         let issuer = format!("http://127.0.0.1:{port}/dex");

@@ -23,15 +23,16 @@ pub(crate) fn home(name: &str) -> PathBuf {
     home
 }
 
-/// Brings a small system by its script and says where it is: nothing where it cannot be had, except in CI.
-pub(crate) fn bring(script: &str) -> Option<PathBuf> {
+/// Brings a small system by its script and says where it is: nothing where it cannot be had, except where this variable
+/// is `true`.
+pub(crate) fn bring(script: &str, needed: &str) -> Option<PathBuf> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap();
     let output = Command::new(root().join("scripts").join(script)).output().expect(script);
     let home = String::from_utf8(output.stdout).unwrap().trim().to_owned();
     if home.is_empty() {
         let reason = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "in CI this may not be left out: {reason}");
+        assert!(std::env::var(needed).as_deref() != Ok("true"), "under {needed} this may not be left out: {reason}");
         // Not by a macro, whose output is kept from whoever watches as long as a test passes.
         let _ = writeln!(std::io::stderr(), "left out: {}", reason.trim());
         return None;
