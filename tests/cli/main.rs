@@ -9,5 +9,6 @@ mod agree;
 mod check;
 mod explain;
 mod explain_keys;
+mod probe;
 mod verbs;
 mod world;
