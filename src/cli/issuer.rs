@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::output::{diagnostic, escaped, escaped_json, result, trouble};
-use super::probe_report::Findings;
+use super::probe_report::{Findings, quiet};
 use super::probe_stanza::{Stanza, stanza};
 use super::{NO, TROUBLE, YES};
 use crate::clock::Clock;
@@ -91,7 +91,10 @@ fn probe(arguments: &ProbeArguments) -> Result<u8, String> {
     match arguments.output {
         Output::Text => {
             result(&story.text());
-            diagnostic(&story.trouble());
+            let trouble = story.trouble();
+            if !trouble.is_empty() {
+                diagnostic(&trouble);
+            }
         }
         Output::Json => {
             result(&escaped_json(&story.json()));
@@ -158,6 +161,9 @@ impl Story<'_> {
         }
         if let Ok(Some(stanza)) = &self.stanza {
             let missing: String = stanza.missing.iter().map(|what| format!("#   {what}\n")).collect();
+            if self.findings.mismatch {
+                out += "\n# NOT the issuer that was typed: take this entry only if its operator names it so.";
+            }
             out += &format!("\n# For the trust table. Still to be filled in:\n{missing}{}", stanza.yaml);
         }
         escaped(&out)
@@ -198,7 +204,7 @@ impl Story<'_> {
     fn kind(&self) -> Option<String> {
         use crate::profile::Tenancy;
         let operator = self.findings.known.map(|known| known.operator);
-        let profile = self.findings.kind.map(|kind| format!("profile {kind}"));
+        let profile = self.findings.kind.map(|kind| format!("looks like {kind}"));
         let shared = match self.findings.tenancy {
             Tenancy::Shared => Some("signs for many customers: a tenant must be pinned (CR101)".to_owned()),
             Tenancy::Private => None,
@@ -228,7 +234,7 @@ impl Story<'_> {
     fn next_step(&self) -> Option<String> {
         let exchanges = &self.probe.exchanges;
         if let Some(to) = exchanges.iter().find_map(|exchange| exchange.location.as_ref()) {
-            return Some(format!("if you know that place, try: credence issuer probe {to:?}"));
+            return Some(format!("if you know that place, try: credence issuer probe \"{}\"", quiet(to)));
         }
         let status =
             |wanted: &[u16]| exchanges.iter().any(|one| one.status.is_some_and(|found| wanted.contains(&found)));
@@ -327,9 +333,4 @@ fn told(exchange: &Exchange) -> String {
         behind => format!("clock {} s behind", behind.abs()),
     }));
     parts.join("; ")
-}
-
-/// A stranger's text on one line.
-fn quiet(text: &str) -> String {
-    text.chars().take(500).collect::<String>().escape_debug().to_string()
 }

@@ -111,3 +111,74 @@ async fn ask(wanted: &Wanted, with_credentials: bool, surroundings: Surroundings
     }
     (text, if ring.keys().is_empty() { NO } else { YES })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::keys::ClientCertificate;
+    use crate::keys::testing::{RSA, document};
+    use crate::name::{Algorithm, NonEmpty};
+
+    fn wanted(source: KeySource, access: Access) -> Wanted {
+        Wanted {
+            name: IssuerName::new("closed"),
+            issuer: Issuer::new("https://idp.test"),
+            origin: KeyOrigin { access, ..KeyOrigin::plain(source) },
+            rules: KeyRules { algorithms: NonEmpty::of(Algorithm::RS256), pins: None, max_stale: None },
+        }
+    }
+
+    /// Answers the next request with a key set, and returns what was sent.
+    fn one_answer(listener: TcpListener) -> std::thread::JoinHandle<String> {
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.push(byte[0]);
+            }
+            let body = document(&[RSA[0].named("a")]);
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+            String::from_utf8(request).unwrap()
+        })
+    }
+
+    #[tokio::test]
+    async fn no_credential_is_sent_unless_asked() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let token = dir.path().join("token");
+        std::fs::write(&token, "s3cret\n").unwrap();
+        let access = Access { bearer_token_file: Some(token.clone()), ..Access::default() };
+        let closed = wanted(KeySource::Url { url }, access);
+        let mut surroundings = Surroundings::default();
+        surroundings.secrets_dir.replace(dir.path().to_owned());
+
+        let (told, code) = ask(&closed, false, surroundings.clone()).await;
+        assert!(code == YES && told.contains("skipped: it needs bearerTokenFile"), "{told}");
+        // The first connection there ever was is the one that was asked for.
+        let answer = one_answer(listener);
+        let (told, code) = ask(&closed, true, surroundings).await;
+        assert!(code == YES && told.contains("ok: 1 keys, RS256") && !told.contains("s3cret"), "{told}");
+        assert!(answer.join().unwrap().contains("authorization: Bearer s3cret"));
+    }
+
+    #[tokio::test]
+    async fn a_client_certificate_and_a_service_account_are_credentials_too() {
+        let files = ClientCertificate { certificate: "c.pem".into(), key: "k.pem".into() };
+        let shown = Access { client_certificate: Some(files), ..Access::default() };
+        let url = KeySource::Url { url: "https://127.0.0.1:1/keys".to_owned() };
+        for wanted in [wanted(url, shown), wanted(KeySource::InCluster, Access::default())] {
+            let (told, code) = ask(&wanted, false, Surroundings::default()).await;
+            assert!(code == YES && told.contains("skipped"), "{told}");
+            let (told, code) = ask(&wanted, true, Surroundings::default()).await;
+            assert!(code == NO && told.contains("FAILED"), "{told}");
+        }
+    }
+}

@@ -126,8 +126,8 @@ impl<'a> Findings<'a> {
         self.keys_elsewhere = elsewhere.or(keys.filter(|_| unreachable_by_name));
         if elsewhere.is_some() {
             self.warnings.push(format!(
-                "its jwks_uri {:?} holds within the cluster; the entry names the key set where it was found, by `jwksUri`",
-                document.jwks_uri
+                "its jwks_uri \"{}\" holds within the cluster; the entry names the key set where it was found, by `jwksUri`",
+                quiet(&document.jwks_uri)
             ));
         }
     }
@@ -148,7 +148,7 @@ impl<'a> Findings<'a> {
             if usable.contains(&jwk.thumbprint()) {
                 self.thumbprints.push((key.name(), jwk.thumbprint()));
             } else if let Some(named) = jwk.issuer() {
-                self.warnings.push(format!("key {} is for the issuer {named:?} only", key.name()));
+                self.warnings.push(format!("key {} is for the issuer \"{}\" only", key.name(), quiet(named)));
             }
         }
         let twice = published.keys.iter().filter(|key| key.judged.is_ok() && is_twice(key, &published.keys));
@@ -199,6 +199,11 @@ fn is_slash(one: &str, other: &str) -> bool {
     one.strip_suffix('/').unwrap_or(one) == other.strip_suffix('/').unwrap_or(other)
 }
 
+/// A stranger's text, escaped and cut, on one line.
+pub(super) fn quiet(text: &str) -> String {
+    text.chars().take(500).collect::<String>().escape_debug().to_string()
+}
+
 /// In what two issuers differ, and whether they are but two spellings of one place.
 fn difference(typed: &str, found: &str) -> (String, bool) {
     if is_slash(typed, found) {
@@ -225,9 +230,9 @@ fn difference(typed: &str, found: &str) -> (String, bool) {
     }
     let one_place = a.scheme == b.scheme && same_host && a.port() == b.port() && is_slash(a.path, b.path);
     let what = if parts.is_empty() {
-        "its spelling is another".to_owned()
+        "it is spelt in another way".to_owned()
     } else {
-        format!("another is {}", parts.join(", "))
+        format!("what differs is {}", parts.join(" and "))
     };
     (what, one_place)
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::output::escaped;
-use super::probe_report::Findings;
+use super::probe_report::{Findings, quiet};
+use crate::claims::MAX_ID;
 use crate::clock::Time;
 use crate::fetch::Probe;
 use crate::keys::Access;
@@ -34,13 +35,7 @@ pub(super) fn stanza(
     let Some(published) = probe.published.as_ref().filter(|published| !published.set.is_empty()) else {
         return Ok(None);
     };
-    if let Some(issuer) = findings.issuer.filter(|issuer| issuer.chars().any(|c| c == '{' || is_forbidden_character(c)))
-    {
-        return Err(match issuer.contains('{') {
-            true => "the issuer is a template for many tenants: probe the issuer of one tenant".to_owned(),
-            false => format!("no table can hold the issuer {:?}: it has characters that move or hide text", issuer),
-        });
-    }
+    findings.issuer.map_or(Ok(()), writable)?;
     let mut out = Writer::default();
     out.field("profile", &findings.profile.filter(|profile| profile.name != "generic").map(|profile| profile.name));
     match &published.bundle {
@@ -65,6 +60,21 @@ pub(super) fn stanza(
     out.line(&format!("reviewBy: {}", review.get(..10).unwrap_or_default()));
     let yaml = format!("issuers:\n  {}:\n{}", entry_name(findings.issuer.unwrap_or(&published.url)), out.yaml);
     Ok(Some(Stanza { yaml: escaped(&yaml), missing: out.missing }))
+}
+
+/// Whether a table can hold this issuer.
+fn writable(issuer: &str) -> Result<(), String> {
+    if issuer.len() > MAX_ID {
+        return Err(format!("the issuer has {} bytes: no table can hold more than {MAX_ID}", issuer.len()));
+    }
+    if issuer.chars().any(is_forbidden_character) {
+        let told = quiet(issuer);
+        return Err(format!("no table can hold the issuer \"{told}\": it has characters that move or hide text"));
+    }
+    if issuer.contains(['{', '}']) {
+        return Err("the issuer is a template for many tenants: probe the issuer of one tenant".to_owned());
+    }
+    Ok(())
 }
 
 /// Whose keys, and where they are.
@@ -185,6 +195,101 @@ impl Writer {
     fn field(&mut self, field: &str, value: &Option<&str>) {
         if let Some(value) = value {
             self.line(&format!("{field}: {value}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::{Document, Published};
+    use crate::keys::KeySet;
+    use crate::keys::testing::{RSA, document};
+
+    /// What would be found at an issuer with one RSA key.
+    fn found(issuer: &str, hints: &[&str]) -> Probe {
+        let set = KeySet::parse(document(&[RSA[0].named("a")]).as_bytes()).unwrap();
+        let key = crate::fetch::PublishedKey {
+            kid: Some("a".to_owned()),
+            shape: "RSA 2048".to_owned(),
+            algorithm: None,
+            usage: None,
+            judged: Ok(set.keys()[0].clone()),
+        };
+        let by_issuer = format!("{issuer}/.well-known/openid-configuration");
+        let document = Document {
+            url: by_issuer.clone(),
+            by_issuer,
+            issuer: issuer.to_owned(),
+            jwks_uri: format!("{issuer}/keys"),
+            other_host: None,
+            algorithms: hints.iter().map(ToString::to_string).collect(),
+            is_cluster: false,
+        };
+        let published = Published { url: format!("{issuer}/keys"), set: set.into(), keys: vec![key], bundle: None };
+        Probe { document: Some(document), published: Some(published), ..Probe::default() }
+    }
+
+    fn written(issuer: &str, hints: &[&str]) -> Result<Stanza, String> {
+        let probe = found(issuer, hints);
+        let now = Time::from_rfc3339("2026-11-22T12:00:00Z").unwrap();
+        stanza(&probe, &Findings::of(issuer, &probe), &Access::default(), now).map(Option::unwrap)
+    }
+
+    #[test]
+    fn a_shared_issuer_gets_a_pin_that_nobody_fits_until_it_is_filled_in() {
+        let stanza = written("https://token.actions.githubusercontent.com", &[]).unwrap();
+        let expected = format!(
+            r#"issuers:
+  token-actions-githubusercontent-com:
+    profile: github-actions
+    issuer: "https://token.actions.githubusercontent.com"
+    pin:
+      claims: {{repository_owner_id: "replace-me.invalid"}}
+    # To believe these keys only; pin the next key too, or the next rotation is an outage (CR310):
+    #   keys:
+    #     - {}  # "a"
+    owner: "somebody@replace-me.invalid"
+    reviewBy: 2027-11-22
+"#,
+            KeySet::parse(document(&[RSA[0].jwk()]).as_bytes()).unwrap().keys()[0].thumbprint()
+        );
+        assert_eq!(stanza.yaml, expected);
+        assert!(stanza.missing[0].contains("gh api users"), "{:?}", stanza.missing);
+        let stanza = written("https://oidc.fly.io/acme", &[]).unwrap();
+        assert!(stanza.yaml.contains("every grant must name its `subject`s"), "{}", stanza.yaml);
+    }
+
+    #[test]
+    fn the_keys_decide_and_the_document_only_hints() {
+        for (hints, algorithms) in [(&["PS256"][..], "PS256"), (&["HS256", "none", "ES256"], "RS256"), (&[], "RS256")] {
+            let stanza = written("https://idp.test", hints).unwrap();
+            assert!(stanza.yaml.contains(&format!("signingAlgs: [{algorithms}]")), "{}", stanza.yaml);
+        }
+    }
+
+    #[test]
+    fn what_no_table_can_hold_is_not_written() {
+        let long = format!("https://idp.test/{}", "x".repeat(600));
+        for (issuer, word) in [
+            ("https://login.microsoftonline.com/{tenantid}/v2.0", "template"),
+            ("https://idp.test/\u{202e}", "hide text"),
+            (&long, "bytes"),
+        ] {
+            let told = written(issuer, &[]).err().unwrap();
+            assert!(told.contains(word) && !told.contains('\u{202e}'), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_entry_has_a_name_whatever_its_host() {
+        for (url, name) in [
+            ("https://idp.Acme.test:8443/x", "idp-acme-test"),
+            ("https://127.0.0.1/", "at-127-0-0-1"),
+            ("https://[::1]:1/", "new-issuer"),
+            ("", "new-issuer"),
+        ] {
+            assert_eq!(entry_name(url), name);
         }
     }
 }

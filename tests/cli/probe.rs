@@ -44,7 +44,7 @@ fn a_healthy_issuer_is_told_whole_and_its_entry_loads() {
     let cached = vec![("cache-control", "max-age=120".to_owned()), ("etag", "\"7\"".to_owned())];
     issuer.fault(JWKS, Some(Fault::Headers(cached)));
     let ended = probe(issuer.url(), &[]);
-    assert_eq!((ended.code, ended.err.as_str()), (0, "\n"), "{}", ended.all());
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.all());
     for alg in ["ES256", "RS256"] {
         assert!(ended.out.contains(&issuer.key_for(alg).thumbprint()), "{}", ended.out);
     }
@@ -176,7 +176,7 @@ fn a_wrong_guess_gets_a_next_step_and_costs_few_requests() {
     let typed = format!("{}/realms/x", issuer.url());
     let ended = probe(&typed, &[]);
     assert_eq!((ended.code, issuer.all_hits()), (1, 2), "{}", ended.all());
-    for word in [&format!("{typed}{DISCOVERY} and {typed}")[..], "answered 404", "try the exact `iss`"] {
+    for word in [format!("{typed}{DISCOVERY} and {typed}").as_str(), "answered 404", "try the exact `iss`"] {
         assert!(ended.err.contains(word), "no {word} in {}", ended.err);
     }
     issuer.fault(DISCOVERY, Some(Fault::Body(b"<!doctype html><title>Sign in</title>".to_vec())));
