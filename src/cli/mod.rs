@@ -10,6 +10,7 @@ mod output;
 mod probe_check;
 mod probe_report;
 mod probe_stanza;
+mod probe_story;
 mod serve;
 mod test;
 

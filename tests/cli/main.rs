@@ -10,5 +10,6 @@ mod check;
 mod explain;
 mod explain_keys;
 mod probe;
+mod probe_check;
 mod verbs;
 mod world;

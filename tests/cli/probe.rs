@@ -1,4 +1,4 @@
-//! `issuer probe` and `check --probe`: what a look at an issuer tells, and what it may never send or print.
+//! `issuer probe`: what a look at an issuer tells, and what it may never send or print.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +36,14 @@ fn loads(entry: &str) -> Ended {
     let ended = run(&["check", "--probe", &table.path().display().to_string()]);
     assert_eq!(ended.code, 0, "{entry}\n{}", ended.all());
     ended
+}
+
+/// The same, where this version has the profile that the entry needs.
+#[track_caller]
+fn loads_with_its_profile(profile: &str, entry: &str) {
+    if entry.contains(&format!("profile: {profile}\n")) {
+        loads(entry);
+    }
 }
 
 #[test]
@@ -266,6 +274,26 @@ fn a_cluster_that_names_itself_from_within_is_asked_where_it_was_found() {
     assert!(stanza.contains(&format!("jwksUri: \"{}/openid/v1/jwks\"", issuer.url())), "{stanza}");
     assert!(stanza.contains(&format!("issuer: {iss:?}")) && stanza.contains("`realm: NAME`"), "{stanza}");
     assert!(!stanza.contains("discoveryUrl") && !stanza.contains("jwksHosts"), "{stanza}");
+    loads_with_its_profile("kubernetes", stanza);
+    // Where the address does not have them, the document is followed after all.
+    issuer.fault("/openid/v1/jwks", None);
+    let keys = Issuer::start();
+    issuer.discovery(json!({"issuer": iss, "jwks_uri": format!("{}/openid/v1/jwks", keys.url())}));
+    keys.fault("/openid/v1/jwks", Some(Fault::Body(keys.jwks().to_string().into_bytes())));
+    let (code, told) = probed(issuer.url(), &[]);
+    assert_eq!((code, told["requests"].as_array().unwrap().len()), (0, 3), "{told:#}");
+    loads_with_its_profile("kubernetes", told["stanza"].as_str().unwrap());
+}
+
+#[test]
+fn a_realm_of_keycloak_is_recognised() {
+    let issuer = Issuer::start();
+    let iss = format!("{}/realms/x", issuer.url());
+    let document = json!({"issuer": iss, "jwks_uri": issuer.jwks_uri()});
+    issuer.fault(&format!("/realms/x{DISCOVERY}"), Some(Fault::Body(document.to_string().into_bytes())));
+    let (code, told) = probed(&iss, &[]);
+    assert_eq!((code, &told["kind"], &told["differs"]), (0, &json!("keycloak"), &Value::Null), "{told:#}");
+    loads(told["stanza"].as_str().unwrap());
 }
 
 #[test]
@@ -294,6 +322,7 @@ fn a_spiffe_bundle_is_told_from_a_key_set() {
         stanza.contains("with: {trustDomain: \"prod.acme.test\"}") && stanza.contains("spiffeBundleUrl: "),
         "{stanza}"
     );
+    loads_with_its_profile("spiffe", stanza);
     let (_, told) = serve(json!([authority("spiffe://a.test"), authority("spiffe://b.test"), svid]));
     assert!(told["stanza"].as_str().unwrap().contains("trustDomain: \"replace-me.invalid\""), "{told:#}");
     let (code, told) = serve(json!([authority("spiffe://a.test")]));
@@ -330,51 +359,4 @@ fn a_bearer_token_goes_to_the_typed_origin_only_and_is_never_printed() {
     assert!(entry(&ended).contains(&format!("bearerTokenFile: {token:?}")), "{}", ended.out);
     let ended = probe(issuer.url(), &["--secrets-dir", &dir, "--bearer-token-file", "/etc/hostname"]);
     assert_eq!((ended.code, issuer.credentials().len()), (2, 1), "{}", ended.all());
-}
-
-/// Grants and resources do not matter to keys.
-fn table(issuers: &[(&str, &str)]) -> Table {
-    let entries: String = issuers
-        .iter()
-        .map(|(name, fields)| format!("  {name}: {{{fields}, owner: a, reviewBy: 2099-01-01}}\n"))
-        .collect();
-    Table::new(&format!(
-        "issuers:\n{entries}resources:\n  api: {{audience: https://api.acme.test, hosts: [api.acme.test]}}\n"
-    ))
-}
-
-#[test]
-fn check_fetches_only_when_asked_and_tells_each_issuer() {
-    let (good, bad) = (Issuer::start(), Issuer::start());
-    bad.fault(DISCOVERY, Some(Fault::Status(500)));
-    let fields = |issuer: &Issuer| format!("issuer: \"{}\"", issuer.url());
-    let table = table(&[("good", &fields(&good)), ("bad", &fields(&bad))]);
-    let path = table.path().display().to_string();
-    let ended = run(&["check", &path]);
-    assert_eq!((ended.code, good.all_hits(), bad.all_hits()), (0, 0, 0), "{}", ended.all());
-    let ended = run(&["check", "--probe", &path]);
-    assert_eq!((ended.code, good.hits(JWKS), bad.all_hits()), (1, 1, 1), "{}", ended.all());
-    assert!(ended.out.contains(&format!("issuer good ({}): ok: 1 keys, ES256", good.url())), "{}", ended.out);
-    assert!(ended.out.contains("issuer bad (") && ended.out.contains("FAILED: ") && ended.out.contains("answered 500"));
-    bad.fault(DISCOVERY, None);
-    assert_eq!(run(&["check", "--probe", &path]).code, 0);
-    let ended = run(&["check", "--with-credentials", &path]);
-    assert!(ended.code == 2 && ended.err.contains("--probe"), "{}", ended.all());
-}
-
-#[test]
-#[ignore = "the table does not take bearerTokenFile yet"]
-fn check_sends_no_credential_unless_asked() {
-    let (issuer, dir) = (Issuer::start(), scratch());
-    let token = dir.path().join("token");
-    std::fs::write(&token, "s3cret-token\n").unwrap();
-    let fields = format!("issuer: \"{}\", bearerTokenFile: \"{}\"", issuer.url(), token.display());
-    let table = table(&[("closed", &fields)]);
-    let (path, dir) = (table.path().display().to_string(), dir.path().display().to_string());
-    let ended = run(&["check", "--probe", "--secrets-dir", &dir, &path]);
-    assert_eq!((ended.code, issuer.all_hits()), (0, 0), "{}", ended.all());
-    assert!(ended.out.contains("issuer closed (") && ended.out.contains("skipped: it needs bearerTokenFile"));
-    let ended = run(&["check", "--probe", "--with-credentials", "--secrets-dir", &dir, &path]);
-    assert_eq!((ended.code, issuer.credentials().len()), (0, 2), "{}", ended.all());
-    assert!(!ended.all().contains("s3cret-token"), "{}", ended.all());
 }
