@@ -72,13 +72,13 @@ pub(super) fn run(issuer: &Issuer) -> u8 {
 
 fn probe(arguments: &ProbeArguments) -> Result<u8, String> {
     let access = Access {
-        ca_file: arguments.ca_file.clone(),
-        bearer_token_file: arguments.bearer_token_file.clone(),
-        proxy: arguments.proxy.clone(),
+        ca_file: given(&arguments.ca_file),
+        bearer_token_file: given(&arguments.bearer_token_file),
+        proxy: arguments.proxy.clone().filter(|proxy| !proxy.is_empty()),
         ..Access::default()
     };
     let mut surroundings = Surroundings::of_process();
-    surroundings.secrets_dir.clone_from(&arguments.secrets_dir);
+    surroundings.secrets_dir = given(&arguments.secrets_dir);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let clock = Clock::System;
@@ -100,4 +100,9 @@ fn probe(arguments: &ProbeArguments) -> Result<u8, String> {
         }
     }
     Ok(story.code())
+}
+
+/// An empty variable is one that is not set: an empty directory would be the beginning of every path.
+fn given(path: &Option<PathBuf>) -> Option<PathBuf> {
+    path.clone().filter(|path| !path.as_os_str().is_empty())
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::credence::command;
 use crate::support::issuer::{Ca, DISCOVERY, Fault, Issuer, JWKS};
 use crate::support::key::Key;
 use crate::support::table::Table;
 use crate::support::{now, scratch};
-use crate::world::{Ended, run};
+use crate::world::{Ended, run, with_input};
 
 fn probe(url: &str, more: &[&str]) -> Ended {
     let ended = run(&[&["issuer", "probe", url], more].concat());
@@ -358,5 +359,9 @@ fn a_bearer_token_goes_to_the_typed_origin_only_and_is_never_printed() {
     assert!(!ended.all().contains("s3cret-token"), "{}", ended.all());
     assert!(entry(&ended).contains(&format!("bearerTokenFile: {token:?}")), "{}", ended.out);
     let ended = probe(issuer.url(), &["--secrets-dir", &dir, "--bearer-token-file", "/etc/hostname"]);
+    assert_eq!((ended.code, issuer.credentials().len()), (2, 1), "{}", ended.all());
+    let mut empty = command(&["issuer", "probe", issuer.url(), "--bearer-token-file", &token]);
+    empty.env("CREDENCE_SECRETS_DIR", "");
+    let ended = with_input(empty, "");
     assert_eq!((ended.code, issuer.credentials().len()), (2, 1), "{}", ended.all());
 }
