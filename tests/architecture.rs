@@ -13,7 +13,7 @@ const WALLS: [(&str, &[&str]); 17] = [
     ("prost_types", &["answer", "wire"]),
     ("tokio", &["fetch", "wire", "grpc", "admin", "app", "cli"]),
     ("tokio_rustls", &["grpc"]),
-    ("x509_parser", &["grpc"]),
+    ("x509_parser", &["fetch", "grpc"]),
     ("reqwest", &["fetch"]),
     ("rustls", &["fetch"]),
     ("webpki", &["fetch"]),

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::open::Open;
 use super::output::{colours, diagnostic, result};
+use super::probe_check::{Wanted, probe_all};
 use super::{NO, TROUBLE, YES};
 use crate::clock::{Clock, Time};
 use crate::keys::LiveKeys;
@@ -14,10 +15,11 @@ use crate::table::{Compiled, Sources, compile};
 
 /// Read the trust table offline and tell every problem at once.
 ///
-/// Parses, compiles and lints offline: nothing is fetched, nothing is changed. Every problem is told at once, with
+/// Parses, compiles and lints offline: nothing is fetched unless `--probe` asks for it, nothing is changed. Every problem is told at once, with
 /// file, line and column, and how to mend it.
 ///
-/// Exit code: 0 the table is good, 1 it is not (with `--fail-on warning` also for a warning), 2 there is nothing at the path.
+/// Exit code: 0 the table is good, 1 it is not (with `--fail-on warning` also for a warning, with
+/// `--probe` for keys that cannot be had), 2 there is nothing at the path.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: credence check trust.yaml && git commit -a")]
 pub(super) struct Check {
@@ -32,6 +34,12 @@ pub(super) struct Check {
     /// Judge as if it were this instant (RFC 3339).
     #[arg(long, env = "CREDENCE_AT", value_parser = super::explain::instant)]
     at: Option<Time>,
+    /// Then fetch the keys of every issuer, without credentials; one that fails makes the exit code 1.
+    #[arg(long, env = "CREDENCE_PROBE", value_parser = super::output::switch)]
+    probe: bool,
+    /// Let `--probe` send bearer tokens and client certificates to where the table says.
+    #[arg(long, env = "CREDENCE_WITH_CREDENTIALS", value_parser = super::output::switch, requires = "probe")]
+    with_credentials: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,7 +63,9 @@ fn one(check: &Check, path: &Path, now: Time) -> u8 {
         return TROUBLE;
     }
     let sources = Sources::read(path);
+    let mut wanted = Vec::new();
     let Compiled { snapshot, report } = compile(&sources, &check.open.permissions(), now, |need| {
+        wanted.push(Wanted::new(&need));
         Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules))
     });
     if !report.is_empty() {
@@ -70,5 +80,14 @@ fn one(check: &Check, path: &Path, now: Time) -> u8 {
         snapshot.grants.len(),
         snapshot.digest
     ));
-    if check.fail_on == FailOn::Warning && report.warnings() > 0 { NO } else { YES }
+    let code = if check.fail_on == FailOn::Warning && report.warnings() > 0 { NO } else { YES };
+    code.max(probed(check, wanted))
+}
+
+/// What `--probe` adds.
+fn probed(check: &Check, wanted: Vec<Wanted>) -> u8 {
+    if !check.probe {
+        return YES;
+    }
+    probe_all(wanted, check.with_credentials, &check.open.outside())
 }

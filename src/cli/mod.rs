@@ -5,8 +5,13 @@
 
 mod check;
 mod explain;
+mod issuer;
 mod open;
 mod output;
+mod probe_check;
+mod probe_report;
+mod probe_stanza;
+mod probe_story;
 mod serve;
 mod test;
 
@@ -41,6 +46,7 @@ enum Verb {
     Check(check::Check),
     Explain(explain::Explain),
     Test(test::Test),
+    Issuer(issuer::Issuer),
     /// Print the version.
     ///
     /// Example: credence version
@@ -70,6 +76,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Check(check) => check::run(&check),
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Test(test) => test::run(&test),
+        Verb::Issuer(issuer) => issuer::run(&issuer),
         Verb::Version => output::result(&format!("credence {}\n", env!("CARGO_PKG_VERSION"))),
         Verb::Completion { shell } => {
             let mut script = Vec::new();
@@ -96,7 +103,8 @@ mod tests {
     #[test]
     fn the_command_line_is_sound_and_every_flag_has_a_variable() {
         Cli::command().debug_assert();
-        for verb in Cli::command().get_subcommands() {
+        let verbs: Vec<_> = Cli::command().get_subcommands().cloned().collect();
+        for verb in verbs.iter().flat_map(|verb| std::iter::once(verb).chain(verb.get_subcommands())) {
             for argument in verb.get_arguments().filter(|argument| argument.get_long().is_some()) {
                 let long = argument.get_long().unwrap();
                 if matches!(long, "help" | "version") {

@@ -74,6 +74,11 @@ fn expires(headers: &HeaderMap) -> Option<u64> {
     Some(end.saturating_sub(seconds(headers.get(DATE)?)?))
 }
 
+/// `Date`, by the sender's clock, in seconds since 1970.
+pub(super) fn date(headers: &HeaderMap) -> Option<u64> {
+    seconds(headers.get(DATE)?)
+}
+
 /// An HTTP date in any of its three forms (RFC 9110 §5.6.7), as seconds since 1970.
 fn seconds(date: &HeaderValue) -> Option<u64> {
     let date = httpdate::parse_http_date(date.to_str().ok()?).ok()?;

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use reqwest::dns::Resolve;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::tls::TlsInfo;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use rustls::CertificateError;
 
 use super::address::{Guarded, RefusedAddress};
-use super::cache::{Validator, freshness};
+use super::cache::{Validator, date, freshness};
 use super::error::{FetchError, quoted};
 use super::proxy::Proxies;
 use super::timing::Timing;
@@ -35,6 +37,44 @@ pub(super) struct Answer {
     pub(super) validator: Option<Validator>,
 }
 
+/// All that can be seen of one exchange.
+pub(super) struct Look {
+    /// What came before the body, if an answer began.
+    pub(super) head: Option<Head>,
+    /// The body, or why a fetch would not take it.
+    pub(super) body: Result<Vec<u8>, FetchError>,
+}
+
+/// What an answer says beside its body.
+pub(super) struct Head {
+    pub(super) status: u16,
+    /// Where a redirect leads, as it was sent.
+    pub(super) location: Option<String>,
+    /// `Date`, in seconds since 1970.
+    pub(super) date: Option<u64>,
+    pub(super) keep: Option<Duration>,
+    /// Whether one can ask if the document has changed (`ETag`, `Last-Modified`).
+    pub(super) has_validator: bool,
+    /// The server's own certificate, DER.
+    pub(super) certificate: Option<Vec<u8>>,
+}
+
+impl Head {
+    fn of(response: &Response) -> Self {
+        let headers = response.headers();
+        let tls = response.extensions().get::<TlsInfo>();
+        let location = headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());
+        Self {
+            status: response.status().as_u16(),
+            location: location.filter(|_| response.status().is_redirection()),
+            date: date(headers),
+            keep: freshness(headers),
+            has_validator: Validator::of(headers).is_some(),
+            certificate: tls.and_then(TlsInfo::peer_certificate).map(<[u8]>::to_vec),
+        }
+    }
+}
+
 /// Makes the exchanges. Connections are not kept: each fetch looks the name up and judges its addresses anew.
 pub(super) struct Getter {
     resolver: Arc<dyn Resolve>,
@@ -55,16 +95,8 @@ impl Getter {
 
     /// Fetches `url` with this kit; with a validator only if the document has changed.
     pub(super) async fn get(&self, url: &KeyUrl, kit: Kit, validator: Option<&Validator>) -> Result<Reply, FetchError> {
-        let authorization = kit.authorization.clone();
-        let client = self.client(url, kit).await?;
-        let mut request = client.get(url.as_url().clone());
-        if let Some(value) = authorization {
-            request = request.header(AUTHORIZATION, value);
-        }
-        if let Some((name, value)) = validator.map(Validator::header) {
-            request = request.header(name, value);
-        }
-        let exchange = async {
+        let request = self.request(url, kit, validator).await?;
+        self.in_time(url, async {
             let response = request.send().await.map_err(|error| broken(url, &error))?;
             let keep = freshness(response.headers());
             if response.status() == StatusCode::NOT_MODIFIED && validator.is_some() {
@@ -74,7 +106,49 @@ impl Getter {
             let validator = Validator::of(response.headers());
             let body = self.body(url, response).await?;
             Ok(Reply::Fresh(Answer { body, keep, validator }))
+        })
+        .await
+    }
+
+    /// Fetches `url` in the same way, and shows what else there was to see, also where nothing came of it.
+    pub(super) async fn look(&self, url: &KeyUrl, kit: Kit) -> Look {
+        let request = match self.request(url, kit, None).await {
+            Ok(request) => request,
+            Err(error) => return Look { head: None, body: Err(error) },
         };
+        let mut head = None;
+        let exchange = async {
+            let response = request.send().await.map_err(|error| broken(url, &error))?;
+            head = Some(Head::of(&response));
+            check_head(url, &response)?;
+            self.body(url, response).await
+        };
+        let body = self.in_time(url, exchange).await;
+        Look { head, body }
+    }
+
+    async fn request(
+        &self,
+        url: &KeyUrl,
+        kit: Kit,
+        validator: Option<&Validator>,
+    ) -> Result<RequestBuilder, FetchError> {
+        let authorization = kit.authorization.clone();
+        let mut request = self.client(url, kit).await?.get(url.as_url().clone());
+        if let Some(value) = authorization {
+            request = request.header(AUTHORIZATION, value);
+        }
+        if let Some((name, value)) = validator.map(Validator::header) {
+            request = request.header(name, value);
+        }
+        Ok(request)
+    }
+
+    async fn in_time<T>(
+        &self,
+        url: &KeyUrl,
+        exchange: impl Future<Output = Result<T, FetchError>>,
+    ) -> Result<T, FetchError> {
         let limit = self.timing.exchange;
         let late = || FetchError::new(FetchResult::Timeout, url, format!("no complete answer within {limit:?}"));
         tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| Err(late()))
@@ -143,6 +217,7 @@ fn build(resolver: Arc<dyn Resolve>, tls: Tls, proxy: Option<reqwest::Proxy>) ->
         .referer(false)
         .no_proxy()
         .pool_max_idle_per_host(0)
+        .tls_info(true)
         .dns_resolver(resolver);
     let builder = proxy.into_iter().fold(builder, reqwest::ClientBuilder::proxy);
     let shows = tls.client.is_some();
@@ -213,11 +288,30 @@ fn broken(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
     let cause = causes().last().map(|cause| quoted(&cause.to_string())).unwrap_or_default();
     let remedy = match result {
         FetchResult::Tls if !causes().any(|cause| cause.is::<WrongWorkload>()) => {
-            "; if a private authority signed its certificate, name that in caFile"
+            tls_remedy(causes().find_map(|cause| cause.downcast_ref()))
         }
         _ => "",
     };
     FetchError::new(result, url, format!("{head} ({}){remedy}", cause.trim_matches('"')))
+}
+
+/// What to do about a failed handshake.
+const fn tls_remedy(error: Option<&rustls::Error>) -> &'static str {
+    let Some(rustls::Error::InvalidCertificate(why)) = error else {
+        return "; if a private authority signed its certificate, name that in caFile";
+    };
+    match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "; its owner has to renew the certificate, unless the clock of this machine is wrong"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "; is the clock of this machine wrong?"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "; ask by a name that the certificate holds, or have this name put into it"
+        }
+        _ => "; if a private authority signed its certificate, name that in caFile",
+    }
 }
 
 /// What lies under an error. An I/O error hides the one that it carries from `source`, and so does one of TLS.

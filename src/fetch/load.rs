@@ -60,9 +60,18 @@ pub(super) struct Loader {
 
 /// Fetches an origin's keys once, without a background task: for offline commands.
 pub async fn once(origin: &KeyOrigin, surroundings: Surroundings) -> Result<Arc<KeySet>, FetchError> {
+    once_and_keep(origin, surroundings).await.map(|(set, _)| set)
+}
+
+/// The same, with the time that the sender says the keys may be kept.
+pub async fn once_and_keep(
+    origin: &KeyOrigin,
+    surroundings: Surroundings,
+) -> Result<(Arc<KeySet>, Option<Duration>), FetchError> {
     let loader = Loader::new(Arc::new(System), Timing::default()).within(surroundings);
     let loaded = loader.load(origin, Errand::Round, &mut Memory::default()).await?;
-    loaded.set.ok_or_else(|| FetchError::new(FetchResult::Internal, "a key set", "nothing came of the first fetch"))
+    let nothing = || FetchError::new(FetchResult::Internal, "a key set", "nothing came of the first fetch");
+    Ok((loaded.set.ok_or_else(nothing)?, loaded.keep))
 }
 
 impl Loader {

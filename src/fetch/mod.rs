@@ -7,6 +7,7 @@
 
 mod address;
 mod cache;
+mod certificate;
 mod discovery;
 mod document;
 mod doorbell;
@@ -17,6 +18,7 @@ mod http;
 mod keeper;
 mod load;
 mod memory;
+mod probe;
 mod proxy;
 mod refresh;
 mod surroundings;
@@ -30,9 +32,11 @@ mod url;
 mod visit;
 mod workload;
 
+pub use certificate::Certificate;
 pub use doorbell::Budget;
 pub use error::FetchError;
 pub use keeper::Keeper;
-pub use load::once;
+pub use load::{once, once_and_keep};
+pub use probe::{Bundle, Document, Exchange, Probe, Published, PublishedKey, probe};
 pub use surroundings::Surroundings;
 pub use timing::Timing;

@@ -91,7 +91,7 @@ impl Refresh {
     async fn succeed(&mut self, loaded: Loaded, errand: Errand) {
         let Loaded { set, keep } = loaded;
         let feed = Arc::clone(&self.feed);
-        let (usable, unusable) = set.as_ref().map_or((0, 0), |set| (set.keys().len(), set.ignored().len()));
+        let (published, unusable) = set.as_ref().map_or((0, 0), |set| (set.keys().len(), set.ignored().len()));
         let first_unusable =
             set.as_ref().and_then(|set| set.ignored().first()).map(ToString::to_string).unwrap_or_default();
         // Reading a thousand keys takes a while: not on the threads that answer.
@@ -102,7 +102,7 @@ impl Refresh {
             tracing::info!(%issuer, %iss, "keys are fetched again");
         }
         if new {
-            tracing::info!(%issuer, %iss, usable, unusable, first_unusable, "new keys in force");
+            tracing::info!(%issuer, %iss, published, unusable, first_unusable, "a new key set is in force");
         }
         if errand == Errand::Round {
             let wait = match &self.feed.origin.source {

@@ -51,6 +51,14 @@ impl KeyUrl {
         self.0.scheme() == "http"
     }
 
+    /// Another path on the same origin, without a query.
+    pub(super) fn at(&self, path: &str) -> Result<Self, FetchError> {
+        let mut url = self.0.clone();
+        url.set_path(path);
+        url.set_query(None);
+        Self::parse(url.as_str())
+    }
+
     fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }

@@ -68,6 +68,17 @@ impl Jwk {
         self.issuer.as_deref()
     }
 
+    /// Type and size for people: `RSA 2048`, `EC P-256`, `OKP Ed25519`.
+    pub fn shape(&self) -> String {
+        match &self.material {
+            Material::Rsa { n, .. } => format!("RSA {}", bit_length(n).unwrap_or_default()),
+            Material::Curve { algorithm: Algorithm::ES256, .. } => "EC P-256".to_owned(),
+            Material::Curve { algorithm: Algorithm::ES384, .. } => "EC P-384".to_owned(),
+            Material::Curve { algorithm: Algorithm::ES512, .. } => "EC P-521".to_owned(),
+            Material::Curve { .. } => "OKP Ed25519".to_owned(),
+        }
+    }
+
     /// Whether the key may speak for `issuer`: a key that names an issuer speaks for that one only, byte for byte.
     /// Entra's keys for many tenants name a template, in which a tenant's GUID stands for `{tenantid}`.
     pub(super) fn speaks_for(&self, issuer: Option<&Issuer>) -> bool {

@@ -9,6 +9,8 @@ mod agree;
 mod check;
 mod explain;
 mod explain_keys;
+mod probe;
+mod probe_check;
 mod realms;
 mod verbs;
 mod world;

@@ -42,6 +42,8 @@ pub enum Fault {
     Late(Duration),
     /// 200 and this many bytes of blanks, as fast as they are taken; nothing says how many.
     Flood(usize),
+    /// The right answer, with these header lines besides.
+    Headers(Vec<(&'static str, String)>),
     /// 200 with this body, which is said to be compressed.
     Compressed(Vec<u8>),
 }
@@ -91,6 +93,11 @@ impl Issuer {
     /// HTTPS with a certificate of `ca`, only for clients with a certificate of `clients`.
     pub fn https_mutual(algs: &[&str], ca: &Ca, clients: &Ca) -> Self {
         Self::serve(algs, Some(ca.mutual_config("localhost", clients)))
+    }
+
+    /// HTTPS in this way, at `https://localhost`.
+    pub fn https_by(algs: &[&str], tls: Arc<ServerConfig>) -> Self {
+        Self::serve(algs, Some(tls))
     }
 
     fn serve(algs: &[&str], tls: Option<Arc<ServerConfig>>) -> Self {
@@ -186,6 +193,11 @@ impl Issuer {
         self.state().hits.values().sum()
     }
 
+    /// Every `Authorization` that ever arrived.
+    pub fn credentials(&self) -> Vec<String> {
+        self.state().shown.iter().filter_map(|(_, shown)| shown.clone()).collect()
+    }
+
     /// The published key set.
     pub fn jwks(&self) -> Value {
         key_set(&self.state())
@@ -249,6 +261,10 @@ fn answer(state: &Mutex<State>, request: &Received, stream: &mut dyn Stream) -> 
                 std::thread::sleep(Duration::from_secs(1));
             }
         }
+        Some(Fault::Headers(more)) => {
+            let lines: Vec<_> = more.iter().map(|(name, value)| (*name, value.as_str())).chain(json).collect();
+            reply(stream, 200, &lines, &body.unwrap_or_default())
+        }
         Some(Fault::Compressed(body)) => reply(stream, 200, &[("content-encoding", "gzip")], &body),
         Some(Fault::Flood(bytes)) => {
             stream.write_all(b"HTTP/1.1 200 .\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n")?;
@@ -300,7 +316,21 @@ impl Ca {
 
     /// A server's TLS with a fresh certificate for `host`.
     pub fn server_config(&self, host: &str) -> Arc<ServerConfig> {
-        let (certificate, key) = self.certificate(host);
+        self.config(self.certificate(host))
+    }
+
+    /// A server's TLS with a certificate for `host` that ends so many days from now; in the past if they are negative.
+    pub fn server_config_until(&self, host: &str, days: i64) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        let day = Duration::from_secs(24 * 3600 * days.unsigned_abs());
+        let now = std::time::SystemTime::now();
+        let end = if days < 0 { now - day } else { now + day + Duration::from_secs(3600) };
+        params.not_after = end.into();
+        self.config((params.signed_by(&key, &self.issuer).unwrap(), key))
+    }
+
+    fn config(&self, (certificate, key): (rcgen::Certificate, KeyPair)) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = ServerConfig::builder().with_no_client_auth();
         Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap())
