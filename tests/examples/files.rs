@@ -11,7 +11,7 @@ fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-fn credence(verb: &str, path: &Path) -> (i32, String) {
+pub(crate) fn credence(verb: &str, path: &Path) -> (i32, String) {
     // The examples have ends and review dates; their cases say `now` themselves.
     let at: &[&str] = if verb == "check" { &["--at", "2026-11-21T12:00:00Z"] } else { &[] };
     let output = run(&[&[verb, path.to_str().unwrap()], at].concat());
@@ -39,7 +39,7 @@ fn every_case_of_every_example_passes_and_no_grant_is_left_out() {
 }
 
 /// A copy of an example with `from` replaced in one of its files.
-fn broken(example: &str, file: &str, from: &str, to: &str) -> tempfile::TempDir {
+pub(crate) fn broken(example: &str, file: &str, from: &str, to: &str) -> tempfile::TempDir {
     let copy = scratch();
     for name in ["trust.yaml", "trust_test.yaml"] {
         let mut text = std::fs::read_to_string(directory(example).join(name)).unwrap();

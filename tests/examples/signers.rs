@@ -1,0 +1,179 @@
+//! Who signs in the place of a table's issuers: fresh keys, served by us in the form in which each kind publishes its own.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use credence::keys::KeyFormat;
+use credence::table::{KeyNeed, Snapshot};
+use serde_json::{Value, json};
+
+use crate::support::issuer::Issuer;
+use crate::support::key::Key;
+
+/// The fields of an entry that say where its keys are, and how they are reached.
+const WHERE: [&str; 6] = ["discoveryUrl", "jwksUri", "jwksFile", "spiffeBundleUrl", "caFile", "bearerTokenFile"];
+
+/// One exact issuer of a table.
+pub(crate) struct Signer {
+    /// The entry.
+    pub(crate) name: String,
+    /// Its `iss`; of a trust domain `spiffe://NAME`.
+    pub(crate) iss: String,
+    pub(crate) realm: Option<String>,
+    /// The key that it signs with.
+    pub(crate) key: Arc<Key>,
+    /// Published by another entry of the same `iss` too.
+    pub(crate) shared: Option<Arc<Key>>,
+    /// Its own, under a `kid` that another entry of the same `iss` gives to a key of its own.
+    pub(crate) namesake: Option<Arc<Key>>,
+    /// Published in its bundle, for X.509.
+    pub(crate) x509: Option<Arc<Key>>,
+    /// What the header of its tokens says.
+    kind: String,
+    /// The thumbprints that the table pins.
+    pins: Vec<String>,
+    source: Arc<Source>,
+}
+
+/// Where the keys of one entry are.
+struct Source {
+    server: Issuer,
+    bundle: bool,
+    jwks: Mutex<Vec<Value>>,
+}
+
+impl Source {
+    fn publish(&self, jwk: Value) {
+        let mut jwks = self.jwks.lock().unwrap();
+        jwks.push(jwk);
+        self.server.publish_also(jwks.clone());
+    }
+}
+
+impl Signer {
+    /// Publishes another key, as an issuer does that rotates, or one that was broken into.
+    pub(crate) fn publish(&self, key: &Key) {
+        self.source.publish(key.jwk());
+    }
+
+    /// `typ` of its tokens; `None` where they have none.
+    pub(crate) fn kind(&self) -> Option<&str> {
+        Some(self.kind.as_str()).filter(|kind| !kind.is_empty())
+    }
+
+    /// Whether a token of this `iss`, or without one of this `sub`, is of this issuer.
+    pub(crate) fn is_meant(&self, iss: Option<&str>, sub: &str) -> bool {
+        let in_domain = self.source.bundle && sub.strip_prefix(&self.iss).is_some_and(|path| path.starts_with('/'));
+        in_domain || iss == Some(&self.iss)
+    }
+}
+
+/// The signers of one table, in the order in which it asks for keys.
+#[derive(Default)]
+pub(crate) struct Signers(pub(crate) Vec<Signer>);
+
+impl Signers {
+    /// Takes in one exact issuer. Those of one entry publish in one place.
+    pub(crate) fn add(&mut self, need: KeyNeed<'_>) {
+        let (name, iss) = (need.name.as_str().to_owned(), need.issuer.as_str().to_owned());
+        let bundle = matches!(need.origin.format, KeyFormat::SpiffeBundle(_));
+        let fresh = || Source { server: Issuer::with(&[]), bundle, jwks: Mutex::default() };
+        let source = self.0.iter().find(|other| other.name == name).map(|other| Arc::clone(&other.source));
+        self.0.push(Signer {
+            // RS256 is what every issuer of the examples may sign with.
+            key: Arc::new(Key::generate(&format!("{name}-{}", self.0.len()), "RS256")),
+            pins: need.rules.pins.iter().flat_map(|pins| pins.iter()).map(ToString::to_string).collect(),
+            source: source.unwrap_or_else(|| Arc::new(fresh())),
+            kind: String::new(),
+            realm: None,
+            shared: None,
+            namesake: None,
+            x509: bundle.then(|| Arc::new(Key::generate("x509", "RS256"))),
+            name,
+            iss,
+        });
+    }
+
+    /// Publishes the keys, each in the form of its kind of issuer.
+    pub(crate) fn publish(&mut self, snapshot: &Snapshot) {
+        let count = |by: fn(&Signer) -> &String, value: &String| self.0.iter().filter(|one| by(one) == value).count();
+        let alone: Vec<_> = self
+            .0
+            .iter()
+            .map(|one| (count(|one| &one.name, &one.name) == 1, count(|one| &one.iss, &one.iss) == 1))
+            .collect();
+        let mut shared: BTreeMap<String, Arc<Key>> = BTreeMap::new();
+        for (signer, (one_issuer, own_iss)) in self.0.iter_mut().zip(alone) {
+            let known = snapshot
+                .issuers
+                .iter()
+                .find(|one| one.name.as_str() == signer.name && one.issuer.as_str() == signer.iss);
+            let known = known.unwrap();
+            let mut kinds: Vec<_> = known.token_types.iter().map(|kind| kind.as_str()).collect();
+            kinds.sort_by_key(|kind| *kind != "jwt");
+            signer.kind = kinds[0].replace("jwt", "JWT").replace("at+JWT", "at+jwt");
+            signer.realm = known.realm.as_ref().map(ToString::to_string);
+            let mut jwk = signer.key.jwk();
+            if !one_issuer {
+                // As Entra does: one set for all tenants, in which each key says whose it is.
+                jwk["issuer"] = json!(signer.iss);
+            }
+            if let Some(x509) = &signer.x509 {
+                jwk["use"] = json!("jwt-svid");
+                let mut authority = x509.jwk();
+                authority["use"] = json!("x509-svid");
+                signer.source.publish(authority);
+            }
+            signer.source.publish(jwk);
+            if !own_iss {
+                let both = shared.entry(signer.iss.clone()).or_insert_with(|| Arc::new(Key::generate("both", "RS256")));
+                let namesake = Arc::new(Key::generate("one-name", "RS256"));
+                signer.source.publish(both.jwk());
+                signer.source.publish(namesake.jwk());
+                (signer.shared, signer.namesake) = (Some(Arc::clone(both)), Some(namesake));
+            }
+        }
+    }
+
+    /// The table with our key sources and pins in the place of those that nobody answers for, and with ends that the wall
+    /// clock does not reach. Everything else stays as the example says it.
+    pub(crate) fn rewrite(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut section = "";
+        for line in text.lines() {
+            // What a comment says does not matter here.
+            let bare = line.split(" #").next().unwrap().trim_end();
+            if let Some(end) = bare.strip_suffix(':').filter(|line| !line.starts_with(' ')) {
+                section = end;
+            }
+            if line.trim_start().starts_with("expires: ") {
+                out += "    expires: 2099-12-31\n";
+                continue;
+            }
+            let field = bare.strip_prefix("    ").and_then(|line| line.split(':').next());
+            if section == "issuers" && field.is_some_and(|field| WHERE.contains(&field)) {
+                continue;
+            }
+            out += &format!("{line}\n");
+            let entry =
+                bare.strip_prefix("  ").and_then(|line| line.strip_suffix(':')).filter(|_| section == "issuers");
+            if let Some(signer) = self.0.iter().find(|signer| Some(signer.name.as_str()) == entry) {
+                let field = if signer.source.bundle { "spiffeBundleUrl" } else { "jwksUri" };
+                out += &format!("    {field}: {}\n", signer.source.server.jwks_uri());
+            }
+        }
+        let mut entries: Vec<_> = self.0.iter().map(|signer| &signer.name).collect();
+        entries.dedup();
+        let urls = out.matches("    jwksUri: ").count() + out.matches("    spiffeBundleUrl: ").count();
+        assert_eq!(urls, entries.len(), "an issuer is written in another form:\n{text}");
+        for signer in &self.0 {
+            // The first is the key in use; the others are announced and not published yet.
+            for (index, pin) in signer.pins.iter().enumerate() {
+                let key = if index == 0 { Arc::clone(&signer.key) } else { Arc::new(Key::generate("next", "RS256")) };
+                assert!(out.contains(pin), "{pin} is written in another form");
+                out = out.replace(pin, &key.thumbprint());
+            }
+        }
+        out
+    }
+}
