@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use crate::support::credence::run;
+use crate::support::scratch;
 use crate::support::token::Token;
 use crate::traps::{allowed, refused};
 use crate::world::{Ran, scene};
@@ -113,8 +115,29 @@ fn s8_keycloak_id_and_refresh_tokens_are_refused_though_the_header_is_the_same()
     }
     refused(EXAMPLE, "the clerk's logout token", "type_not_allowed");
     // As Keycloak really signs refresh tokens: with a secret of its own.
-    forged("the clerk's refresh token", "alg_not_allowed", |token| token.header("alg", "HS256").mint_hs256(b"its own"));
+    forged("the clerk's refresh token", "alg_not_allowed", |token| token.header("alg", "HS512").mint_hs256(b"its own"));
     refused(EXAMPLE, "a token for Keycloak's own account pages", "audience_mismatch");
+}
+
+#[test]
+fn s8_keycloak_the_readme_shows_what_explain_says_of_an_id_token() {
+    let dir = scratch();
+    let file = dir.path().join("token");
+    let scene = scene(EXAMPLE);
+    std::fs::write(&file, scene.token(scene.case("the clerk's ID token")).unwrap().mint()).unwrap();
+    let readme = include_str!("../../examples/token-formats/README.md");
+    let (mut lines, prompt) = (readme.lines().map(str::trim), "$ credence ");
+    let command = lines.find_map(|line| line.strip_prefix(prompt).filter(|line| line.starts_with("explain"))).unwrap();
+    let path = file.display().to_string();
+    let args: Vec<_> = command.split(' ').map(|word| if word == "TOKEN" { path.as_str() } else { word }).collect();
+    let output = run(&args);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let shown: Vec<_> = lines.filter(|line| *line != "…").collect();
+    assert_eq!(shown.len(), 2, "{shown:?}");
+    for line in shown {
+        assert!(told.lines().any(|said| said.trim_end() == line), "{line} in\n{told}");
+    }
 }
 
 #[test]

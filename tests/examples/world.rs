@@ -149,7 +149,7 @@ impl Scene {
     }
 
     /// The token of the case as its issuer writes and signs it.
-    fn token(&self, case: &Vector) -> Option<Token> {
+    pub(crate) fn token(&self, case: &Vector) -> Option<Token> {
         let claims = self.claims(case)?;
         let signer = self.signer_of(case);
         let token = Token::new(&signer.key, "", "", "").raw_claims(claims.to_string());
