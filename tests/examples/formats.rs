@@ -151,6 +151,18 @@ fn s8_entra_the_key_of_one_tenant_does_not_sign_for_another() {
         });
         assert_eq!(ran.log["token"]["kid"], other.key.kid, "the set holds this key, for the other tenant");
     }
+    // The key that Entra publishes for everybody signs for both, and then `tid` is all that keeps them apart.
+    let common = a.common.as_ref().unwrap();
+    let sign = |token: Token| token.header("kid", common.kid.as_str()).signed_by(common).mint();
+    for (case, iss) in [(TENANT_A, &a.iss), (TENANT_B, &b.iss)] {
+        assert_eq!(&scene.forge(case, sign).log["principal"]["iss"], iss);
+    }
+    for (case, reason) in
+        [("tenant B's issuer with tenant A's tid", "pin_mismatch"), ("a tenant that nobody listed", "issuer_unknown")]
+    {
+        let ran = scene.forge(case, sign);
+        assert!(ran.echo.is_none() && ran.log["reason"] == reason, "{case}: {}", ran.log);
+    }
     let tid = refused(EXAMPLE, "tenant B's issuer with tenant A's tid", "pin_mismatch");
     assert_eq!(tid.log["verified"]["iss"], b.iss);
     refused(EXAMPLE, "a tenant that nobody listed", "issuer_unknown");

@@ -26,12 +26,15 @@ pub(crate) struct Signer {
     pub(crate) shared: Option<Arc<Key>>,
     /// Its own, under a `kid` that another entry of the same `iss` gives to a key of its own.
     pub(crate) namesake: Option<Arc<Key>>,
+    /// Of all issuers of its entry: published with `{tenantid}` in the place of the tenant.
+    pub(crate) common: Option<Arc<Key>>,
     /// Published in its bundle, for X.509.
     pub(crate) x509: Option<Arc<Key>>,
     /// What the header of its tokens says.
     kind: String,
-    /// The thumbprints that the table pins.
-    pins: Vec<String>,
+    /// The thumbprints that the table pins, each with the key that takes its place: the first is the one in use, the
+    /// others are announced and not published yet.
+    pub(crate) pins: Vec<(String, Arc<Key>)>,
     source: Arc<Source>,
 }
 
@@ -79,15 +82,20 @@ impl Signers {
         let bundle = matches!(need.origin.format, KeyFormat::SpiffeBundle(_));
         let fresh = || Source { server: Issuer::with(&[]), bundle, jwks: Mutex::default() };
         let source = self.0.iter().find(|other| other.name == name).map(|other| Arc::clone(&other.source));
+        // RS256 is what every issuer of the examples may sign with.
+        let key = Arc::new(Key::generate(&format!("{name}-{}", self.0.len()), "RS256"));
+        let mut keys = std::iter::once(Arc::clone(&key))
+            .chain((1..).map(|nth| Arc::new(Key::generate(&format!("{name}-next-{nth}"), "RS256"))));
+        let pins = need.rules.pins.iter().flat_map(|pins| pins.iter());
         self.0.push(Signer {
-            // RS256 is what every issuer of the examples may sign with.
-            key: Arc::new(Key::generate(&format!("{name}-{}", self.0.len()), "RS256")),
-            pins: need.rules.pins.iter().flat_map(|pins| pins.iter()).map(ToString::to_string).collect(),
+            pins: pins.map(|pin| (pin.to_string(), keys.next().unwrap())).collect(),
+            key,
             source: source.unwrap_or_else(|| Arc::new(fresh())),
             kind: String::new(),
             realm: None,
             shared: None,
             namesake: None,
+            common: None,
             x509: bundle.then(|| Arc::new(Key::generate("x509", "RS256"))),
             name,
             iss,
@@ -103,6 +111,7 @@ impl Signers {
             .map(|one| (count(|one| &one.name, &one.name) == 1, count(|one| &one.iss, &one.iss) == 1))
             .collect();
         let mut shared: BTreeMap<String, Arc<Key>> = BTreeMap::new();
+        let mut common: BTreeMap<String, Arc<Key>> = BTreeMap::new();
         for (signer, (one_issuer, own_iss)) in self.0.iter_mut().zip(alone) {
             let known = snapshot
                 .issuers
@@ -115,8 +124,16 @@ impl Signers {
             signer.realm = known.realm.as_ref().map(ToString::to_string);
             let mut jwk = signer.key.jwk();
             if !one_issuer {
-                // As Entra does: one set for all tenants, in which each key says whose it is.
+                // As Entra does: one set for all tenants, in which each key says whose it is, or that it is everybody's.
                 jwk["issuer"] = json!(signer.iss);
+                let key = common.entry(signer.name.clone()).or_insert_with(|| {
+                    let key = Arc::new(Key::generate("common", "RS256"));
+                    let mut jwk = key.jwk();
+                    jwk["issuer"] = json!(template(&signer.iss));
+                    signer.source.publish(jwk);
+                    key
+                });
+                signer.common = Some(Arc::clone(key));
             }
             if let Some(x509) = &signer.x509 {
                 jwk["use"] = json!("jwt-svid");
@@ -167,13 +184,17 @@ impl Signers {
         let urls = out.matches("    jwksUri: ").count() + out.matches("    spiffeBundleUrl: ").count();
         assert_eq!(urls, entries.len(), "an issuer is written in another form:\n{text}");
         for signer in &self.0 {
-            // The first is the key in use; the others are announced and not published yet.
-            for (index, pin) in signer.pins.iter().enumerate() {
-                let key = if index == 0 { Arc::clone(&signer.key) } else { Arc::new(Key::generate("next", "RS256")) };
+            for (pin, key) in &signer.pins {
                 assert!(out.contains(pin), "{pin} is written in another form");
                 out = out.replace(pin, &key.thumbprint());
             }
         }
         out
     }
+}
+
+/// The `iss` with `{tenantid}` in the place of its GUID.
+fn template(iss: &str) -> String {
+    let parts = iss.split('/').map(|part| if part.len() == 36 { "{tenantid}" } else { part });
+    parts.collect::<Vec<_>>().join("/")
 }
