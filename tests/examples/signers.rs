@@ -1,10 +1,11 @@
 //! Who signs in the place of a table's issuers: fresh keys, served by us in the form in which each kind publishes its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use credence::keys::KeyFormat;
 use credence::table::{KeyNeed, Snapshot};
+use credence::trust::TrustedIssuer;
 use serde_json::{Value, json};
 
 use crate::support::issuer::Issuer;
@@ -48,12 +49,49 @@ struct Source {
 impl Source {
     fn publish(&self, jwk: Value) {
         let mut jwks = self.jwks.lock().unwrap();
-        jwks.push(jwk);
+        if !jwks.contains(&jwk) {
+            jwks.push(jwk);
+        }
         self.server.publish_also(jwks.clone());
     }
 }
 
 impl Signer {
+    /// What the table and its profile say of the tokens.
+    fn learn(&mut self, snapshot: &Snapshot) {
+        let is_it = |one: &&TrustedIssuer| one.name.as_str() == self.name && one.issuer.as_str() == self.iss;
+        let known = snapshot.issuers.iter().find(is_it).unwrap();
+        let mut kinds = known.token_types.iter().map(|kind| kind.as_str());
+        self.kind =
+            if kinds.any(|kind| kind == "jwt") { "JWT" } else { known.token_types.iter().next().unwrap().as_str() }
+                .to_owned();
+        self.realm = known.realm.as_ref().map(ToString::to_string);
+    }
+
+    fn publish_all(&self) {
+        let used_for = |key: &Key, member: &str, value: &str| {
+            let mut jwk = key.jwk();
+            jwk[member] = json!(value);
+            jwk
+        };
+        match (&self.x509, &self.common) {
+            // As a trust bundle does: each key says what it is for.
+            (Some(x509), _) => {
+                self.source.publish(used_for(&self.key, "use", "jwt-svid"));
+                self.source.publish(used_for(x509, "use", "x509-svid"));
+            }
+            // As Entra does: one set for all tenants, in which each key says whose it is, or that it is everybody's.
+            (None, Some(common)) => {
+                self.source.publish(used_for(&self.key, "issuer", &self.iss));
+                self.source.publish(used_for(common, "issuer", &template(&self.iss)));
+            }
+            (None, None) => self.publish(&self.key),
+        }
+        for key in [&self.shared, &self.namesake].into_iter().flatten() {
+            self.publish(key);
+        }
+    }
+
     /// Publishes another key, as an issuer does that rotates, or one that was broken into.
     pub(crate) fn publish(&self, key: &Key) {
         self.source.publish(key.jwk());
@@ -104,52 +142,22 @@ impl Signers {
 
     /// Publishes the keys, each in the form of its kind of issuer.
     pub(crate) fn publish(&mut self, snapshot: &Snapshot) {
-        let count = |by: fn(&Signer) -> &String, value: &String| self.0.iter().filter(|one| by(one) == value).count();
-        let alone: Vec<_> = self
-            .0
-            .iter()
-            .map(|one| (count(|one| &one.name, &one.name) == 1, count(|one| &one.iss, &one.iss) == 1))
-            .collect();
-        let mut shared: BTreeMap<String, Arc<Key>> = BTreeMap::new();
-        let mut common: BTreeMap<String, Arc<Key>> = BTreeMap::new();
-        for (signer, (one_issuer, own_iss)) in self.0.iter_mut().zip(alone) {
-            let known = snapshot
-                .issuers
-                .iter()
-                .find(|one| one.name.as_str() == signer.name && one.issuer.as_str() == signer.iss);
-            let known = known.unwrap();
-            let mut kinds: Vec<_> = known.token_types.iter().map(|kind| kind.as_str()).collect();
-            kinds.sort_by_key(|kind| *kind != "jwt");
-            signer.kind = kinds[0].replace("jwt", "JWT").replace("at+JWT", "at+jwt");
-            signer.realm = known.realm.as_ref().map(ToString::to_string);
-            let mut jwk = signer.key.jwk();
-            if !one_issuer {
-                // As Entra does: one set for all tenants, in which each key says whose it is, or that it is everybody's.
-                jwk["issuer"] = json!(signer.iss);
-                let key = common.entry(signer.name.clone()).or_insert_with(|| {
-                    let key = Arc::new(Key::generate("common", "RS256"));
-                    let mut jwk = key.jwk();
-                    jwk["issuer"] = json!(template(&signer.iss));
-                    signer.source.publish(jwk);
-                    key
-                });
-                signer.common = Some(Arc::clone(key));
-            }
-            if let Some(x509) = &signer.x509 {
-                jwk["use"] = json!("jwt-svid");
-                let mut authority = x509.jwk();
-                authority["use"] = json!("x509-svid");
-                signer.source.publish(authority);
-            }
-            signer.source.publish(jwk);
-            if !own_iss {
-                let both = shared.entry(signer.iss.clone()).or_insert_with(|| Arc::new(Key::generate("both", "RS256")));
-                let namesake = Arc::new(Key::generate("one-name", "RS256"));
-                signer.source.publish(both.jwk());
-                signer.source.publish(namesake.jwk());
-                (signer.shared, signer.namesake) = (Some(Arc::clone(both)), Some(namesake));
-            }
+        let of_one_iss = self.keys_of_several(|signer| &signer.iss, "both");
+        let of_one_entry = self.keys_of_several(|signer| &signer.name, "common");
+        for signer in &mut self.0 {
+            signer.learn(snapshot);
+            signer.shared = of_one_iss.get(&signer.iss).cloned();
+            signer.namesake = signer.shared.as_ref().map(|_| Arc::new(Key::generate("one-name", "RS256")));
+            signer.common = of_one_entry.get(&signer.name).cloned();
+            signer.publish_all();
         }
+    }
+
+    /// A key for each text that several signers have in common.
+    fn keys_of_several(&self, text: fn(&Signer) -> &String, kid: &str) -> BTreeMap<String, Arc<Key>> {
+        let is_of_several = |one: &&Signer| self.0.iter().filter(|other| text(one) == text(other)).count() > 1;
+        let texts: BTreeSet<_> = self.0.iter().filter(is_of_several).map(text).collect();
+        texts.into_iter().map(|text| (text.clone(), Arc::new(Key::generate(kid, "RS256")))).collect()
     }
 
     /// The table with our key sources and pins in the place of those that nobody answers for, and with ends that the wall
