@@ -11,7 +11,7 @@ fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-fn credence(verb: &str, path: &Path) -> (i32, String) {
+pub(crate) fn credence(verb: &str, path: &Path) -> (i32, String) {
     // The examples have ends and review dates; their cases say `now` themselves.
     let at: &[&str] = if verb == "check" { &["--at", "2026-11-21T12:00:00Z"] } else { &[] };
     let output = run(&[&[verb, path.to_str().unwrap()], at].concat());
@@ -20,7 +20,7 @@ fn credence(verb: &str, path: &Path) -> (i32, String) {
 
 #[test]
 fn every_example_has_a_readme_and_tests_and_a_table_without_a_finding() {
-    assert!(examples().len() >= 4, "{:?}", examples());
+    assert!(examples().len() >= 7, "{:?}", examples());
     for example in examples() {
         let (code, text) = credence("check", &directory(&example).join("trust.yaml"));
         assert_eq!(code, 0, "{text}");
@@ -35,11 +35,15 @@ fn every_case_of_every_example_passes_and_no_grant_is_left_out() {
         let (code, text) = credence("test", &directory(&example));
         assert_eq!(code, 0, "{text}");
         assert!(text.contains(" passed") && !text.contains("no case is allowed"), "{text}");
+        let readme = std::fs::read_to_string(directory(&example).join("README.md")).unwrap();
+        if let Some(shown) = readme.lines().find(|line| line.starts_with("    ok   examples/")) {
+            assert!(text.trim_end().ends_with(shown.rsplit('/').next().unwrap()), "{shown}");
+        }
     }
 }
 
 /// A copy of an example with `from` replaced in one of its files.
-fn broken(example: &str, file: &str, from: &str, to: &str) -> tempfile::TempDir {
+pub(crate) fn broken(example: &str, file: &str, from: &str, to: &str) -> tempfile::TempDir {
     let copy = scratch();
     for name in ["trust.yaml", "trust_test.yaml"] {
         let mut text = std::fs::read_to_string(directory(example).join(name)).unwrap();

@@ -8,7 +8,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clusters;
 mod files;
+mod formats;
 mod pairs;
+mod pinned;
+mod signers;
 mod traps;
 mod world;

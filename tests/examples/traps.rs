@@ -2,7 +2,7 @@
 
 use crate::world::{Ran, examples, scene};
 
-fn refused(example: &str, case: &str, reason: &str) -> Ran {
+pub(crate) fn refused(example: &str, case: &str, reason: &str) -> Ran {
     let scene = scene(example);
     let ran = scene.holds(scene.case(case));
     assert!(ran.echo.is_none(), "{case}: it reached the upstream");
@@ -10,7 +10,7 @@ fn refused(example: &str, case: &str, reason: &str) -> Ran {
     ran
 }
 
-fn allowed(example: &str, case: &str) -> Ran {
+pub(crate) fn allowed(example: &str, case: &str) -> Ran {
     let scene = scene(example);
     let ran = scene.holds(scene.case(case));
     assert!(ran.echo.is_some(), "{case}: {}", ran.log);

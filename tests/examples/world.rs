@@ -13,11 +13,12 @@ use credence::request::split_url;
 use credence::table::{Permissions, Presented, Sources, Vector, Vectors, compile};
 use serde_json::{Value, json};
 
+use crate::signers::Signer;
+use crate::signers::Signers;
 use crate::support::credence::Credence;
 use crate::support::envoy::Envoy;
 use crate::support::envoy_config::{Cluster, Listener};
 use crate::support::http::{Request, Response};
-use crate::support::issuer::Issuer;
 use crate::support::table::Table;
 use crate::support::token::Token;
 use crate::support::upstream::{Echo, MARK, Upstream, grpc_upstream};
@@ -41,8 +42,7 @@ pub(crate) struct Scene {
     name: String,
     pub(crate) credence: Credence,
     vectors: Vectors,
-    /// By exact `iss`: the name in the table, and who signs.
-    issuers: BTreeMap<String, (String, Issuer)>,
+    signers: Signers,
     _table: Table,
 }
 
@@ -75,24 +75,30 @@ pub(crate) struct Ran {
     pub(crate) log: Value,
     /// What the upstream saw, if it was let through.
     pub(crate) echo: Option<Echo>,
+    mark: String,
+}
+
+impl Ran {
+    /// What filters behind credence see: its part of Envoy's dynamic metadata.
+    pub(crate) fn metadata(&self) -> Value {
+        WORLD.envoy.access(&self.mark)["metadata"]["credence"].clone()
+    }
 }
 
 impl Scene {
     fn start(name: String) -> Self {
         let path = directory(&name).join("trust.yaml");
-        let mut issuers = BTreeMap::new();
+        let mut signers = Signers::default();
         let compiled = compile(&Sources::read(&path), &Permissions::default(), Time::from_seconds(0.0), |need| {
-            // RS256 is what every issuer of the examples may sign with.
-            let issuer = Issuer::with(&["RS256"]);
-            issuers.insert(need.issuer.as_str().to_owned(), (need.name.as_str().to_owned(), issuer));
+            signers.add(need);
             LiveKeys::unfetched(need.rules).into()
         });
-        assert!(compiled.snapshot.is_some(), "{}", compiled.report.render(false));
-        let table = Table::raw(with_keys(&std::fs::read_to_string(&path).unwrap(), &issuers).as_bytes());
+        signers.publish(compiled.snapshot.as_ref().unwrap_or_else(|| panic!("{}", compiled.report.render(false))));
+        let table = Table::raw(signers.rewrite(&std::fs::read_to_string(&path).unwrap()).as_bytes());
         let (vectors, report) = Vectors::read(&directory(&name).join("trust_test.yaml"));
         let vectors = vectors.unwrap_or_else(|| panic!("{}", report.render(false)));
         let credence = Credence::serve(table.path()).start();
-        Self { name, credence, vectors, issuers, _table: table }
+        Self { name, credence, vectors, signers, _table: table }
     }
 
     pub(crate) fn cases(&self) -> &[Vector] {
@@ -103,9 +109,29 @@ impl Scene {
         self.cases().iter().find(|case| case.name == name).unwrap_or_else(|| panic!("{}: no case {name:?}", self.name))
     }
 
+    /// Who signs for the entry with this name, or for one of the issuers that it stands for.
+    pub(crate) fn signer(&self, name: &str) -> &Signer {
+        self.signers.0.iter().find(|signer| signer.name == name).unwrap_or_else(|| panic!("{}: no {name}", self.name))
+    }
+
+    /// Who signs in the place of the table's issuers: one for each exact issuer.
+    pub(crate) fn signers(&self) -> &[Signer] {
+        &self.signers.0
+    }
+
+    /// Who signs the token of a case: whom it names, else the one that its claims name; the first of the table where
+    /// nobody there is meant.
+    pub(crate) fn signer_of(&self, case: &Vector) -> &Signer {
+        let claims = self.claims(case).unwrap();
+        let (iss, sub) = (claims["iss"].as_str(), claims["sub"].as_str().unwrap_or_default());
+        let named = |signer: &&Signer| case.signer.as_deref().is_none_or(|name| name == signer.name);
+        let meant = self.signers.0.iter().filter(named).find(|signer| signer.is_meant(iss, sub));
+        meant.unwrap_or(&self.signers.0[0])
+    }
+
     /// The name in the table of the issuer with this `iss`.
     pub(crate) fn issuer_name(&self, iss: &str) -> &str {
-        &self.issuers[iss].0
+        &self.signers.0.iter().find(|signer| signer.iss == iss).unwrap().name
     }
 
     /// The claims of the case, issued now.
@@ -122,17 +148,33 @@ impl Scene {
         Some(claims)
     }
 
-    /// The token of the case, signed by its issuer; by the first of the table where nobody there has this `iss`.
-    fn token(&self, case: &Vector) -> Option<String> {
+    /// The token of the case as its issuer writes and signs it.
+    pub(crate) fn token(&self, case: &Vector) -> Option<Token> {
         let claims = self.claims(case)?;
-        let iss = claims["iss"].as_str().unwrap_or_default();
-        let (_, signer) = self.issuers.get(iss).unwrap_or_else(|| self.issuers.values().next().unwrap());
-        let token = Token::new(&signer.key(), "", "", "").header("typ", "JWT");
-        Some(token.raw_claims(claims.to_string()).mint())
+        let signer = self.signer_of(case);
+        let token = Token::new(&signer.key, "", "", "").raw_claims(claims.to_string());
+        Some(match signer.kind() {
+            Some(kind) => token.header("typ", kind),
+            None => token.without_header("typ"),
+        })
     }
 
     /// Sends the case through Envoy.
-    pub(crate) fn send(&self, case: &Vector) -> Ran {
+    fn send(&self, case: &Vector) -> Ran {
+        self.send_as(case, self.token(case).map(|token| token.mint()))
+    }
+
+    /// Sends the request of a case that has a token with another one, bent or signed by whom the test wants.
+    pub(crate) fn forge(&self, case: &str, bend: impl FnOnce(Token) -> String) -> Ran {
+        let case = self.case(case);
+        let ran = self.send_as(case, self.token(case).map(bend));
+        if ran.echo.is_none() {
+            turned_away(&case.name, &ran);
+        }
+        ran
+    }
+
+    fn send_as(&self, case: &Vector, token: Option<String>) -> Ran {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let mark = format!("{}-{}", self.name, NEXT.fetch_add(1, Ordering::Relaxed));
         let ask = &case.request;
@@ -142,7 +184,6 @@ impl Scene {
         for (name, value) in &ask.headers {
             request = request.header(name, value);
         }
-        let token = self.token(case);
         if let Some(token) = &token {
             request = request.bearer(token);
         }
@@ -156,7 +197,7 @@ impl Scene {
         if let Some(signature) = token.as_deref().and_then(|token| token.rsplit('.').next()) {
             assert!(!log.to_string().contains(signature), "the log holds the token: {log}");
         }
-        Ran { response, log, echo }
+        Ran { response, log, echo, mark }
     }
 
     /// Sends the case and compares everything that it expects with what Envoy, the upstream and the log show.
@@ -187,13 +228,20 @@ impl Scene {
     /// The upstream sees the pair, the grants and the scopes, once each, and no credential.
     fn let_through(&self, case: &Vector, echo: &Echo, log: &Value) {
         let (name, claims) = (&case.name, self.claims(case).unwrap());
-        let (iss, sub) = (claims["iss"].as_str().unwrap(), claims["sub"].as_str().unwrap());
+        let signer = self.signer_of(case);
+        let (iss, sub) = (signer.iss.as_str(), claims["sub"].as_str().unwrap());
+        let realm = signer.realm.as_ref();
         assert!(case.expect.allowed, "{name}: it reached the upstream");
         assert_eq!((echo.one("x-credence-issuer"), echo.one("x-credence-subject")), (iss, sub), "{name}");
-        assert_eq!(echo.one("x-credence-principal"), format!("{iss}#{sub}"), "{name}");
+        let within = realm.map(|realm| format!(";realm={realm}")).unwrap_or_default();
+        assert_eq!(echo.one("x-credence-principal"), format!("{iss}{within}#{sub}"), "{name}");
+        assert_eq!(echo.all("x-credence-realm"), realm.into_iter().collect::<Vec<_>>(), "{name}");
+        assert_eq!(log["realm"], json!(realm), "{name}");
+        assert!(case.expect.iss.as_ref().is_none_or(|expected| expected == iss), "{name}: {iss}");
+        assert!(case.expect.realm.is_none() || case.expect.realm.as_ref() == realm, "{name}: {realm:?}");
         assert_eq!(echo.all("authorization"), [""; 0], "{name}");
         assert_eq!(log["principal"], json!({"iss": iss, "sub": sub}), "{name}");
-        assert_eq!(log["issuer_name"], self.issuer_name(iss), "{name}");
+        assert_eq!(log["issuer_name"], signer.name, "{name}");
         for (header, separator, expected) in
             [("x-credence-grants", ',', &case.expect.grants), ("x-credence-scopes", ' ', &case.expect.scopes)]
         {
@@ -235,26 +283,4 @@ fn turned_away(name: &str, ran: &Ran) {
 
 fn set<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
-}
-
-/// The table with a key source of ours for each issuer, and with ends that the wall clock does not reach.
-fn with_keys(text: &str, issuers: &BTreeMap<String, (String, Issuer)>) -> String {
-    let mut out = String::new();
-    let mut section = "";
-    for line in text.lines() {
-        if let Some(end) = line.strip_suffix(':').filter(|line| !line.starts_with(' ')) {
-            section = end;
-        }
-        if line.trim_start().starts_with("expires: ") {
-            out += "    expires: 2099-12-31\n";
-            continue;
-        }
-        out += &format!("{line}\n");
-        let entry = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':')).filter(|_| section == "issuers");
-        if let Some((_, issuer)) = issuers.values().find(|(name, _)| Some(name.as_str()) == entry) {
-            out += &format!("    jwksUri: {}\n", issuer.jwks_uri());
-        }
-    }
-    assert_eq!(out.matches("    jwksUri: ").count(), issuers.len(), "an issuer is written in another form:\n{text}");
-    out
 }
