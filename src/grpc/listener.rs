@@ -16,6 +16,7 @@ use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 
 use super::Address;
+use super::authority::Eraser;
 use super::socket::{Leashed, Phase, reaches};
 use super::tls::{Handshakes, Secured, Tls};
 use super::unix::{self, SocketFile};
@@ -154,7 +155,8 @@ impl Incoming {
         };
         let draining = reaches(self.phase.clone(), |phase| phase != Phase::Serving);
         let ungreeted = async move { _ = tokio::time::timeout_at(deadline, draining).await };
-        Leashed::new(Accepted { socket, ledger }, Box::pin(cut)).with_greeting(PREFACE, Box::pin(ungreeted))
+        Leashed::new(Accepted { socket, authority: Eraser::new(), ledger }, Box::pin(cut))
+            .with_greeting(PREFACE, Box::pin(ungreeted))
     }
 }
 
@@ -184,6 +186,7 @@ pub(super) struct Connection {
 /// One accepted connection.
 pub(super) struct Accepted {
     socket: Socket,
+    authority: Eraser,
     ledger: Arc<Ledger>,
 }
 
@@ -237,7 +240,11 @@ macro_rules! on_each {
 
 impl AsyncRead for Accepted {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        on_each!(self, poll_read(cx, buffer))
+        let connection = self.get_mut();
+        let before = buffer.filled().len();
+        let read = on_each!(Pin::new(&mut *connection), poll_read(cx, buffer));
+        connection.authority.pass(buffer.filled_mut().get_mut(before..).unwrap_or_default());
+        read
     }
 }
 

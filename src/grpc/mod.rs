@@ -5,6 +5,7 @@
 //! a call is judged.
 
 mod address;
+mod authority;
 mod health;
 mod listener;
 mod router;

@@ -48,7 +48,7 @@ fn the_example_refuses_what_is_not_granted_and_headers_with_underscores() {
 }
 
 #[test]
-fn a_cluster_name_that_is_no_authority_does_no_harm_where_the_authority_is_set() {
+fn a_cluster_name_that_is_no_authority_does_no_harm() {
     let world = world();
     let odd = EXAMPLE.replace("cluster_name: credence", "cluster_name: \"outbound|9191||credence.ns.svc\"");
     let odd = odd.replace("- name: credence\n", "- name: \"outbound|9191||credence.ns.svc\"\n");
@@ -56,14 +56,10 @@ fn a_cluster_name_that_is_no_authority_does_no_harm_where_the_authority_is_set()
     assert_eq!(odd.matches("outbound|9191").count(), 3);
     let call = || Request::new("GET", "/v1/x").host(API_HOST).header(MARK, mark());
     let envoy = start(&world, &odd);
-    assert_eq!(call().send(envoy.address("ingress")).status, 401);
-    assert_eq!(call().bearer(world.ci.token(SUBJECT, API)).send(envoy.address("ingress")).status, 200);
-    // Without it the call is reset before credence sees it, and that is at least told.
-    let envoy = start(&world, &odd.replace(", authority: credence", ""));
-    call().send(envoy.address("ingress"));
-    crate::support::eventually("the reset to be told", || {
-        world.credence.stderr().contains("malformed authority").then_some(())
-    });
+    for _ in 0..3 {
+        assert_eq!(call().send(envoy.address("ingress")).status, 401);
+        assert_eq!(call().bearer(world.ci.token(SUBJECT, API)).send(envoy.address("ingress")).status, 200);
+    }
 }
 
 #[test]
