@@ -64,7 +64,7 @@ impl fmt::Display for ClaimedIssuer<'_> {
 }
 
 /// A token that nobody vouched for yet. It offers the one thing needed to find its issuer, and is used up by
-/// [`verify`](crate::trust::TrustedIssuer::verify).
+/// [`verify`](crate::trust::Found::verify).
 #[derive(Debug)]
 pub struct Unverified<'a> {
     envelope: Envelope<'a>,
