@@ -39,6 +39,11 @@ impl Memory {
     pub(super) fn remember(&mut self, url: &KeyUrl, validator: Option<Validator>) {
         self.validator = validator.map(|validator| (url.as_url().as_str().to_owned(), validator));
     }
+
+    /// The next fetch asks for the whole document.
+    pub(super) fn forget_validator(&mut self) {
+        self.validator = None;
+    }
 }
 
 impl BundleMemory {
