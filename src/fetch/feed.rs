@@ -111,6 +111,13 @@ impl Feed {
         outlet.keys.publish(Arc::clone(set));
         outlet.fed = true;
         let ring = outlet.keys.ring();
+        if ring.keys().is_empty() {
+            tracing::error!(
+                issuer = %self.name, iss = %self.issuer, published = set.keys().len(),
+                "none of the published keys counts under signingAlgs, pin.keys and the keys' own issuer member: every \
+                 token of this issuer is refused"
+            );
+        }
         for key in ring.quarantine().iter().take(TOLD) {
             let kid = key.kid.as_ref().map(|kid| kid.as_str().escape_debug().to_string()).unwrap_or_default();
             tracing::warn!(

@@ -288,6 +288,23 @@ async fn the_same_trouble_is_told_once_and_its_end_too() {
     assert_eq!(told.count("told-once"), 3, "{told:?}");
 }
 
+#[tokio::test]
+async fn a_set_of_which_no_key_counts_is_told_as_an_error() {
+    let told = Told::default();
+    let writer = told.clone();
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let keeper = keeper(Timing::default());
+    let set = KeySet::parse(keys("k").as_bytes()).unwrap();
+    let origin = KeyOrigin::plain(KeySource::Inline(Arc::new(set)));
+    assert!(bind(&keeper, "some-count", &origin).is_ready());
+    assert_eq!(told.count("ERROR"), 0, "{told:?}");
+    assert!(!bind_as(&keeper, "none-counts", &origin, &[Algorithm::ES256]).is_ready());
+    assert_eq!(told.count("ERROR"), 1, "{told:?}");
+    assert_eq!(told.count("none-counts"), 1, "{told:?}");
+}
+
 /// What was logged.
 #[derive(Clone, Default)]
 struct Told(Arc<std::sync::Mutex<Vec<u8>>>);
