@@ -273,3 +273,14 @@ fn a_cluster_rotates_to_an_algorithm_that_its_namesake_does_not_allow() {
     let weak = Token::new(&eu, iss, subject, API).without_header("typ").header("alg", "HS256").mint();
     assert_eq!(reason(&credence, "own", &weak), "alg_not_allowed");
 }
+
+#[test]
+fn readiness_does_not_wait_for_a_required_issuer_that_has_ended() {
+    let (gone, own) = (Issuer::start(), Issuer::start());
+    gone.fault(DISCOVERY, Some(Fault::Status(500)));
+    let ended = entry("gone", &gone, ", required: true, expires: 2020-01-01").replace("reviewBy: 2099-01-01, ", "");
+    let file = Table::new(&table_of(&(ended + &entry("own", &own, "")), &[("own", "own"), ("gone", "gone")]));
+    let credence = Credence::serve(file.path()).keyless("gone").start();
+    eventually("readiness", || (credence.admin("/readyz").status == 200).then_some(()));
+    assert_eq!(reason(&credence, "gone", &token(&gone)), "issuer_expired");
+}
