@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::doorbell::{Button, Doorbell};
 use super::timing::Timing;
-use crate::keys::{FetchLog, KeyOrigin, KeyRules, KeySet, LiveKeys, Supply};
+use crate::keys::{FetchLog, KeyOrigin, KeyRules, KeySet, KeySource, LiveKeys, Supply};
 use crate::name::{Issuer, IssuerName};
 
 /// A handle that is told of is one line each; of more than this many only the number.
@@ -67,11 +67,12 @@ impl Feed {
         if let Some(known) = state.outlets.iter().find(|outlet| outlet.keys.rules() == rules) {
             return known.keys.clone();
         }
-        let supply: Arc<dyn Supply> = Arc::new(Button(Arc::clone(&self.bell)));
-        let keys = Arc::new(LiveKeys::fed(Some(self.issuer.clone()), rules, self.log.clone(), Some(supply)));
+        let button = || Arc::new(Button(Arc::clone(&self.bell))) as Arc<dyn Supply>;
+        let supply = (!self.is_inline()).then(button);
+        let keys = Arc::new(LiveKeys::fed(Some(self.issuer.clone()), rules, self.log.clone(), supply));
         let mut outlet = Outlet { keys: keys.clone(), fed: false };
         if let Some(good) = &state.good
-            && Instant::now() < good.seen + self.max_stale_of(&outlet)
+            && (self.is_inline() || Instant::now() < good.seen + self.max_stale_of(&outlet))
         {
             self.pour(&mut outlet, &good.set);
         }
@@ -79,6 +80,11 @@ impl Feed {
         drop(state);
         self.reruled.notify_one();
         keys
+    }
+
+    /// Keys that stand in the table do not age, and nobody answers the bell for more.
+    const fn is_inline(&self) -> bool {
+        matches!(self.origin.source, KeySource::Inline(_))
     }
 
     /// Drops the handles that are not wanted; false when none is left.
@@ -105,6 +111,13 @@ impl Feed {
         outlet.keys.publish(Arc::clone(set));
         outlet.fed = true;
         let ring = outlet.keys.ring();
+        if ring.keys().is_empty() {
+            tracing::error!(
+                issuer = %self.name, iss = %self.issuer, published = set.keys().len(),
+                "none of the published keys counts under signingAlgs, pin.keys and the keys' own issuer member: every \
+                 token of this issuer is refused"
+            );
+        }
         for key in ring.quarantine().iter().take(TOLD) {
             let kid = key.kid.as_ref().map(|kid| kid.as_str().escape_debug().to_string()).unwrap_or_default();
             tracing::warn!(
@@ -157,6 +170,12 @@ impl Feed {
     /// The shortest `maxStale` of the handles: the source must be asked again before its keys count as stale.
     pub(super) fn shortest(&self) -> Duration {
         self.state().outlets.iter().map(|outlet| self.max_stale_of(outlet)).min().unwrap_or(self.max_stale)
+    }
+
+    /// When the source is to be asked again at the latest, by the rules that are in force now.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let seen = self.state().good.as_ref()?.seen;
+        Some(seen + self.shortest() / 2)
     }
 
     fn max_stale_of(&self, outlet: &Outlet) -> Duration {

@@ -2,6 +2,9 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use super::error::FetchError;
 use crate::keys::FetchResult;
@@ -11,14 +14,59 @@ const MAX_FILE: u64 = 1 << 20;
 /// The largest bearer token read, in bytes.
 const MAX_TOKEN: u64 = 16 << 10;
 
-/// Reads a small regular file. A pipe or a device would never end.
-pub(super) async fn read(path: &Path) -> Result<Vec<u8>, FetchError> {
-    read_up_to(MAX_FILE, path, None).await
+/// One source's way to the disk: one read at a time. A disk that hangs lets no read end, so it holds one thread of a
+/// source, and not one more with each further try, until none is left for anybody.
+#[derive(Debug, Clone)]
+pub(super) struct Disk(Arc<Semaphore>);
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+impl Disk {
+    /// Reads a small regular file. A pipe or a device would never end.
+    pub(super) async fn read(&self, path: &Path) -> Result<Vec<u8>, FetchError> {
+        self.read_up_to(MAX_FILE, path, None).await
+    }
+
+    async fn read_up_to(&self, limit: u64, path: &Path, within: Option<&Path>) -> Result<Vec<u8>, FetchError> {
+        let Ok(place) = Arc::clone(&self.0).try_acquire_owned() else {
+            let what = "cannot be read: an earlier read for this issuer has not ended; does the disk hang?";
+            return Err(FetchError::new(FetchResult::Timeout, path.display(), what));
+        };
+        let (owned, directory) = (path.to_owned(), within.map(Path::to_owned));
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let real = match &directory {
+                Some(directory) => resolve(&owned, directory)?,
+                None => owned,
+            };
+            if !std::fs::metadata(&real)?.is_file() {
+                return Err(std::io::Error::other("not a regular file"));
+            }
+            let mut bytes = Vec::new();
+            std::fs::File::open(&real)?.take(limit + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        });
+        match read.await {
+            Ok(Ok(bytes)) if bytes.len() as u64 > limit => {
+                Err(FetchError::new(FetchResult::TooLarge, path.display(), format!("more than {limit} bytes")))
+            }
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(error)) => {
+                Err(FetchError::new(FetchResult::File, path.display(), format!("cannot be read: {error}")))
+            }
+            Err(_) => Err(FetchError::new(FetchResult::Internal, path.display(), "reading it failed")),
+        }
+    }
 }
 
 /// A directory that secrets may be read from, and what its absence means to people.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Vault<'a> {
+    pub(super) disk: &'a Disk,
     pub(super) directory: Option<&'a Path>,
     /// The field that names the secret.
     pub(super) field: &'a str,
@@ -53,31 +101,7 @@ impl Vault<'_> {
             let what = format!("{} is read only from under the directory that --secrets-dir names", self.field);
             return Err(FetchError::new(FetchResult::File, path.display(), what));
         };
-        read_up_to(limit, path, Some(directory)).await
-    }
-}
-
-async fn read_up_to(limit: u64, path: &Path, within: Option<&Path>) -> Result<Vec<u8>, FetchError> {
-    let (owned, directory) = (path.to_owned(), within.map(Path::to_owned));
-    let read = tokio::task::spawn_blocking(move || {
-        let real = match &directory {
-            Some(directory) => resolve(&owned, directory)?,
-            None => owned,
-        };
-        if !std::fs::metadata(&real)?.is_file() {
-            return Err(std::io::Error::other("not a regular file"));
-        }
-        let mut bytes = Vec::new();
-        std::fs::File::open(&real)?.take(limit + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    });
-    match read.await {
-        Ok(Ok(bytes)) if bytes.len() as u64 > limit => {
-            Err(FetchError::new(FetchResult::TooLarge, path.display(), format!("more than {limit} bytes")))
-        }
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(FetchError::new(FetchResult::File, path.display(), format!("cannot be read: {error}"))),
-        Err(_) => Err(FetchError::new(FetchResult::Internal, path.display(), "reading it failed")),
+        self.disk.read_up_to(limit, path, Some(directory)).await
     }
 }
 
@@ -94,4 +118,24 @@ fn resolve(path: &Path, directory: &Path) -> std::io::Result<PathBuf> {
         directory.display()
     );
     Err(std::io::Error::other(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn while_a_read_does_not_end_no_other_is_begun() {
+        let (folder, disk) = (tempfile::tempdir().unwrap(), Disk::default());
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, "pem").unwrap();
+        let hanging = Arc::clone(&disk.0).try_acquire_owned().unwrap();
+        let error = disk.read(&path).await.unwrap_err();
+        assert_eq!(error.result(), FetchResult::Timeout, "{error}");
+        let vault = Vault { disk: &disk, directory: Some(folder.path()), field: "bearerTokenFile" };
+        assert_eq!(vault.token(&path).await.unwrap_err().result(), FetchResult::Timeout);
+        drop(hanging);
+        assert_eq!(disk.read(&path).await.unwrap(), b"pem");
+        assert_eq!(vault.token(&path).await.unwrap(), b"pem");
+    }
 }

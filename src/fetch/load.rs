@@ -11,7 +11,6 @@ use super::cache::Validator;
 use super::discovery;
 use super::document;
 use super::error::FetchError;
-use super::file;
 use super::http::{Getter, Reply};
 use super::surroundings::Surroundings;
 use super::timing::Timing;
@@ -103,7 +102,8 @@ impl Loader {
         let outcome = match &origin.source {
             KeySource::Inline(set) => Ok(Loaded { set: Some(set.clone()), keep: None }),
             KeySource::File(path) => {
-                let body = file::read(path).await?;
+                let late = |_| FetchError::new(FetchResult::Timeout, path.display(), "takes too long to read");
+                let body = tokio::time::timeout(FILES, memory.disk.read(path)).await.map_err(late)??;
                 let read = self.read(origin, path.display().to_string(), body, memory).await?;
                 Ok(Loaded { set: Some(read), keep: None })
             }

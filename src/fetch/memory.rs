@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::cache::Validator;
 use super::error::FetchError;
+use super::file::Disk;
 use super::url::KeyUrl;
 use crate::keys::{FetchResult, SpiffeBundle};
 
@@ -17,6 +18,8 @@ pub(super) struct Memory {
     validator: Option<(String, Validator)>,
     /// The last good bundle of a SPIFFE trust domain.
     pub(super) bundle: BundleMemory,
+    /// Where its files are read.
+    pub(super) disk: Disk,
     /// Whether the last fetch did not end in time.
     pub(super) was_late: bool,
 }
@@ -38,6 +41,11 @@ impl Memory {
     /// Keeps the validator of a document that was good; one for another URL, or of the document before, goes.
     pub(super) fn remember(&mut self, url: &KeyUrl, validator: Option<Validator>) {
         self.validator = validator.map(|validator| (url.as_url().as_str().to_owned(), validator));
+    }
+
+    /// The next fetch asks for the whole document.
+    pub(super) fn forget_validator(&mut self) {
+        self.validator = None;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The life of one source: fetch, publish, wait, again.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +63,8 @@ impl Refresh {
             let errand = self.errand().await;
             self.feed.bell.took_off();
             let begun = Instant::now();
-            let loaded = self.tools.loader.load(&self.feed.origin, errand, &mut self.memory).await;
+            let load = self.tools.loader.load(&self.feed.origin, errand, &mut self.memory);
+            let loaded = ageing_meanwhile(&self.feed, load).await;
             self.tools.times.took(begun.elapsed());
             self.feed.bell.answered();
             match loaded {
@@ -75,8 +77,12 @@ impl Refresh {
     }
 
     /// Waits for the next reason to fetch. Meanwhile keys grow old, and rules change.
-    async fn errand(&self) -> Errand {
+    async fn errand(&mut self) -> Errand {
         loop {
+            // Rules that came meanwhile may let keys grow old faster than this round was planned for.
+            if let Some(due) = self.feed.due().filter(|due| self.failures.count == 0 && *due < self.next) {
+                self.schedule(due.saturating_duration_since(Instant::now()));
+            }
             let stale = self.feed.expire().unwrap_or(self.next);
             tokio::select! {
                 () = sleep_until(self.next) => return Errand::Round,
@@ -95,7 +101,12 @@ impl Refresh {
         let first_unusable =
             set.as_ref().and_then(|set| set.ignored().first()).map(ToString::to_string).unwrap_or_default();
         // Reading a thousand keys takes a while: not on the threads that answer.
-        let new = spawn_blocking(move || feed.fill(set)).await.unwrap_or(false);
+        let Ok(new) = spawn_blocking(move || feed.fill(set)).await else {
+            // What did not come into force must not be vouched for by a later "not modified".
+            self.memory.forget_validator();
+            let error = FetchError::new(FetchResult::Internal, "a key set", "putting it in force failed");
+            return self.fail(&error, errand);
+        };
         self.feed.log.succeeded(self.tools.clock.now());
         let (issuer, iss) = (&self.feed.name, &self.feed.issuer);
         if self.failures.recover() {
@@ -128,6 +139,25 @@ impl Refresh {
     fn schedule(&mut self, wait: Duration) {
         self.next = Instant::now() + wait;
         self.feed.log.scheduled(self.tools.clock.now().after(wait));
+    }
+}
+
+/// Ends with `work`. However long that takes, keys grow old meanwhile.
+async fn ageing_meanwhile<T>(feed: &Feed, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    loop {
+        let stale = feed.expire();
+        let expired = async {
+            match stale {
+                Some(moment) => sleep_until(moment).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            done = &mut work => return done,
+            () = expired => {}
+            () = feed.reruled() => {}
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use reqwest::header::HeaderValue;
 use rustls::pki_types::CertificateDer;
 
 use super::error::FetchError;
-use super::file::{self, Vault};
+use super::file::{Disk, Vault};
 use super::memory::Memory;
 use super::proxy;
 use super::surroundings::Surroundings;
@@ -77,8 +77,8 @@ impl<'a> Visit<'a> {
             kit.tls.authorities = self.authorities(memory).await?;
         }
         if self.configured.is_same_origin(url) {
-            kit.authorization = self.authorization().await?;
-            kit.tls.client = if url.is_plain() { None } else { self.client().await? };
+            kit.authorization = self.authorization(&memory.disk).await?;
+            kit.tls.client = if url.is_plain() { None } else { self.client(&memory.disk).await? };
         }
         Ok(kit)
     }
@@ -86,7 +86,7 @@ impl<'a> Visit<'a> {
     /// `caFile`, and for a server of the very trust domain that the bundle is of, what the bundle says itself.
     async fn authorities(&self, memory: &Memory) -> Result<Option<Vec<CertificateDer<'static>>>, FetchError> {
         let mut authorities = match self.ca_file() {
-            Some(path) => Some(read_authorities(&path).await?),
+            Some(path) => Some(read_authorities(&path, &memory.disk).await?),
             None => None,
         };
         let own = match (&self.access.server, self.trust_domain) {
@@ -105,26 +105,26 @@ impl<'a> Visit<'a> {
         self.access.ca_file.clone().or_else(own)
     }
 
-    async fn authorization(&self) -> Result<Option<HeaderValue>, FetchError> {
+    async fn authorization(&self, disk: &Disk) -> Result<Option<HeaderValue>, FetchError> {
         let account = self.surroundings.service_account();
         let (path, directory, field) = match &self.access.bearer_token_file {
             Some(path) => (path.clone(), self.surroundings.secrets_dir.as_deref(), "bearerTokenFile"),
             None if self.in_cluster => (account.join("token"), Some(account), "kubernetes: inCluster"),
             None => return Ok(None),
         };
-        let token = Vault { directory, field }.token(&path).await?;
+        let token = Vault { disk, directory, field }.token(&path).await?;
         let unusable = |_| FetchError::new(FetchResult::File, path.display(), "holds no token that can be sent");
         let mut value = HeaderValue::from_bytes(&[b"Bearer ", token.as_slice()].concat()).map_err(unusable)?;
         value.set_sensitive(true);
         Ok(Some(value))
     }
 
-    async fn client(&self) -> Result<Option<ClientPem>, FetchError> {
+    async fn client(&self, disk: &Disk) -> Result<Option<ClientPem>, FetchError> {
         let Some(files) = &self.access.client_certificate else { return Ok(None) };
-        let vault = Vault { directory: self.surroundings.secrets_dir.as_deref(), field: "clientKeyFile" };
+        let vault = Vault { disk, directory: self.surroundings.secrets_dir.as_deref(), field: "clientKeyFile" };
         let key = vault.read(&files.key).await?;
         // The certificate is no secret: any peer gets to see it.
-        let chain = file::read(&files.certificate).await?;
+        let chain = disk.read(&files.certificate).await?;
         Ok(Some(ClientPem { chain, key }))
     }
 
@@ -138,8 +138,8 @@ impl<'a> Visit<'a> {
     }
 }
 
-async fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, FetchError> {
-    let pem = file::read(path).await?;
+async fn read_authorities(path: &Path, disk: &Disk) -> Result<Vec<CertificateDer<'static>>, FetchError> {
+    let pem = disk.read(path).await?;
     certificates(&pem).ok_or_else(|| {
         FetchError::new(FetchResult::File, path.display(), "holds no PEM certificate, or a damaged one (caFile)")
     })

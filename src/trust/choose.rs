@@ -14,7 +14,8 @@ use crate::trail::Trail;
 /// The entry that a token names.
 #[derive(Debug)]
 pub struct Found<'s> {
-    /// The entry; where that is not settled, one of those that share the name, in force if any is.
+    /// The entry; where that is not settled, one of those that share the name: in force, and with the token's algorithm
+    /// among its own, if any is.
     pub issuer: &'s TrustedIssuer,
     /// Why no key settles which of several entries it is.
     pub unsettled: Option<Unsettled<'s>>,
@@ -47,7 +48,10 @@ impl<'s> Found<'s> {
     /// a key that two of them publish speaks for neither. `None` where there is no candidate at all.
     pub fn among(candidates: Vec<&'s TrustedIssuer>, token: &Unverified<'_>, now: Time) -> Option<Self> {
         let envelope = token.envelope();
-        let first = *candidates.iter().find(|issuer| issuer.is_in_force(now)).or(candidates.first())?;
+        let in_force = || candidates.iter().filter(|issuer| issuer.is_in_force(now));
+        // One whose algorithms they are stands in, so that what another one does not allow hides no key of its own.
+        let allowing = in_force().find(|issuer| issuer.algorithm(envelope).is_ok());
+        let first = *allowing.or_else(|| in_force().next()).or(candidates.first())?;
         let unsettled = |(reason, why)| Self {
             issuer: first,
             unsettled: Some(Unsettled { reason, among: candidates.clone(), why }),

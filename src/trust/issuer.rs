@@ -186,7 +186,7 @@ impl TrustedIssuer {
         Ok(claims)
     }
 
-    fn algorithm(&self, envelope: &Envelope<'_>) -> Result<Algorithm, Reason> {
+    pub(super) fn algorithm(&self, envelope: &Envelope<'_>) -> Result<Algorithm, Reason> {
         Algorithm::parse(&envelope.header.algorithm)
             .filter(|algorithm| self.algorithms.iter().any(|allowed| allowed == algorithm))
             .ok_or(Reason::AlgNotAllowed)

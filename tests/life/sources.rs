@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 
 use crate::support::credence::Credence;
 use crate::support::issuer::{Ca, DISCOVERY, Fault, Issuer, JWKS};
+use crate::support::key::Key;
 use crate::support::table::Table;
+use crate::support::token::Token;
 use crate::support::{eventually, http, scratch};
-use crate::world::{KEPT, ends, entry, reason, table_of, token, until};
+use crate::world::{API, KEPT, ends, entry, reason, table_of, token, until};
 
 /// What `/readyz` says of one issuer.
 fn state(credence: &Credence, issuer: &str) -> Value {
@@ -245,4 +247,40 @@ fn readiness_waits_for_the_keys_of_a_required_issuer_and_for_no_other() {
     file.replace(&table_of(&entries, &[("own", "own"), ("ci", "ci")]));
     eventually("the new table", || (crate::world::in_force(&credence).0 == 2).then_some(()));
     assert_eq!(credence.admin("/readyz").status, 200);
+}
+
+#[test]
+fn a_cluster_rotates_to_an_algorithm_that_its_namesake_does_not_allow() {
+    let folder = scratch();
+    let us = Issuer::with(&["RS256"]);
+    let [eu, new] = [("eu", "RS256"), ("new", "ES256")].map(|(kid, alg)| Arc::new(Key::generate(kid, alg)));
+    let path = folder.path().join("eu.json");
+    fs::write(&path, json!({"keys": [eu.jwk()]}).to_string()).unwrap();
+    let iss = "https://kubernetes.default.svc.cluster.local";
+    let subject = "system:serviceaccount:ci:deployer";
+    let entries = format!(
+        "  eu: {{profile: kubernetes, issuer: \"{iss}\", realm: eu, signingAlgs: [RS256], jwksFile: \"{}\", {KEPT}}}\n  \
+           us: {{profile: kubernetes, issuer: \"{iss}\", realm: us, jwksUri: \"{}\", {KEPT}}}\n",
+        path.display(),
+        us.jwks_uri()
+    );
+    let table = table_of(&entries, &[("own", "us")]).replace("subject: deployer", &format!("subject: \"{subject}\""));
+    let file = Table::new(&table);
+    let credence = Credence::serve(file.path()).start();
+    us.publish(&[Arc::clone(&new)]);
+    let rotated = Token::new(&new, iss, subject, API).without_header("typ").mint();
+    until(&credence, "own", &rotated, "ok");
+    let weak = Token::new(&eu, iss, subject, API).without_header("typ").header("alg", "HS256").mint();
+    assert_eq!(reason(&credence, "own", &weak), "alg_not_allowed");
+}
+
+#[test]
+fn readiness_does_not_wait_for_a_required_issuer_that_has_ended() {
+    let (gone, own) = (Issuer::start(), Issuer::start());
+    gone.fault(DISCOVERY, Some(Fault::Status(500)));
+    let ended = entry("gone", &gone, ", required: true, expires: 2020-01-01").replace("reviewBy: 2099-01-01, ", "");
+    let file = Table::new(&table_of(&(ended + &entry("own", &own, "")), &[("own", "own"), ("gone", "gone")]));
+    let credence = Credence::serve(file.path()).keyless("gone").start();
+    eventually("readiness", || (credence.admin("/readyz").status == 200).then_some(()));
+    assert_eq!(reason(&credence, "gone", &token(&gone)), "issuer_expired");
 }

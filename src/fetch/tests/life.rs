@@ -9,7 +9,7 @@ use super::super::testing::{Answer, Server, answer, ok};
 use super::*;
 use crate::clock::{Clock, Time};
 use crate::keys::testing::{Signer, rules};
-use crate::keys::{KeyMiss, LiveKeys};
+use crate::keys::{KeyMiss, KeyRules, LiveKeys};
 use crate::name::{Algorithm, IssuerName};
 use crate::observe::FetchTimes;
 
@@ -288,6 +288,23 @@ async fn the_same_trouble_is_told_once_and_its_end_too() {
     assert_eq!(told.count("told-once"), 3, "{told:?}");
 }
 
+#[tokio::test]
+async fn a_set_of_which_no_key_counts_is_told_as_an_error() {
+    let told = Told::default();
+    let writer = told.clone();
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let keeper = keeper(Timing::default());
+    let set = KeySet::parse(keys("k").as_bytes()).unwrap();
+    let origin = KeyOrigin::plain(KeySource::Inline(Arc::new(set)));
+    assert!(bind(&keeper, "some-count", &origin).is_ready());
+    assert_eq!(told.count("ERROR"), 0, "{told:?}");
+    assert!(!bind_as(&keeper, "none-counts", &origin, &[Algorithm::ES256]).is_ready());
+    assert_eq!(told.count("ERROR"), 1, "{told:?}");
+    assert_eq!(told.count("none-counts"), 1, "{told:?}");
+}
+
 /// What was logged.
 #[derive(Clone, Default)]
 struct Told(Arc<std::sync::Mutex<Vec<u8>>>);
@@ -314,4 +331,59 @@ impl std::io::Write for Told {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_written_in_the_table_do_not_age_though_their_rules_change_late() {
+    let keeper = keeper(Timing::default());
+    let set = KeySet::parse(keys("k").as_bytes()).unwrap();
+    let origin = KeyOrigin::plain(KeySource::Inline(Arc::new(set)));
+    assert!(has(&bind(&keeper, "a", &origin), "k"));
+    tokio::time::advance(Duration::from_secs(25 * 3600)).await;
+    let later = bind_as(&keeper, "a", &origin, &[Algorithm::RS256, Algorithm::PS256]);
+    assert!(has(&later, "k"), "a reload a day later must not lose them");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_more_keys_than_the_table_says() {
+    let keeper = keeper(Timing::default());
+    let set = KeySet::parse(keys("k").as_bytes()).unwrap();
+    let live = bind(&keeper, "a", &KeyOrigin::plain(KeySource::Inline(Arc::new(set))));
+    assert!(live.more(Some("unknown")).is_none(), "nothing is on its way, and nothing can be");
+    assert!(live.more(Some("unknown")).is_none());
+}
+
+#[tokio::test]
+async fn keys_go_past_their_time_though_a_fetch_hangs() {
+    let server = Server::start().await;
+    server.set("/keys", ok(&keys("k")));
+    let keeper =
+        keeper(Timing { max_stale: Duration::from_millis(200), exchange: Duration::from_secs(3600), ..quick() });
+    let live = bind(&keeper, "a", &jwks(server.url("/keys")));
+    keeper.tried().await;
+    assert!(has(&live, "k"));
+    server.set("/keys", Answer::Hang);
+    let gone = async {
+        while live.is_ready() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), gone)
+        .await
+        .expect("what a fetch takes is no reason to believe old keys");
+}
+
+#[tokio::test]
+async fn a_shorter_time_for_old_keys_brings_the_next_fetch_nearer() {
+    let server = Server::start().await;
+    server.set("/keys", ok(&keys("k")));
+    let keeper = keeper(Timing { refresh: Duration::from_secs(3600), ..Timing::default() });
+    let origin = jwks(server.url("/keys"));
+    let _long = bind(&keeper, "a", &origin);
+    keeper.tried().await;
+    let short = KeyRules { max_stale: Some(Duration::from_secs(1)), ..rules(&[Algorithm::RS256]) };
+    let _short = keeper.bind(&IssuerName::new("a"), &Issuer::new("https://a.test"), &origin, &short);
+    let mut tries = keeper.tries().remove(0);
+    let again = tries.wait_for(|count| *count >= 2);
+    tokio::time::timeout(Duration::from_secs(5), again).await.expect("it is asked again in time").unwrap();
 }

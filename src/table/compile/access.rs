@@ -97,10 +97,10 @@ impl Bench<'_> {
         None
     }
 
-    /// `http://` or `https://`, a host and a port: no path, and no password in the table.
+    /// `http://`, a host and a port: no path, and no password in the table.
     fn proxy(&mut self, owner: &str, at: &At<String>) -> Option<String> {
-        let rest = at.value.strip_prefix("http://").or_else(|| at.value.strip_prefix("https://"));
-        let help = "write `http://HOST:PORT` or `https://HOST:PORT`";
+        let rest = at.value.strip_prefix("http://");
+        let help = "write `http://HOST:PORT`: the fetch itself stays encrypted from end to end";
         if at.value.contains('@') {
             let message = format!("`proxy` of {owner} holds user information");
             let finding = Diagnostic::at(Code::CR002, &at.place, message)
