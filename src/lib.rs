@@ -8,6 +8,7 @@ pub mod reason;
 pub mod clock;
 pub mod name;
 pub mod json;
+pub mod certificate;
 pub mod proto;
 pub mod request;
 pub mod resource;

@@ -172,7 +172,7 @@ impl<'a> Findings<'a> {
             if let Some((certificate, days)) = exchange.certificate_left().filter(|(_, days)| *days < DAYS) {
                 self.warnings.push(format!(
                     "the certificate of {} ends in {days:.0} days, on {}",
-                    exchange.place, certificate.valid_until
+                    exchange.place, certificate.not_after
                 ));
             }
         }

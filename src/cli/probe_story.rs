@@ -214,7 +214,7 @@ fn exchange_json(exchange: &Exchange) -> Value {
         "max_age_seconds": exchange.keep.map(|keep| keep.as_secs()),
         "validator": exchange.has_validator,
         "certificate": exchange.certificate.as_ref().map(|certificate| json!({
-            "signed_by": certificate.signed_by, "valid_until": certificate.valid_until.to_string(),
+            "signed_by": certificate.signed_by, "valid_until": certificate.not_after.to_string(),
         })),
     })
 }
@@ -226,7 +226,7 @@ fn told(exchange: &Exchange) -> String {
         None => format!("{}: no answer", exchange.url),
     }];
     parts.extend(exchange.certificate_left().map(|(certificate, days)| {
-        let end = certificate.valid_until.to_string();
+        let end = certificate.not_after.to_string();
         format!("TLS signed by {}, until {} ({days} days)", certificate.signed_by, end.get(..10).unwrap_or_default())
     }));
     let keep = exchange.keep.map(|keep| format!("max-age {} s", keep.as_secs()));

@@ -7,7 +7,6 @@
 
 mod address;
 mod cache;
-mod certificate;
 mod discovery;
 mod document;
 mod doorbell;
@@ -32,7 +31,6 @@ mod url;
 mod visit;
 mod workload;
 
-pub use certificate::Certificate;
 pub use doorbell::Budget;
 pub use error::FetchError;
 pub use keeper::Keeper;

@@ -11,6 +11,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 
 use super::error::quoted;
+use crate::certificate::Certificate;
 
 /// Believes a certificate under the given authorities, in its time, that holds exactly one URI: the expected ID,
 /// byte for byte (X509-SVID §2, §4.1).
@@ -39,13 +40,12 @@ impl WorkloadVerifier {
     fn check_id(&self, end_entity: &CertificateDer<'_>) -> Result<(), WrongWorkload> {
         let shown = |uri: &str| quoted(uri).trim_matches('"').to_owned();
         let wrong = |found: String| Err(WrongWorkload { found, expected: self.id.clone() });
-        let Ok(certificate) = webpki::EndEntityCert::try_from(end_entity) else { return wrong("nobody".to_owned()) };
-        let mut uris = certificate.valid_uri_names();
-        match (uris.next(), uris.next()) {
-            (Some(only), None) if only == self.id => Ok(()),
-            (Some(only), None) => wrong(shown(only)),
-            (Some(first), Some(second)) => wrong(format!("several IDs, {} and {}", shown(first), shown(second))),
-            (None, _) => wrong("no SPIFFE ID at all".to_owned()),
+        let Some(certificate) = Certificate::read(end_entity) else { return wrong("nobody".to_owned()) };
+        match certificate.uris.as_slice() {
+            [only] if *only == self.id => Ok(()),
+            [only] => wrong(shown(only)),
+            [first, second, ..] => wrong(format!("several IDs, {} and {}", shown(first), shown(second))),
+            [] => wrong("no SPIFFE ID at all".to_owned()),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::certificate::Certificate;
 use super::super::error::{FetchError, quoted};
+use crate::certificate::Certificate;
 use crate::clock::Time;
 use crate::keys::{Jwk, KeySet};
 
@@ -110,7 +110,7 @@ impl Exchange {
     /// The server's certificate, and for how many days it is still valid.
     pub fn certificate_left(&self) -> Option<(&Certificate, f64)> {
         let certificate = self.certificate.as_ref()?;
-        Some((certificate, (certificate.valid_until.since(self.at) / 86_400.0).floor()))
+        Some((certificate, (certificate.not_after.since(self.at) / 86_400.0).floor()))
     }
 }
 

@@ -12,7 +12,6 @@ pub use found::{Bundle, Document, Exchange, Probe, Published, PublishedKey};
 use recognise::{Kind, recognised};
 
 use super::address::System;
-use super::certificate::Certificate;
 use super::error::FetchError;
 use super::http::{Getter, Look};
 use super::memory::Memory;
@@ -20,6 +19,7 @@ use super::surroundings::Surroundings;
 use super::timing::Timing;
 use super::url::KeyUrl;
 use super::visit::Visit;
+use crate::certificate::Certificate;
 use crate::clock::{Clock, Time};
 use crate::keys::{Access, FetchResult, KeyOrigin, KeySource};
 

@@ -7,6 +7,8 @@ use super::super::error::FetchError;
 use super::super::url::KeyUrl;
 use super::found::{Bundle, Document, Published, PublishedKey};
 use super::{CLUSTER_KEYS, DISCOVERY};
+use crate::certificate::Certificate;
+use crate::claims;
 use crate::json::Json;
 use crate::keys::{FetchResult, Jwk, KeySet, SpiffeBundle};
 use crate::name::Issuer;
@@ -101,10 +103,9 @@ fn published(url: &KeyUrl, json: &Json, body: &[u8]) -> Result<Published, FetchE
 fn trust_domain(authorities: &[Vec<u8>]) -> Option<String> {
     let mut found: Option<String> = None;
     for der in authorities {
-        let der = rustls::pki_types::CertificateDer::from(der.as_slice());
-        let Ok(certificate) = webpki::EndEntityCert::try_from(&der) else { continue };
-        for uri in certificate.valid_uri_names() {
-            let domain = uri.strip_prefix("spiffe://")?.split('/').next()?.to_owned();
+        let Some(certificate) = Certificate::read(der) else { continue };
+        for uri in &certificate.uris {
+            let domain = claims::trust_domain(uri)?.to_owned();
             if found.as_ref().is_some_and(|known| *known != domain) {
                 return None;
             }

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer as _;
-
+use crate::certificate::Certificate;
 use crate::clock::Time;
 
 /// An end is told so many seconds ahead: two weeks, for certificates that live as long as that.
@@ -32,15 +30,9 @@ pub(super) enum Standing {
 
 impl Validity {
     /// Reads a certificate in DER; none if it is none.
-    #[expect(clippy::cast_precision_loss, reason = "seconds of any certificate stay below 2^53")]
     pub(super) fn of(certificate: &[u8]) -> Option<Self> {
-        let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-        let validity = certificate.validity();
-        Some(Self {
-            not_before: Time::from_seconds(validity.not_before.timestamp() as f64),
-            not_after: Time::from_seconds(validity.not_after.timestamp() as f64),
-            serial: certificate.raw_serial_as_string(),
-        })
+        let Certificate { not_before, not_after, serial, .. } = Certificate::read(certificate)?;
+        Some(Self { not_before, not_after, serial })
     }
 
     /// An end is near two weeks before, or in the last third of a shorter life.

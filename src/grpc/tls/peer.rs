@@ -3,9 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::FromDer as _;
+use crate::certificate::Certificate;
+use crate::claims;
 
 /// The longest name of a certificate that is told in a log.
 const TOLD: usize = 256;
@@ -48,7 +47,7 @@ impl FromStr for Peer {
             ));
         }
         if text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("spiffe:")) {
-            let sound = is_spiffe_id(text);
+            let sound = claims::trust_domain(text).is_some();
             return sound.then(|| Self::Spiffe(text.to_owned())).ok_or(PeerError(
                 "not a SPIFFE ID: write spiffe://trust-domain/path, in the case in which it was issued, \
                  without a slash at the end",
@@ -74,16 +73,6 @@ impl fmt::Display for Peer {
             Self::Spiffe(name) | Self::Uri(name) | Self::Dns(name) => name,
         })
     }
-}
-
-/// SPIFFE-ID §2: a trust domain, and a path of non-empty segments that are not dots alone.
-fn is_spiffe_id(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("spiffe://") else { return false };
-    let (domain, path) = rest.split_once('/').map_or((rest, None), |(domain, path)| (domain, Some(path)));
-    let in_domain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
-    let in_path = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    let is_segment = |text: &str| !matches!(text, "" | "." | "..") && text.bytes().all(in_path);
-    !domain.is_empty() && domain.bytes().all(in_domain) && path.is_none_or(|path| path.split('/').all(is_segment))
 }
 
 fn is_dns_name(text: &str) -> bool {
@@ -135,7 +124,7 @@ impl Allowed {
     }
 }
 
-/// The names of a certificate, as their bytes say: a NUL is a byte like any other.
+/// The names of a certificate.
 struct Names {
     uris: Vec<String>,
     dns: Vec<String>,
@@ -143,22 +132,8 @@ struct Names {
 
 impl Names {
     fn of(certificate: &[u8]) -> Result<Self, NotAllowed> {
-        let (rest, certificate) = X509Certificate::from_der(certificate).map_err(|_| NotAllowed::Unreadable)?;
-        let extension = certificate.subject_alternative_name().map_err(|_| NotAllowed::Unreadable)?;
-        if !rest.is_empty() {
-            return Err(NotAllowed::Unreadable);
-        }
-        let mut names = Self { uris: Vec::new(), dns: Vec::new() };
-        for name in extension.iter().flat_map(|extension| &extension.value.general_names) {
-            match name {
-                GeneralName::URI(uri) => names.uris.push((*uri).to_owned()),
-                GeneralName::DNSName(name) => names.dns.push((*name).to_owned()),
-                // One that cannot be read might be a second URI.
-                GeneralName::Invalid(..) => return Err(NotAllowed::Unreadable),
-                _ => {}
-            }
-        }
-        Ok(names)
+        let Certificate { uris, dns, .. } = Certificate::read(certificate).ok_or(NotAllowed::Unreadable)?;
+        Ok(Self { uris, dns })
     }
 
     fn hold(&self, peer: &Peer) -> bool {
