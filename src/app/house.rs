@@ -12,6 +12,7 @@ use crate::answer::{self, Occasion, Style};
 use crate::clock::{Clock, Time};
 use crate::grpc::Validity;
 use crate::keys::{Landing, Signed};
+use crate::name::KeyId;
 use crate::observe::{Call, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
 use crate::path::{Facts, Outcome, Walk, walk};
 use crate::proto::envoy::service::auth::v3::CheckResponse;
@@ -158,7 +159,7 @@ fn refused<'s>(reason: Reason) -> Walk<'s, Signed> {
 /// What a caller may wait for: keys that its token names, or that are on their way for the first time.
 fn awaited(walk: &Walk<'_, Signed>) -> Option<Landing> {
     let Outcome::Refused(Reason::KeyUnknown | Reason::KeysUnavailable) = walk.outcome else { return None };
-    let kid = walk.facts.claimed.as_ref()?.kid.as_deref();
+    let kid = walk.facts.key_id.as_ref().map(KeyId::as_str);
     let mut landings: Vec<_> = walk.facts.candidates.iter().filter_map(|issuer| issuer.keys.more(kid)).collect();
     match landings.len() {
         0 | 1 => landings.pop(),

@@ -3,6 +3,7 @@
 use crate::clock::Time;
 use crate::credential::{Claimed, Unverified, locate};
 use crate::decide::{Grant, NearMiss, Permit, decide};
+use crate::name::KeyId;
 use crate::reason::{Accepted, Reason};
 use crate::request::AuthzRequest;
 use crate::resource::{Opened, RequestPath, Resource};
@@ -44,6 +45,8 @@ pub struct Facts<'s> {
     pub candidates: Vec<&'s TrustedIssuer>,
     /// What the token merely said.
     pub claimed: Option<Claimed>,
+    /// The name of the key that the token asks for, whole: what is told of it is cut.
+    pub key_id: Option<KeyId>,
     /// Who called, once the signature stood (on a recorded walk: once it was assumed).
     pub verified: Option<Principal>,
     /// Which token it was, once the signature stood.
@@ -122,6 +125,7 @@ fn corridor<'s, T: Trail>(
         None => Note::new("a compact JWS that reads in exactly one way"),
     })?;
     facts.claimed = Some(token.claimed());
+    facts.key_id = token.envelope().header.key_id.as_deref().map(KeyId::new);
     let found = snapshot.issuers.find(&token, now, trail);
     let found = trail.need("issuer", found, |found| issuer_note(&token, found))?;
     facts.issuer = found.settled();

@@ -72,6 +72,22 @@ fn a_rotated_key_is_fetched_when_its_first_token_comes() {
 }
 
 #[test]
+fn a_long_kid_is_asked_for_by_its_whole_name() {
+    let ci = Issuer::start();
+    let file = Table::new(&table(&ci, &["own"]));
+    let credence = Credence::serve(file.path()).start();
+    let sets = ci.hits(JWKS);
+    let long = "k".repeat(400);
+    assert_eq!(reason(&credence, "own", &stray(&ci, &format!("{long}-stray")).mint()), "key_unknown");
+    eventually("its fetch", || (ci.hits(JWKS) == sets + 1).then_some(()));
+    // Asked for in vain was another name, though it begins alike.
+    let new = rotate(&ci, &format!("{long}-next"), true);
+    reason(&credence, "own", &new);
+    eventually("its own fetch", || (ci.hits(JWKS) == sets + 2).then_some(()));
+    until(&credence, "own", &new, "ok");
+}
+
+#[test]
 fn a_withdrawn_key_is_refused_as_soon_as_the_set_without_it_is_seen() {
     let ci = Issuer::start();
     let file = Table::new(&table(&ci, &["own"]));
