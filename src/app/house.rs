@@ -157,10 +157,12 @@ fn refused<'s>(reason: Reason) -> Walk<'s, Signed> {
 }
 
 /// What a caller may wait for: keys that its token names, or that are on their way for the first time.
-fn awaited(walk: &Walk<'_, Signed>) -> Option<Landing> {
+fn awaited(walk: &Walk<'_, Signed>, now: Time) -> Option<Landing> {
     let Outcome::Refused(Reason::KeyUnknown | Reason::KeysUnavailable) = walk.outcome else { return None };
     let kid = walk.facts.key_id.as_ref().map(KeyId::as_str);
-    let mut landings: Vec<_> = walk.facts.candidates.iter().filter_map(|issuer| issuer.keys.more(kid)).collect();
+    let algorithm = walk.facts.claimed.as_ref()?.alg.as_deref()?;
+    let candidates = walk.facts.candidates.iter().filter(|issuer| issuer.expects(algorithm, now));
+    let mut landings: Vec<_> = candidates.filter_map(|issuer| issuer.keys.more(kid)).collect();
     match landings.len() {
         0 | 1 => landings.pop(),
         _ => Some(Box::pin(async {
@@ -174,8 +176,9 @@ fn awaited(walk: &Walk<'_, Signed>) -> Option<Landing> {
 impl Judge for House {
     fn look(&self, call: &AuthzRequest<'_>, arrival: Instant) -> Look {
         let published = self.live.load();
-        let walk = self.walk(published.as_deref(), Ok(call), self.clock.now());
-        match awaited(&walk) {
+        let now = self.clock.now();
+        let walk = self.walk(published.as_deref(), Ok(call), now);
+        match awaited(&walk, now) {
             Some(landing) => Look::Wait(landing),
             None => Look::Answer(self.conclude(published.as_deref(), walk, Some(call), arrival)),
         }

@@ -61,6 +61,10 @@ impl BundleMemory {
                 );
                 Err(FetchError::new(FetchResult::SequenceBackwards, place, what))
             }
+            (Some(known), None) => {
+                let what = format!("the bundle has no spiffe_sequence, but {known} has been seen: how old is it?");
+                Err(FetchError::new(FetchResult::SequenceBackwards, place, what))
+            }
             _ => Ok(()),
         }
     }

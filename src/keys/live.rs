@@ -93,7 +93,7 @@ impl LiveKeys {
 
     /// Takes all keys out of force: the last good ones are too old to be believed.
     pub(crate) fn withdraw(&self) {
-        self.ring.store(Arc::new(KeyRing::empty()));
+        self.ring.store(Arc::new(KeyRing::withdrawn(&self.ring())));
     }
 
     /// The rules that the ring is built under.
@@ -110,7 +110,7 @@ impl LiveKeys {
     pub fn status(&self) -> Status {
         let ring = self.ring();
         let ignored = ring.set().ignored().len() + ring.left_out();
-        self.log.status(ring.keys().len(), ignored, ring.quarantine().len())
+        self.log.status(self.supply.is_some(), ring.keys().len(), ignored, ring.quarantine().len())
     }
 }
 

@@ -41,6 +41,8 @@ pub struct KeyRing {
     named: HashMap<KeyId, Named>,
     left_out: usize,
     set: Arc<KeySet>,
+    /// Keys that verified until they grew too old.
+    withdrawn: Vec<Thumbprint>,
 }
 
 /// A published key that would do, and is ignored because it is not pinned.
@@ -90,6 +92,17 @@ impl KeyRing {
     /// A ring without keys: every look-up is [`KeyMiss::Unavailable`].
     pub fn empty() -> Self {
         Self::default()
+    }
+
+    /// The same after `before` grew too old: no key verifies any more, but whose they were is not forgotten.
+    pub fn withdrawn(before: &Self) -> Self {
+        let known = before.keys.iter().map(VerifyKey::thumbprint).chain(before.withdrawn.iter().copied());
+        Self { withdrawn: known.collect(), ..Self::default() }
+    }
+
+    /// Whether this key is one of the ring's, or was until the ring was withdrawn.
+    pub fn owns(&self, key: Thumbprint) -> bool {
+        self.keys.iter().map(VerifyKey::thumbprint).chain(self.withdrawn.iter().copied()).any(|own| own == key)
     }
 
     /// The ring of an issuer whose name is not known here: keys that say whose they are stay out.

@@ -110,6 +110,8 @@ pub struct Status {
     pub ignored: usize,
     /// Keys that would do, but are not pinned.
     pub not_pinned: usize,
+    /// Whether they are fetched at all, and do not stand in the table.
+    pub is_fetched: bool,
     /// When keys were last fetched with success.
     pub last_success: Option<Time>,
     /// How the last fetch ended; none before the first.
@@ -158,11 +160,12 @@ impl FetchLog {
         self.write(|facts| facts.next_refresh = Some(at));
     }
 
-    pub(super) fn status(&self, usable: usize, ignored: usize, not_pinned: usize) -> Status {
+    pub(super) fn status(&self, is_fetched: bool, usable: usize, ignored: usize, not_pinned: usize) -> Status {
         self.write(|facts| Status {
             usable,
             ignored,
             not_pinned,
+            is_fetched,
             last_success: facts.last_success,
             last_result: facts.last_result,
             last_error: facts.last_error.clone(),

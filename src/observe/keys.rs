@@ -132,7 +132,10 @@ impl KeyMetrics {
         if let Some(worst) = results.max() {
             self.last.get_or_create(&Fetch { issuer: name.to_owned(), result: worst.label() }).set(1);
         }
-        earliest(&self.fetched, name, states.iter().map(|status| status.last_success));
+        // Never is as long ago as can be, so that an alert on the age fires for an issuer that was never reached.
+        const NEVER: Time = Time::from_seconds(0.0);
+        let fetched = states.iter().filter(|status| status.is_fetched);
+        earliest(&self.fetched, name, fetched.map(|status| Some(status.last_success.unwrap_or(NEVER))));
         earliest(&self.due, name, states.iter().map(|status| status.next_refresh));
     }
 }

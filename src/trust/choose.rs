@@ -139,7 +139,7 @@ fn by_key<'s>(
 /// Whether another candidate publishes the same key, under whatever name.
 fn is_shared(candidates: &[&TrustedIssuer], owner: &TrustedIssuer, key: &VerifyKey) -> bool {
     candidates.iter().filter(|other| other.id != owner.id).any(|other| {
-        let ring = other.keys.ring();
-        ring.keys().iter().any(|own| own.thumbprint() == key.thumbprint())
+        // Also where it has no keys at the moment: an outage of one makes its key no more the other's.
+        other.keys.ring().owns(key.thumbprint())
     })
 }

@@ -172,6 +172,11 @@ impl TrustedIssuer {
         Ok(Authentic::new(self, claims, token, proof))
     }
 
+    /// Whether a token of this algorithm could be this entry's now: only then is its key worth asking for.
+    pub fn expects(&self, algorithm: &str, now: Time) -> bool {
+        self.is_in_force(now) && self.algorithms.iter().any(|allowed| Some(*allowed) == Algorithm::parse(algorithm))
+    }
+
     /// Whether it counts at this time.
     pub(super) fn is_in_force(&self, now: Time) -> bool {
         self.expires.is_none_or(|end| now < end)

@@ -34,14 +34,17 @@ struct Shared<J> {
     judge: Arc<J>,
     limits: Limits,
     places: Semaphore,
+    /// For calls that wait for something: a quarter of the places.
+    seats: Semaphore,
     last_resort: Bytes,
 }
 
 impl<J: Judge> CheckService<J> {
     /// A service that asks `judge` and keeps `limits` over all connections together.
     pub fn new(judge: Arc<J>, limits: Limits) -> Self {
-        let places = Semaphore::new(limits.max_concurrent.min(Semaphore::MAX_PERMITS));
-        Self(Arc::new(Shared { judge, limits, places, last_resort: reply::last_resort() }))
+        let most = limits.max_concurrent.min(Semaphore::MAX_PERMITS);
+        let (places, seats) = (Semaphore::new(most), Semaphore::new(most.div_ceil(4)));
+        Self(Arc::new(Shared { judge, limits, places, seats, last_resort: reply::last_resort() }))
     }
 }
 
@@ -109,8 +112,10 @@ impl<J: Judge> Shared<J> {
         match self.guarded(|| self.look(&decoded, peer, arrival)) {
             Some(Look::Answer(answer)) => return reply::frame(&answer),
             Some(Look::Wait(what)) => {
-                // Come or not, the call is answered now.
-                let _ = tokio::time::timeout_at(patience.at_most(self.limits.max_look), what).await;
+                // Those who wait must leave places to those who need not. Come or not, the call is answered now.
+                if let Ok(_seat) = self.seats.try_acquire() {
+                    let _ = tokio::time::timeout_at(patience.at_most(self.limits.max_look), what).await;
+                }
             }
             None => return self.refuse(Reason::Internal, arrival),
         }

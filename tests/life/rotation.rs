@@ -12,7 +12,7 @@ use crate::support::issuer::{DISCOVERY, Fault, Issuer, JWKS};
 use crate::support::key::Key;
 use crate::support::table::Table;
 use crate::support::token::Token;
-use crate::world::{API, SUBJECT, call, entry, reason, table, table_of, token, until};
+use crate::world::{API, KEPT, SUBJECT, call, entry, reason, table, table_of, token, until};
 
 /// Fetches that tokens may cause at one issuer in ten seconds.
 const BUDGET: usize = 2;
@@ -79,7 +79,10 @@ fn a_long_kid_is_asked_for_by_its_whole_name() {
     let sets = ci.hits(JWKS);
     let long = "k".repeat(400);
     assert_eq!(reason(&credence, "own", &stray(&ci, &format!("{long}-stray")).mint()), "key_unknown");
-    eventually("its fetch", || (ci.hits(JWKS) == sets + 1).then_some(()));
+    // Counted when it is over: until then others would wait for it, and ask for nothing.
+    let over = "credence_jwks_fetches_total{issuer=\"ci\",result=\"ok\"}";
+    eventually("its fetch", || (credence.metric(over) == Some(2.0)).then_some(()));
+    assert_eq!(ci.hits(JWKS), sets + 1);
     // Asked for in vain was another name, though it begins alike.
     let new = rotate(&ci, &format!("{long}-next"), true);
     reason(&credence, "own", &new);
@@ -221,4 +224,32 @@ fn a_published_key_that_is_not_pinned_is_counted_and_named_in_the_log() {
     let told = credence.stderr();
     assert!(told.contains("not pinned") && told.contains("kid=\"rogue\"") && told.contains(&thumbprint), "{told}");
     assert!(credence.check(&call("own", &rogue)).header("x-credence-issuer").is_none());
+}
+
+#[test]
+fn a_key_that_two_clusters_publish_is_neithers_also_while_one_cannot_be_reached() {
+    let (eu, us) = (Issuer::start(), Issuer::start());
+    us.publish(&[eu.key()]);
+    let iss = "https://kubernetes.default.svc.cluster.local";
+    let cluster = |name: &str, issuer: &Issuer, more: &str| {
+        let jwks = issuer.jwks_uri();
+        format!(
+            "  {name}: {{profile: kubernetes, issuer: \"{iss}\", realm: {name}, jwksUri: \"{jwks}\", {KEPT}{more}}}\n"
+        )
+    };
+    let subject = "system:serviceaccount:ci:deployer";
+    let entries = cluster("eu", &eu, "") + &cluster("us", &us, ", maxStale: 1s");
+    let table = table_of(&entries, &[("own", "eu")]).replace("subject: deployer", &format!("subject: \"{subject}\""));
+    let file = Table::new(&table);
+    let credence = Credence::serve(file.path()).start();
+    let token = eu.token(subject, API).claim("iss", iss).without_header("typ").mint();
+    assert_eq!(reason(&credence, "own", &token), "key_unknown");
+    us.fault(JWKS, Some(Fault::Status(503)));
+    eventually("its keys to be too old", || (state(&credence, "us")["keys"] == 0).then_some(()));
+    assert_eq!(reason(&credence, "own", &token), "key_unknown");
+    // A key of its own, known to be nobody else's, is.
+    let new = Arc::new(Key::generate("next", "ES256"));
+    eu.publish(&[Arc::clone(&new)]);
+    let token = eu.token(subject, API).claim("iss", iss).without_header("typ").mint();
+    until(&credence, "own", &token, "ok");
 }
