@@ -62,7 +62,10 @@ impl BundleMemory {
                 Err(FetchError::new(FetchResult::SequenceBackwards, place, what))
             }
             (Some(known), None) => {
-                let what = format!("the bundle has no spiffe_sequence, but {known} has been seen: how old is it?");
+                let what = format!(
+                    "the bundle has no spiffe_sequence, but {known} has been seen, so nobody knows how old it is; if \
+                     its publisher has stopped counting, restart credence"
+                );
                 Err(FetchError::new(FetchResult::SequenceBackwards, place, what))
             }
             _ => Ok(()),
