@@ -47,6 +47,8 @@ pub struct Readiness {
     pub ready: bool,
     /// Names of the `required` issuers whose keys are still waited for.
     pub awaited: Vec<String>,
+    /// Keys that several issuers of one name publish, and that speak for none of them: a sentence for each.
+    pub shared_keys: Vec<String>,
     /// The table in force, once there is one.
     pub table: Option<TableState>,
     /// Why the last reload was not taken; none if it was.
@@ -224,6 +226,7 @@ mod tests {
             Readiness {
                 ready: self.0,
                 awaited: Vec::new(),
+                shared_keys: Vec::new(),
                 table: Some(table),
                 last_reload_error: Some("cut off".into()),
                 issuers,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -22,6 +22,16 @@ use crate::table::{Live, Published, Snapshot};
 use crate::trail::Strict;
 use crate::wire::{Judge, Look};
 
+/// At most so often calls make the keys of namesakes be compared: it takes a while, and strangers can make such calls.
+const COMPARE_EVERY: Duration = Duration::from_secs(5);
+
+/// Keys that several issuers publish.
+#[derive(Debug, Default)]
+struct Shared {
+    told: Vec<String>,
+    compared: Option<Instant>,
+}
+
 /// What every call shares.
 #[derive(Debug)]
 pub struct House {
@@ -35,6 +45,8 @@ pub struct House {
     /// Whether every `required` issuer has had keys once. It stays so: were keys that are lost later to end the
     /// readiness, one issuer's trouble would take every gateway away from all the others.
     settled: AtomicBool,
+    /// What was told of keys that several issuers publish, so that the same is told once.
+    shared: Mutex<Shared>,
 }
 
 impl House {
@@ -48,6 +60,7 @@ impl House {
             metrics: Metrics::default(),
             reload_error: Mutex::new(None),
             settled: AtomicBool::new(false),
+            shared: Mutex::default(),
         }
     }
 
@@ -109,6 +122,23 @@ impl House {
     pub(super) fn is_ready(&self) -> bool {
         let published = self.live.load();
         published.is_some() && self.awaited_issuers(published.as_deref()).is_empty()
+    }
+
+    /// Keys that several issuers publish; what is new of it is told in the log.
+    fn shared_keys(&self, published: &Published) -> Vec<String> {
+        let now = published.snapshot.issuers.shared_keys();
+        let mut shared = self.shared();
+        for sentence in now.iter().filter(|sentence| !shared.told.contains(sentence)) {
+            tracing::error!(
+                "{sentence}: give each cluster a signing key of its own, or pin each one's keys (pin.keys)"
+            );
+        }
+        *shared = Shared { told: now.clone(), compared: Some(Instant::now()) };
+        now
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reload_error(&self) -> MutexGuard<'_, Option<String>> {
@@ -208,6 +238,12 @@ impl House {
             style: self.style,
         };
 
+        if let (Outcome::Refused(Reason::KeyUnknown), [_, _, ..], Some(published)) =
+            (&walk.outcome, walk.facts.candidates.as_slice(), published)
+            && self.shared().compared.is_none_or(|then| then.elapsed() > COMPARE_EVERY)
+        {
+            self.shared_keys(published);
+        }
         let mut response = self.answer(&walk, request, occasion);
         let duration = arrival.elapsed();
         let record = line(
@@ -266,7 +302,8 @@ impl Status for House {
         issuers.sort_by(|one, two| (&one.name, &one.iss).cmp(&(&two.name, &two.iss)));
         let awaited = self.awaited_issuers(published.as_deref());
         let ready = table.is_some() && awaited.is_empty();
-        Readiness { ready, awaited, table, last_reload_error: self.reload_error().clone(), issuers }
+        let shared_keys = published.as_deref().map_or_else(Vec::new, |published| self.shared_keys(published));
+        Readiness { ready, awaited, shared_keys, table, last_reload_error: self.reload_error().clone(), issuers }
     }
 
     fn metrics(&self) -> String {

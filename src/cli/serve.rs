@@ -208,9 +208,7 @@ fn log_filter(text: &str) -> Result<tracing_subscriber::EnvFilter, String> {
             "--log-level: {wrong:?} is neither error, warn, info, debug, trace or off, nor TARGET=LEVEL"
         ));
     }
-    // A call that HTTP/2 itself refuses never reaches this program: without these lines nobody would know why.
-    let heard = if is_level(text) && text != "off" { format!("{text},h2::server=debug") } else { text.to_owned() };
-    tracing_subscriber::EnvFilter::try_new(heard).map_err(|error| format!("--log-level: {error}"))
+    tracing_subscriber::EnvFilter::try_new(text).map_err(|error| format!("--log-level: {error}"))
 }
 
 #[cfg(test)]

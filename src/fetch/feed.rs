@@ -111,11 +111,17 @@ impl Feed {
         outlet.keys.publish(Arc::clone(set));
         outlet.fed = true;
         let ring = outlet.keys.ring();
-        if ring.keys().is_empty() {
+        for kid in ring.ambiguous().iter().take(TOLD) {
+            tracing::error!(
+                issuer = %self.name, iss = %self.issuer, kid = %kid.as_str().escape_debug(),
+                "several published keys have one kid, so it names none of them: tokens that name it are refused"
+            );
+        }
+        if ring.usable() == 0 {
             tracing::error!(
                 issuer = %self.name, iss = %self.issuer, published = set.keys().len(),
-                "none of the published keys counts under signingAlgs, pin.keys and the keys' own issuer member: every \
-                 token of this issuer is refused"
+                "none of the published keys counts under signingAlgs, pin.keys, their names and their own issuer member: \
+                 every token of this issuer is refused"
             );
         }
         for key in ring.quarantine().iter().take(TOLD) {

@@ -110,7 +110,7 @@ impl Refresh {
         self.feed.log.succeeded(self.tools.clock.now());
         let (issuer, iss) = (&self.feed.name, &self.feed.issuer);
         if self.failures.recover() {
-            tracing::info!(%issuer, %iss, "keys are fetched again");
+            tracing::info!(%issuer, %iss, "keys are fetched, after failures");
         }
         if new {
             tracing::info!(%issuer, %iss, published, unusable, first_unusable, "a new key set is in force");

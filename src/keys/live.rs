@@ -103,14 +103,23 @@ impl LiveKeys {
 
     /// Whether at least one key verifies.
     pub fn is_ready(&self) -> bool {
-        !self.ring().keys().is_empty()
+        self.ring().usable() > 0
     }
 
     /// The state of this moment, for metrics and readiness.
     pub fn status(&self) -> Status {
         let ring = self.ring();
-        let ignored = ring.set().ignored().len() + ring.left_out();
-        self.log.status(self.supply.is_some(), ring.keys().len(), ignored, ring.quarantine().len())
+        let usable = ring.usable();
+        let ignored = ring.set().ignored().len() + ring.left_out() + (ring.keys().len() - usable);
+        let mut status = self.log.status(self.supply.is_some(), usable, ignored, ring.quarantine().len());
+        if usable == 0 && !ring.set().keys().is_empty() && status.last_error.is_none() {
+            let published = ring.set().keys().len();
+            status.last_error = Some(format!(
+                "none of the {published} published keys counts under signingAlgs, pin.keys and their own names: every \
+                 token of this issuer is refused"
+            ));
+        }
+        status
     }
 }
 

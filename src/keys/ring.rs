@@ -1,7 +1,7 @@
 //! The keys of one exact issuer, under its rules, found by name.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ impl KeyRules {
 pub struct KeyRing {
     keys: Vec<VerifyKey>,
     quarantine: Vec<Quarantined>,
+    /// Names that several keys have.
+    ambiguous: Vec<KeyId>,
     named: HashMap<KeyId, Named>,
     left_out: usize,
     set: Arc<KeySet>,
@@ -114,12 +116,18 @@ impl KeyRing {
     /// one.
     pub fn build_for(issuer: Option<&Issuer>, set: Arc<KeySet>, rules: &KeyRules) -> Self {
         let mut ring = Self::empty();
-        for key in set.keys().iter().filter(|key| key.speaks_for(issuer)) {
+        // A key that is listed twice is one key.
+        let mut seen = HashSet::new();
+        let listed = set.keys().iter().filter(|key| key.speaks_for(issuer));
+        for key in listed.filter(|key| seen.insert((key.kid(), key.thumbprint()))) {
             let named = ring.take(key, rules);
             let Some(kid) = key.kid() else { continue };
             match ring.named.entry(kid.clone()) {
                 Entry::Vacant(free) => drop(free.insert(named)),
-                Entry::Occupied(mut taken) => drop(taken.insert(Named::Nothing)),
+                Entry::Occupied(mut taken) => {
+                    taken.insert(Named::Nothing);
+                    ring.ambiguous.push(kid.clone());
+                }
             }
         }
         ring.left_out = set.keys().len() - ring.keys.len() - ring.quarantine.len();
@@ -170,6 +178,32 @@ impl KeyRing {
     /// The keys that verify, in the order of the set.
     pub fn keys(&self) -> &[VerifyKey] {
         &self.keys
+    }
+
+    /// How many of them a token can name: a name of several keys names none.
+    pub fn usable(&self) -> usize {
+        let reached = |key: &&VerifyKey| key.kid().is_none_or(|kid| !self.ambiguous.contains(kid));
+        self.keys.iter().filter(reached).count()
+    }
+
+    /// What became of the key of this name, for people: to be read after the name.
+    pub fn tell(&self, kid: &str) -> &'static str {
+        let published = || self.set.keys().iter().any(|key| key.kid().is_some_and(|name| name.as_str() == kid));
+        match self.named.get(kid) {
+            Some(_) if self.ambiguous.iter().any(|name| name.as_str() == kid) => {
+                "is the name of several published keys, so it names none"
+            }
+            Some(Named::Key(_)) => "is a key of this issuer",
+            Some(Named::NotPinned(_)) => "is published, but not pinned (pin.keys)",
+            Some(Named::Nothing) => "is published, but for none of signingAlgs",
+            None if published() => "is published, but its own issuer member says that it is another issuer's",
+            None => "is not published by this issuer",
+        }
+    }
+
+    /// The names that several keys have, each once for every key after the first.
+    pub fn ambiguous(&self) -> &[KeyId] {
+        &self.ambiguous
     }
 
     /// The keys that are published and would do, but are not pinned.
@@ -253,6 +287,17 @@ mod tests {
         assert_eq!(miss(&ring, Some("k"), Algorithm::ES256), KeyMiss::Unknown);
         assert_eq!(miss(&ring, Some("k"), Algorithm::EdDSA), KeyMiss::Unknown);
         assert!(ring.find(Some("other"), Algorithm::RS256).is_ok());
+    }
+
+    #[test]
+    fn a_key_that_is_listed_twice_is_one_key() {
+        let (a, other) = (Signer::ec("P-256"), Signer::ec("P-256"));
+        let ring = ring(&[a.named("k"), a.named("k")]);
+        assert!(ring.find(Some("k"), Algorithm::ES256).is_ok());
+        assert_eq!((ring.usable(), ring.ambiguous().len()), (1, 0));
+        let torn = KeyRing::build(set(&[a.named("k"), other.named("k")]), &any_rules());
+        assert_eq!(miss(&torn, Some("k"), Algorithm::ES256), KeyMiss::Unknown);
+        assert_eq!((torn.usable(), torn.ambiguous().len()), (0, 1));
     }
 
     #[test]

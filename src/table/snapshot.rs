@@ -1,11 +1,11 @@
 //! The compiled trust table: immutable, indexed, swapped as a whole.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::clock::Time;
 use crate::credential::{ClaimedIssuer, Unverified};
 use crate::decide::GrantIndex;
-use crate::name::{Issuer, Realm, TrustDomain};
+use crate::name::{Issuer, Realm, Thumbprint, TrustDomain};
 use crate::reason::Reason;
 use crate::resource::ResourceIndex;
 use crate::trail::Trail;
@@ -106,6 +106,30 @@ impl Issuers {
             (None, first, second) => Found::among(first.into_iter().chain(second).chain(named).collect(), token, now),
         };
         found.ok_or(Reason::IssuerUnknown)
+    }
+
+    /// Keys that several entries of one name publish, and that speak for none of them therefore; a sentence for each.
+    pub fn shared_keys(&self) -> Vec<String> {
+        let groups = self.by_iss.values().chain(self.by_trust_domain.values()).filter(|ids| ids.len() > 1);
+        let mut found = Vec::new();
+        for ids in groups {
+            let mut owners: BTreeMap<Thumbprint, Vec<&TrustedIssuer>> = BTreeMap::new();
+            for issuer in ids.iter().filter_map(|id| self.get(*id)) {
+                for key in issuer.keys.ring().keys() {
+                    let known = owners.entry(key.thumbprint()).or_default();
+                    if known.last().is_none_or(|last| last.id != issuer.id) {
+                        known.push(issuer);
+                    }
+                }
+            }
+            for (thumbprint, issuers) in owners.into_iter().filter(|(_, issuers)| issuers.len() > 1) {
+                let names = issuers.iter().map(|issuer| issuer.name.as_str()).collect::<Vec<_>>().join(", ");
+                found.push(format!("key {thumbprint} is published by issuers {names}, so it speaks for none of them"));
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
     }
 
     /// The issuer with this number.

@@ -150,15 +150,16 @@ impl TrustedIssuer {
         let signature = algorithm.and_then(|algorithm| self.signature(&envelope, algorithm));
         let key = signature.as_ref().ok().map(|(thumbprint, _)| *thumbprint);
         let proof = trail.proof(signature.map(|(_, signed)| signed), || {
-            let kid = envelope.header.key_id.as_deref().map_or("no kid".to_owned(), |kid| format!("kid {kid:?}"));
-            let keys = self.keys.ring().keys().len();
-            Note::at(
-                &self.site,
-                match key {
-                    Some(thumbprint) => format!("{kid} is key {thumbprint} of issuer {:?}", self.name),
-                    None => format!("{kid}, {keys} usable keys of issuer {:?}", self.name),
-                },
-            )
+            let ring = self.keys.ring();
+            let kid = envelope.header.key_id.as_deref();
+            let named = kid.map_or("no kid".to_owned(), |kid| format!("kid {kid:?}"));
+            let keys = format!("{} usable keys of issuer {:?}", ring.usable(), self.name);
+            let text = match (key, kid) {
+                (Some(thumbprint), _) => format!("{named} is key {thumbprint} of issuer {:?}", self.name),
+                (None, Some(kid)) => format!("{named} {}; {keys}", ring.tell(kid)),
+                (None, None) => format!("{named}, and not exactly one key fits; {keys}"),
+            };
+            Note::at(&self.site, text)
         })?;
         let token = TokenFacts {
             key_id: envelope.header.key_id.map(KeyId::new),

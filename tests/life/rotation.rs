@@ -244,6 +244,9 @@ fn a_key_that_two_clusters_publish_is_neithers_also_while_one_cannot_be_reached(
     let credence = Credence::serve(file.path()).start();
     let token = eu.token(subject, API).claim("iss", iss).without_header("typ").mint();
     assert_eq!(reason(&credence, "own", &token), "key_unknown");
+    let told = format!("key {} is published by issuers eu, us, so it speaks for none of them", eu.key().thumbprint());
+    assert!(credence.stderr().contains(&told), "{}", credence.stderr());
+    assert_eq!(credence.admin("/readyz").json()["shared_keys"], serde_json::json!([told]));
     us.fault(JWKS, Some(Fault::Status(503)));
     eventually("its keys to be too old", || (state(&credence, "us")["keys"] == 0).then_some(()));
     assert_eq!(reason(&credence, "own", &token), "key_unknown");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
-use tokio_rustls::rustls::{CertificateError, Error, OtherError};
+use tokio_rustls::rustls::{CertificateError, Error, InvalidMessage, OtherError};
 use tokio_rustls::server::TlsStream;
 
 use super::Tls;
@@ -98,12 +98,19 @@ impl Handshakes {
     }
 }
 
-/// What rustls says, and what our own judge of names said in its own words.
+/// What rustls says, in words of the flags; and what our own judge of names said in its own.
 fn words(error: &io::Error) -> String {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(Error::InvalidCertificate(CertificateError::Other(OtherError(refusal)))) => refusal.to_string(),
-        _ => error.to_string(),
-    }
+    let hint = match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidCertificate(CertificateError::Other(OtherError(refusal)))) => return refusal.to_string(),
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "signed by none of the authorities in --tls-client-ca"
+        }
+        Some(Error::NoCertificatesPresented) => "the client showed no certificate, which --tls-client-ca asks for",
+        Some(Error::NoApplicationProtocol) => "the client does not offer HTTP/2: alpn_protocols: [h2] in Envoy",
+        Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)) => "the client does not speak TLS: plain text?",
+        _ => return error.to_string(),
+    };
+    format!("{error} ({hint})")
 }
 
 async fn shake_hands(tls: &Tls, socket: TcpStream, deadline: Instant) -> Result<Secured, Failed> {

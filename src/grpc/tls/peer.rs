@@ -53,11 +53,14 @@ impl FromStr for Peer {
                  without a slash at the end",
             ));
         }
-        if text.contains("://") {
+        if text.contains("://") && !text.starts_with("dns:") {
             let sound = text.bytes().all(|byte| byte.is_ascii_graphic());
             return sound.then(|| Self::Uri(text.to_owned())).ok_or(PeerError("a URI has no blanks in it"));
         }
         let name = text.strip_prefix("dns:").unwrap_or(text);
+        if name.parse::<std::net::IpAddr>().is_ok() {
+            return Err(PeerError("an address proves nobody: name the DNS name or the SPIFFE ID of the certificate"));
+        }
         let sound = is_dns_name(name);
         sound.then(|| Self::Dns(name.to_owned())).ok_or(PeerError(
             "neither a SPIFFE ID such as spiffe://acme.test/ns/gateway/sa/envoy, nor a DNS name such as \
@@ -87,6 +90,8 @@ pub(super) enum NotAllowed {
     Unreadable,
     /// It carries these names, in the form for a log.
     Other(String),
+    /// It carries an allowed SPIFFE ID, and other URIs beside it.
+    NotAlone(String),
 }
 
 impl fmt::Display for NotAllowed {
@@ -96,6 +101,10 @@ impl fmt::Display for NotAllowed {
             Self::Other(names) if names.is_empty() => {
                 f.write_str("the client's certificate carries neither a URI nor a DNS name for --allow-peer")
             }
+            Self::NotAlone(names) => write!(
+                f,
+                "the client's certificate is for {names}: a SPIFFE ID counts only as the one URI of a certificate"
+            ),
             Self::Other(names) => write!(f, "the client's certificate is for {names}, which no --allow-peer allows"),
         }
     }
@@ -119,6 +128,7 @@ impl Allowed {
         match admitted {
             Some(Peer::Any) => Ok(names.told()),
             Some(peer) => Ok(peer.to_string()),
+            None if self.0.iter().any(|peer| names.hold_among_others(peer)) => Err(NotAllowed::NotAlone(names.told())),
             None => Err(NotAllowed::Other(names.told())),
         }
     }
@@ -141,8 +151,12 @@ impl Names {
             Peer::Any => true,
             Peer::Spiffe(id) => matches!(self.uris.as_slice(), [only] if only == id),
             Peer::Uri(uri) => self.uris.contains(uri),
-            Peer::Dns(name) => self.dns.contains(name),
+            Peer::Dns(name) => self.dns.iter().any(|own| own.eq_ignore_ascii_case(name)),
         }
+    }
+
+    fn hold_among_others(&self, peer: &Peer) -> bool {
+        matches!(peer, Peer::Spiffe(id) if self.uris.contains(id))
     }
 
     /// For a log: written by whoever asked for the certificate, so escaped and cut.
@@ -163,6 +177,20 @@ mod tests {
     }
 
     const ENVOY: &str = "spiffe://acme.test/ns/gateway/sa/envoy";
+
+    #[test]
+    fn an_address_is_no_name_and_dns_names_have_no_case() {
+        for bad in ["10.0.0.1", "::1", "dns:10.0.0.1", "dns:spiffe://a/b"] {
+            assert!(bad.parse::<Peer>().is_err(), "{bad}");
+        }
+        assert!(admit(&["Gateway.acme.test"], &[San::Dns("gateway.ACME.test")]).is_ok());
+    }
+
+    #[test]
+    fn an_allowed_id_beside_another_uri_is_refused_for_that() {
+        let refused = admit(&[ENVOY], &[San::Uri(ENVOY), San::Uri("spiffe://acme.test/x")]).unwrap_err();
+        assert!(refused.to_string().contains("only as the one URI"), "{refused}");
+    }
 
     #[test]
     fn a_peer_is_a_spiffe_id_a_uri_a_dns_name_or_any() {
