@@ -283,7 +283,7 @@ async fn the_same_trouble_is_told_once_and_its_end_too() {
     tried_again(&keeper).await;
     tried_again(&keeper).await;
     assert!(live.is_ready());
-    assert_eq!(told.count("keys are fetched again"), 1, "{told:?}");
+    assert_eq!(told.count("keys are fetched, after failures"), 1, "{told:?}");
     assert_eq!(told.count("a new key set is in force"), 1, "{told:?}");
     assert_eq!(told.count("told-once"), 3, "{told:?}");
 }
