@@ -187,12 +187,15 @@ fn refused<'s>(reason: Reason) -> Walk<'s, Signed> {
 }
 
 /// What a caller may wait for: keys that its token names, or that are on their way for the first time.
-fn awaited(walk: &Walk<'_, Signed>, now: Time) -> Option<Landing> {
-    let Outcome::Refused(Reason::KeyUnknown | Reason::KeysUnavailable) = walk.outcome else { return None };
+fn awaited(walk: &Walk<'_, Signed>) -> Option<Landing> {
+    // A key that did not verify may have the name of a new key of a namesake.
+    const CURABLE: [Reason; 3] = [Reason::KeyUnknown, Reason::KeysUnavailable, Reason::SignatureInvalid];
+    let Outcome::Refused(reason) = walk.outcome else { return None };
+    if !CURABLE.contains(&reason) {
+        return None;
+    }
     let kid = walk.facts.key_id.as_ref().map(KeyId::as_str);
-    let algorithm = walk.facts.claimed.as_ref()?.alg.as_deref()?;
-    let candidates = walk.facts.candidates.iter().filter(|issuer| issuer.expects(algorithm, now));
-    let mut landings: Vec<_> = candidates.filter_map(|issuer| issuer.keys.more(kid)).collect();
+    let mut landings: Vec<_> = walk.facts.candidates.iter().filter_map(|issuer| issuer.keys.more(kid)).collect();
     match landings.len() {
         0 | 1 => landings.pop(),
         _ => Some(Box::pin(async {
@@ -208,7 +211,7 @@ impl Judge for House {
         let published = self.live.load();
         let now = self.clock.now();
         let walk = self.walk(published.as_deref(), Ok(call), now);
-        match awaited(&walk, now) {
+        match awaited(&walk) {
             Some(landing) => Look::Wait(landing),
             None => Look::Answer(self.conclude(published.as_deref(), walk, Some(call), arrival)),
         }

@@ -163,6 +163,11 @@ impl<'a> Unverified<'a> {
         &self.envelope
     }
 
+    /// What the token says, for where several entries that share one name have to judge it.
+    pub(crate) const fn payload(&self) -> &Json {
+        &self.payload
+    }
+
     /// What the token said about itself, for log and metadata.
     pub fn claimed(&self) -> Claimed {
         let text = |name| self.payload.get(name).and_then(Json::as_str).map(cut);

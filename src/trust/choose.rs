@@ -14,11 +14,13 @@ use crate::trail::Trail;
 /// The entry that a token names.
 #[derive(Debug)]
 pub struct Found<'s> {
-    /// The entry; where that is not settled, one of those that share the name: in force, and with the token's algorithm
-    /// among its own, if any is.
+    /// The entry; where that is not settled, one of those that share the name: the first that would take the token, had
+    /// it the key, if any would.
     pub issuer: &'s TrustedIssuer,
     /// Why no key settles which of several entries it is.
     pub unsettled: Option<Unsettled<'s>>,
+    /// Others that may turn out to have the key that the token names.
+    rivals: Vec<&'s TrustedIssuer>,
 }
 
 /// No key settles whose a token is.
@@ -41,25 +43,32 @@ impl fmt::Display for Unsettled<'_> {
 impl<'s> Found<'s> {
     /// The entry that no other shares its name with: nothing to choose.
     pub const fn only(issuer: &'s TrustedIssuer) -> Self {
-        Self { issuer, unsettled: None }
+        Self { issuer, unsettled: None, rivals: Vec::new() }
     }
 
     /// The entry whose own keys hold the key that the token names. Where several do, it is the one whose key verifies;
     /// a key that two of them publish speaks for neither. `None` where there is no candidate at all.
     pub fn among(candidates: Vec<&'s TrustedIssuer>, token: &Unverified<'_>, now: Time) -> Option<Self> {
         let envelope = token.envelope();
-        let in_force = || candidates.iter().filter(|issuer| issuer.is_in_force(now));
-        // One whose algorithms they are stands in, so that what another one does not allow hides no key of its own.
-        let allowing = in_force().find(|issuer| issuer.algorithm(envelope).is_ok());
-        let first = *allowing.or_else(|| in_force().next()).or(candidates.first())?;
-        let unsettled = |(reason, why)| Self {
-            issuer: first,
-            unsettled: Some(Unsettled { reason, among: candidates.clone(), why }),
-        };
-        Some(match by_key(&candidates, envelope) {
-            Ok(issuer) => Self::only(issuer),
-            Err(fault) => unsettled(fault),
-        })
+        match by_key(&candidates, envelope) {
+            Ok(issuer) => {
+                // A name that another entry will use for a new key of its own is of two keys then.
+                let kid = envelope.header.key_id.as_deref();
+                let lacks = |other: &&&'s TrustedIssuer| {
+                    other.id != issuer.id && kid.is_some_and(|kid| !other.keys.ring().names(kid))
+                };
+                let rivals = candidates.iter().filter(lacks).copied().collect();
+                Some(Self { rivals, ..Self::only(issuer) })
+            }
+            Err((reason, why)) => {
+                let rivals: Vec<_> =
+                    candidates.iter().filter(|issuer| issuer.would_take(token, now)).copied().collect();
+                let in_force = candidates.iter().find(|issuer| issuer.is_in_force(now));
+                // What one entry does not allow must not hide that another has a key on its way.
+                let issuer = rivals.first().or(in_force).or(candidates.first()).copied()?;
+                Some(Self { issuer, unsettled: Some(Unsettled { reason, among: candidates, why }), rivals })
+            }
+        }
     }
 
     /// The entry of this name, as an offline command assumes it; without one of that name no key would fit.
@@ -69,17 +78,16 @@ impl<'s> Found<'s> {
             Some(issuer) => Self::only(issuer),
             None => {
                 let why = "the one that is said to have signed is none of them";
-                Self {
-                    issuer: first,
-                    unsettled: Some(Unsettled { reason: Reason::KeyUnknown, among: candidates, why }),
-                }
+                let unsettled = Unsettled { reason: Reason::KeyUnknown, among: candidates, why };
+                Self { unsettled: Some(unsettled), ..Self::only(first) }
             }
         })
     }
 
-    /// Every entry that the token may be of.
+    /// The entries whose keys are worth asking for, where the token was not verified.
     pub fn candidates(&self) -> Vec<&'s TrustedIssuer> {
-        self.unsettled.as_ref().map_or_else(|| vec![self.issuer], |unsettled| unsettled.among.clone())
+        let own = self.settled().into_iter();
+        own.chain(self.rivals.iter().copied()).collect()
     }
 
     /// The entry, where it is settled.

@@ -173,9 +173,16 @@ impl TrustedIssuer {
         Ok(Authentic::new(self, claims, token, proof))
     }
 
-    /// Whether a token of this algorithm could be this entry's now: only then is its key worth asking for.
-    pub fn expects(&self, algorithm: &str, now: Time) -> bool {
-        self.is_in_force(now) && self.algorithms.iter().any(|allowed| Some(*allowed) == Algorithm::parse(algorithm))
+    /// Whether the token is in order for this entry up to its signature.
+    pub(super) fn would_take(&self, token: &Unverified<'_>, now: Time) -> bool {
+        let (envelope, payload) = (token.envelope(), token.payload());
+        self.is_in_force(now)
+            && self.algorithm(envelope).is_ok()
+            && self.kind(envelope, payload).is_ok()
+            && Claims::read(payload.clone()).and_then(|claims| self.dated(claims)).is_ok_and(|claims| {
+                times::in_force(&claims, self.clock_skew, now).is_ok()
+                    && times::age(&claims, self.max_token_age.bound, self.clock_skew, now).is_ok()
+            })
     }
 
     /// Whether it counts at this time.

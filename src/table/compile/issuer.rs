@@ -165,8 +165,12 @@ impl<'a> Bench<'a> {
             );
             return false;
         }
-        let url = iss.starts_with("http://") || iss.starts_with("https://");
-        let fault = match judge(iss) {
+        // A scheme has no case (RFC 3986 §3.1), so `HTTP:` is no way around what `http:` may not be.
+        let (scheme, rest) = iss.split_once("://").unwrap_or_default();
+        let scheme = scheme.to_ascii_lowercase();
+        let url = matches!(scheme.as_str(), "http" | "https");
+        let judged = if url { judge(&format!("{scheme}://{rest}")) } else { judge(iss) };
+        let fault = match judged {
             Err(UrlFault::Plain) => {
                 let help = "use the `https:` issuer; `http:` is for loopback hosts only";
                 self.report(

@@ -1,0 +1,16 @@
+//! What the documentation promises about issuers and their keys, held against the program from outside: names of keys,
+//! realms, trust domains, discovery, and endpoints that speak HTTP badly.
+
+#![cfg(test)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod discovery;
+mod endpoint;
+mod extras;
+mod http_faults;
+mod kids;
+mod realms;
+mod spiffe;
+mod world;
