@@ -49,12 +49,14 @@ struct Refresh {
     failures: Failures,
     /// When the next regular round is due.
     next: Instant,
+    /// Whether the fetch under way was asked for over a token.
+    asked: bool,
 }
 
 impl Refresh {
     fn new(feed: Arc<Feed>, tools: Tools) -> Self {
         let (memory, failures) = (Memory::default(), Failures::default());
-        Self { feed, tools, memory, failures, next: Instant::now() }
+        Self { feed, tools, memory, failures, next: Instant::now(), asked: false }
     }
 
     /// Fetches and publishes for ever.
@@ -69,7 +71,7 @@ impl Refresh {
             self.feed.bell.answered();
             match loaded {
                 Ok(loaded) => self.succeed(loaded, errand).await,
-                Err(error) => self.fail(&error, errand),
+                Err(error) => self.fail(&error),
             }
             self.feed.bell.landed();
             self.feed.tried();
@@ -85,9 +87,15 @@ impl Refresh {
             }
             let stale = self.feed.expire().unwrap_or(self.next);
             tokio::select! {
-                () = sleep_until(self.next) => return Errand::Round,
-                // What was learnt of a source that fails is not built upon: everything is looked up anew.
-                () = self.feed.bell.rung() => return if self.failures.count == 0 { Errand::Keys } else { Errand::Round },
+                () = sleep_until(self.next) => {
+                    self.asked = false;
+                    return Errand::Round;
+                }
+                () = self.feed.bell.rung() => {
+                    self.asked = true;
+                    // What was learnt of a source that fails is not built upon: everything is looked up anew.
+                    return if self.failures.count == 0 { Errand::Keys } else { Errand::Round };
+                }
                 () = sleep_until(stale), if stale < self.next => {}
                 () = self.feed.reruled() => {}
             }
@@ -105,7 +113,7 @@ impl Refresh {
             // What did not come into force must not be vouched for by a later "not modified".
             self.memory.forget_validator();
             let error = FetchError::new(FetchResult::Internal, "a key set", "putting it in force failed");
-            return self.fail(&error, errand);
+            return self.fail(&error);
         };
         self.feed.log.succeeded(self.tools.clock.now());
         let (issuer, iss) = (&self.feed.name, &self.feed.issuer);
@@ -124,14 +132,18 @@ impl Refresh {
         }
     }
 
-    fn fail(&mut self, error: &FetchError, errand: Errand) {
+    fn fail(&mut self, error: &FetchError) {
         let wait = self.failures.fail(&self.feed, &self.tools.timing, error);
         let wait = match &self.feed.origin.source {
             KeySource::File(_) => wait.min(self.tools.timing.file),
             _ => wait,
         };
-        // What tokens cause brings a round nearer, and never puts one off.
-        if errand == Errand::Round || Instant::now() + wait < self.next {
+        if !self.asked {
+            return self.schedule(wait);
+        }
+        // What tokens cause puts no round off, and brings none nearer than what they may cause themselves.
+        let wait = wait.max(self.tools.timing.budget.fetches.1);
+        if Instant::now() + wait < self.next {
             self.schedule(wait);
         }
     }

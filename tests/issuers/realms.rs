@@ -317,7 +317,8 @@ fn a_rotated_key_is_found_although_the_token_breaks_the_other_realms_rules() {
     let mut findings = Findings::default();
     // What only one realm forbids says nothing about a token of the other, whose key is not known yet.
     let now = crate::support::now();
-    let cases: [(&str, &str, fn(Token, u64) -> Token); 4] = [
+    type Bend = fn(Token, u64) -> Token;
+    let cases: [(&str, &str, Bend); 4] = [
         (", maxTokenAge: 10m", ", maxTokenAge: 1h", |token, now| {
             token.claim("iat", now - 1500).claim("exp", now + 300)
         }),
