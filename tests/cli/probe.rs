@@ -204,6 +204,14 @@ fn a_wrong_guess_gets_a_next_step_and_costs_few_requests() {
     issuer.fault("/", Some(Fault::Body(b"<!doctype html><title>Sign in</title>".to_vec())));
     let ended = probe(issuer.url(), &[]);
     assert!(ended.code == 1 && ended.err.contains("a login page?"), "{}", ended.all());
+    issuer.fault(DISCOVERY, Some(Fault::Status(404)));
+    let ended = probe(issuer.url(), &[]);
+    assert!(ended.code == 1 && ended.err.contains("answered 404"), "{}", ended.all());
+    assert!(
+        ended.err.contains(&format!("{}/ answered with a page for people (a login page?)", issuer.url())),
+        "{}",
+        ended.err
+    );
     for status in [401, 403] {
         issuer.fault(DISCOVERY, Some(Fault::Status(status)));
         let ended = probe(issuer.url(), &[]);
@@ -243,6 +251,7 @@ fn keys_that_cannot_be_used_are_told_with_the_reason() {
     issuer.publish(&[Arc::new(one), Arc::new(two)]);
     let ended = probe(issuer.url(), &[]);
     assert!(ended.out.contains("two keys are named \"same\""), "{}", ended.out);
+    assert!(ended.code == 1 && ended.out.contains("0 of 3 keys can be used"), "{}", ended.all());
 }
 
 #[test]
