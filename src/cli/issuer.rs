@@ -8,9 +8,10 @@ use super::output::{diagnostic, escaped, escaped_json, result, trouble};
 use super::probe_report::Findings;
 use super::probe_stanza::stanza;
 use super::probe_story::Story;
+use crate::claims::trust_domain;
 use crate::clock::Clock;
 use crate::fetch::{self, Surroundings};
-use crate::keys::Access;
+use crate::keys::{Access, ClientCertificate, ServerIdentity};
 
 /// Look at an issuer before it is trusted.
 #[derive(Debug, Args)]
@@ -43,6 +44,15 @@ struct ProbeArguments {
     /// A file under `--secrets-dir` with a bearer token, sent to the host of the URL and to no other.
     #[arg(long, env = "CREDENCE_BEARER_TOKEN_FILE", value_name = "FILE", requires = "secrets_dir")]
     bearer_token_file: Option<PathBuf>,
+    /// The SPIFFE ID that the server must prove under `--ca-file`, whatever its host is called (`https_spiffe`).
+    #[arg(long, env = "CREDENCE_SPIFFE_ENDPOINT_ID", value_name = "ID", requires = "ca_file")]
+    spiffe_endpoint_id: Option<String>,
+    /// A client certificate, PEM, shown to the host of the URL and to no other.
+    #[arg(long, env = "CREDENCE_CLIENT_CERT_FILE", value_name = "FILE", requires = "client_key_file")]
+    client_cert_file: Option<PathBuf>,
+    /// A file under `--secrets-dir` with its private key, PEM.
+    #[arg(long, env = "CREDENCE_CLIENT_KEY_FILE", value_name = "FILE", requires_all = ["client_cert_file", "secrets_dir"])]
+    client_key_file: Option<PathBuf>,
     /// The directory that secrets are read from.
     #[arg(long, env = "CREDENCE_SECRETS_DIR", value_name = "DIR")]
     secrets_dir: Option<PathBuf>,
@@ -71,12 +81,7 @@ pub(super) fn run(issuer: &Issuer) -> u8 {
 }
 
 fn probe(arguments: &ProbeArguments) -> Result<u8, String> {
-    let access = Access {
-        ca_file: given(&arguments.ca_file),
-        bearer_token_file: given(&arguments.bearer_token_file),
-        proxy: arguments.proxy.clone().filter(|proxy| !proxy.is_empty()),
-        ..Access::default()
-    };
+    let access = access(arguments)?;
     let mut surroundings = Surroundings::of_process();
     surroundings.secrets_dir = given(&arguments.secrets_dir);
     let runtime =
@@ -100,6 +105,32 @@ fn probe(arguments: &ProbeArguments) -> Result<u8, String> {
         }
     }
     Ok(story.code())
+}
+
+/// How the URL is asked.
+fn access(arguments: &ProbeArguments) -> Result<Access, String> {
+    let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let server = match text(&arguments.spiffe_endpoint_id) {
+        None => ServerIdentity::Host,
+        Some(id) if trust_domain(&id).is_some() => ServerIdentity::Spiffe(id),
+        Some(id) => {
+            return Err(format!(
+                "--spiffe-endpoint-id {id:?} is not a SPIFFE ID: write it like spiffe://prod.example.com/spire/server"
+            ));
+        }
+    };
+    let client_certificate = match (given(&arguments.client_cert_file), given(&arguments.client_key_file)) {
+        (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key }),
+        (None, None) => None,
+        _ => return Err("--client-cert-file and --client-key-file belong together: one of them is empty".to_owned()),
+    };
+    Ok(Access {
+        ca_file: given(&arguments.ca_file),
+        server,
+        bearer_token_file: given(&arguments.bearer_token_file),
+        client_certificate,
+        proxy: text(&arguments.proxy),
+    })
 }
 
 /// An empty variable is one that is not set: an empty directory would be the beginning of every path.

@@ -1,5 +1,6 @@
 //! `check --probe`: are the keys of every issuer where the table says?
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -7,10 +8,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::output::{diagnostic, escaped, result};
+use super::probe_report::quiet;
 use super::{NO, TROUBLE, YES};
 use crate::fetch::{self, Surroundings};
-use crate::keys::{Access, KeyOrigin, KeyRing, KeyRules, KeySource};
-use crate::name::{Issuer, IssuerName};
+use crate::keys::{Access, Jwk, KeyMiss, KeyOrigin, KeyRing, KeyRules, KeySet, KeySource};
+use crate::name::{Algorithm, Issuer, IssuerName, KeyId};
 use crate::table::KeyNeed;
 
 /// Fetches at once.
@@ -91,16 +93,22 @@ async fn ask(wanted: &Wanted, with_credentials: bool, surroundings: Surroundings
         Err(error) => return (format!("{head} FAILED: {error}\n"), NO),
     };
     let ring = KeyRing::build_for(Some(&wanted.issuer), Arc::clone(&set), &wanted.rules);
-    let mut algorithms: Vec<_> = ring.keys().iter().map(|key| key.algorithm().as_str()).collect();
+    let doubled = doubled(&set, &ring);
+    let usable = || ring.keys().iter().filter(|key| key.kid().is_none_or(|kid| !doubled.contains(kid)));
+    let mut algorithms: Vec<_> = usable().map(|key| key.algorithm().as_str()).collect();
+    let count = algorithms.len();
     algorithms.sort_unstable();
     algorithms.dedup();
-    let mut text = match ring.keys().len() {
-        0 => format!("{head} FAILED: no published key may be used under signingAlgs and pin.keys\n"),
-        count => {
+    let algorithms = algorithms.join(" ");
+    let (outcome, code) = match doubled.first() {
+        Some(kid) => (format!("FAILED: {}; {count} other keys can be used", named_twice(kid.as_str())), NO),
+        None if count == 0 => (format!("FAILED: {}", unusable(&set, &ring, wanted)), NO),
+        None => {
             let age = keep.map(|keep| format!(", may be kept {} s", keep.as_secs())).unwrap_or_default();
-            format!("{head} ok: {count} keys, {}{age}\n", algorithms.join(" "))
+            (format!("ok: {count} keys, {algorithms}{age}"), YES)
         }
     };
+    let mut text = format!("{head} {outcome}\n");
     for key in ring.quarantine() {
         let kid = key.kid.as_ref().map(|kid| format!("{:?}", kid.as_str())).unwrap_or_default();
         let _ = writeln!(text, "  published, but not pinned: {} {kid} {}", key.thumbprint, key.algorithm);
@@ -109,7 +117,41 @@ async fn ask(wanted: &Wanted, with_credentials: bool, surroundings: Surroundings
     for pin in wanted.rules.pins.iter().flat_map(|pins| pins.iter()).filter(published) {
         let _ = writeln!(text, "  pinned, but not published: {pin}");
     }
-    (text, if ring.keys().is_empty() { NO } else { YES })
+    (text, code)
+}
+
+/// Why no published key may be used.
+fn unusable(set: &KeySet, ring: &KeyRing, wanted: &Wanted) -> String {
+    if !ring.quarantine().is_empty() {
+        return "no published key that signingAlgs allow is pinned (pin.keys)".to_owned();
+    }
+    let fits = |key: &&Jwk| wanted.rules.algorithms.iter().any(|algorithm| key.fits(*algorithm));
+    let mut fitting = set.keys().iter().filter(fits).peekable();
+    if fitting.peek().is_some() && fitting.all(|key| key.issuer().is_some()) {
+        return "every published key that signingAlgs allow says that it is for another issuer".to_owned();
+    }
+    let told = |key: &Jwk| key.algorithm().map_or_else(|| key.shape(), |algorithm| algorithm.as_str().to_owned());
+    let published: BTreeSet<_> = set.keys().iter().map(told).collect();
+    let allowed: Vec<_> = wanted.rules.algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
+    format!(
+        "the published keys are for {}, and signingAlgs allow {}",
+        published.into_iter().collect::<Vec<_>>().join(" "),
+        allowed.join(" ")
+    )
+}
+
+/// Names that more than one published key has, so that the ring finds none by them.
+pub(super) fn doubled(set: &KeySet, ring: &KeyRing) -> BTreeSet<KeyId> {
+    let missed = |kid: &KeyId, algorithm| matches!(ring.find(Some(kid.as_str()), algorithm), Err(KeyMiss::Unknown));
+    let finds = |kid: &KeyId| Algorithm::ALL.iter().any(|algorithm| !missed(kid, *algorithm));
+    let mut seen = BTreeSet::new();
+    let twice = set.keys().iter().filter_map(Jwk::kid).filter(|kid| !seen.insert(*kid));
+    twice.filter(|kid| ring.names(kid.as_str()) && !finds(kid)).cloned().collect()
+}
+
+/// What is wrong with such a name, which is a stranger's text.
+pub(super) fn named_twice(kid: &str) -> String {
+    format!("two keys are named \"{}\": such a name finds neither", quiet(kid))
 }
 
 #[cfg(test)]
@@ -119,8 +161,8 @@ mod tests {
 
     use super::*;
     use crate::keys::ClientCertificate;
-    use crate::keys::testing::{RSA, document};
-    use crate::name::{Algorithm, NonEmpty};
+    use crate::keys::testing::{RSA, Signer, document, with};
+    use crate::name::{NonEmpty, Thumbprint};
 
     fn wanted(source: KeySource, access: Access) -> Wanted {
         Wanted {
@@ -167,6 +209,25 @@ mod tests {
         let (told, code) = ask(&closed, true, surroundings).await;
         assert!(code == YES && told.contains("ok: 1 keys, RS256") && !told.contains("s3cret"), "{told}");
         assert!(answer.join().unwrap().contains("authorization: Bearer s3cret"));
+    }
+
+    #[test]
+    fn what_may_not_be_used_is_told_with_the_reason() {
+        let told = |keys: &[serde_json::Value], rules: KeyRules| {
+            let set = Arc::new(KeySet::parse(document(keys).as_bytes()).unwrap());
+            let mut wanted = wanted(KeySource::InCluster, Access::default());
+            wanted.rules = rules;
+            let ring = KeyRing::build_for(Some(&wanted.issuer), Arc::clone(&set), &wanted.rules);
+            unusable(&set, &ring, &wanted)
+        };
+        let rules = |pins| KeyRules { algorithms: NonEmpty::of(Algorithm::RS256), pins, max_stale: None };
+        let one = serde_json::json!({"alg": "PS512"});
+        let other = [with(RSA[0].named("a"), one), Signer::ec("P-256").named("b")];
+        assert_eq!(told(&other, rules(None)), "the published keys are for EC P-256 PS512, and signingAlgs allow RS256");
+        let pinned = rules(Some(NonEmpty::of(Thumbprint::new([7; 32]))));
+        assert!(told(&[RSA[0].named("a")], pinned).contains("pinned"));
+        let foreign = with(RSA[0].named("a"), serde_json::json!({"issuer": "https://other.test"}));
+        assert!(told(&[foreign], rules(None)).contains("another issuer"));
     }
 
     #[tokio::test]

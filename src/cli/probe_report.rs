@@ -1,10 +1,11 @@
 //! `issuer probe`: what was found, and what follows from it.
 
-use crate::fetch::{Probe, PublishedKey};
+use crate::fetch::Probe;
 use crate::keys::{Jwk, KeyRing, KeyRules};
 use crate::name::{Algorithm, Issuer, NonEmpty, Thumbprint};
 use crate::profile::{KnownIssuer, Profile, Tenancy, known_issuer};
 
+use super::probe_check::{doubled, named_twice};
 use super::probe_stanza::in_order;
 
 /// A clock that is further off than this is told of, in seconds: the `clockSkew` of an entry that does not say.
@@ -134,28 +135,26 @@ impl<'a> Findings<'a> {
 
     fn keys(&mut self, probe: &Probe) {
         let Some(published) = &probe.published else { return };
+        let issuer = self.issuer.map(Issuer::new);
         let hints: Vec<Algorithm> = probe.document.iter().flat_map(hinted).collect();
         let default = self.profile.unwrap_or(Profile::generic()).algorithms;
-        let algorithms = published.set.keys().iter().filter_map(|key| algorithm(key, &hints, default));
-        self.algorithms = in_order(algorithms.collect());
-        let Some(allowed) = NonEmpty::new(self.algorithms.clone()) else { return };
+        let keys = || published.set.keys().iter();
+        let algorithms = in_order(keys().filter_map(|key| algorithm(key, &hints, default)).collect());
+        let Some(allowed) = NonEmpty::new(algorithms) else { return };
         let rules = KeyRules { algorithms: allowed, pins: None, max_stale: None };
-        let issuer = self.issuer.map(Issuer::new);
         let ring = KeyRing::build_for(issuer.as_ref(), published.set.clone(), &rules);
+        let doubled = doubled(&published.set, &ring);
+        self.warnings.extend(doubled.iter().map(|kid| named_twice(kid.as_str())));
+        let serves = |key: &&Jwk| key.kid().is_none_or(|kid| !doubled.contains(kid));
+        self.algorithms = in_order(keys().filter(serves).filter_map(|key| algorithm(key, &hints, default)).collect());
         let usable: Vec<_> = ring.keys().iter().map(|key| key.thumbprint()).collect();
         for key in &published.keys {
-            let Ok(jwk) = &key.judged else { continue };
+            let Some(jwk) = key.judged.as_ref().ok().filter(serves) else { continue };
             if usable.contains(&jwk.thumbprint()) {
                 self.thumbprints.push((key.name(), jwk.thumbprint()));
             } else if let Some(named) = jwk.issuer() {
                 self.warnings.push(format!("key {} is for the issuer \"{}\" only", key.name(), quiet(named)));
             }
-        }
-        let twice = published.keys.iter().filter(|key| key.judged.is_ok() && is_twice(key, &published.keys));
-        let mut named: Vec<_> = twice.map(PublishedKey::name).collect();
-        named.dedup();
-        for name in named {
-            self.warnings.push(format!("two keys are named {name}: such a name finds neither"));
         }
     }
 
@@ -189,10 +188,6 @@ fn algorithm(key: &Jwk, hints: &[Algorithm], default: &[Algorithm]) -> Option<Al
 
 fn hinted(document: &crate::fetch::Document) -> impl Iterator<Item = Algorithm> {
     document.algorithms.iter().filter_map(|name| Algorithm::parse(name))
-}
-
-fn is_twice(key: &PublishedKey, keys: &[PublishedKey]) -> bool {
-    key.kid.is_some() && keys.iter().filter(|other| other.judged.is_ok() && other.kid == key.kid).count() > 1
 }
 
 fn is_slash(one: &str, other: &str) -> bool {

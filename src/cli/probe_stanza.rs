@@ -9,7 +9,7 @@ use super::probe_report::{Findings, quiet};
 use crate::claims::MAX_ID;
 use crate::clock::Time;
 use crate::fetch::Probe;
-use crate::keys::Access;
+use crate::keys::{Access, ServerIdentity};
 use crate::name::{Algorithm, is_forbidden_character, is_name};
 use crate::profile::{Profile, Tenancy};
 
@@ -49,7 +49,7 @@ pub(super) fn stanza(
         }
         None => issuer_and_keys(&mut out, probe, findings),
     }
-    how(&mut out, access);
+    how(&mut out, access, published.bundle.is_some());
     if let Some(algorithms) = narrower(findings) {
         out.line(&format!("signingAlgs: [{}]", algorithms.join(", ")));
     }
@@ -103,13 +103,26 @@ fn issuer_and_keys(out: &mut Writer, probe: &Probe, findings: &Findings<'_>) {
 }
 
 /// How they are reached.
-fn how(out: &mut Writer, access: &Access) {
+fn how(out: &mut Writer, access: &Access, is_bundle: bool) {
     let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
     if let Some(path) = &access.ca_file {
         out.text("caFile", &whole(path));
     }
+    match &access.server {
+        ServerIdentity::Spiffe(id) if is_bundle => out.text("spiffeEndpointId", id),
+        ServerIdentity::Spiffe(_) => out.missing.push(
+            "this server proves a SPIFFE ID, which a table believes of SPIFFE bundles only: ask by a host name that its \
+             certificate holds"
+                .to_owned(),
+        ),
+        ServerIdentity::Host | ServerIdentity::HostOr(_) => {}
+    }
     if let Some(path) = &access.bearer_token_file {
         out.text("bearerTokenFile", &whole(path));
+    }
+    if let Some(files) = &access.client_certificate {
+        out.text("clientCertFile", &whole(&files.certificate));
+        out.text("clientKeyFile", &whole(&files.key));
     }
     if let Some(proxy) = &access.proxy {
         out.text("proxy", proxy);

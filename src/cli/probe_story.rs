@@ -156,10 +156,17 @@ impl Story<'_> {
             FetchResult::NotJson => {
                 Some(format!("a login page? Asked were {}; try the `iss` of a token", asked.join(" and ")))
             }
-            FetchResult::Status | FetchResult::Malformed => Some(format!(
-                "asked were {}; try the exact `iss` of a token, or the issuer's jwks_uri",
-                asked.join(" and ")
-            )),
+            FetchResult::Status | FetchResult::Malformed => {
+                let page = exchanges.iter().find(|exchange| exchange.is_page);
+                let page = page.map(|exchange| {
+                    format!("{} answered with a page for people (a login page?); ", quiet(&exchange.url))
+                });
+                Some(format!(
+                    "{}asked were {}; try the exact `iss` of a token, or the issuer's jwks_uri",
+                    page.unwrap_or_default(),
+                    asked.join(" and ")
+                ))
+            }
             _ => None,
         }
     }

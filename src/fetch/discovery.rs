@@ -45,10 +45,15 @@ fn mismatch(url: &KeyUrl, issuer: &Issuer, found: &str) -> FetchError {
 
 /// What is wrong with a body that is not JSON; a page for people is the usual case.
 pub(super) fn not_json(body: &[u8], error: &impl std::fmt::Display) -> String {
-    match body.trim_ascii_start().first() {
-        Some(b'<') => "answered with a page (HTML or XML), not JSON".to_owned(),
-        _ => format!("not JSON that can be read in one way: {error}"),
+    match is_page(body) {
+        true => "answered with a page (HTML or XML), not JSON".to_owned(),
+        false => format!("not JSON that can be read in one way: {error}"),
     }
+}
+
+/// Whether a body looks like HTML or XML.
+pub(super) fn is_page(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"<")
 }
 
 #[cfg(test)]

@@ -1,24 +1,23 @@
 //! One GET, bounded in time and size, that goes only where it was told to.
 
-use std::error::Error;
+use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::dns::Resolve;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::tls::TlsInfo;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
-use rustls::CertificateError;
 
-use super::address::{Guarded, RefusedAddress};
+use super::address::Guarded;
 use super::cache::{Validator, date, freshness};
 use super::error::{FetchError, quoted};
 use super::proxy::Proxies;
 use super::timing::Timing;
 use super::tls::Tls;
+use super::trouble::{Manner, broken, check_head};
 use super::url::KeyUrl;
 use super::visit::{Kit, ProxyChoice};
-use super::workload::WrongWorkload;
 use crate::keys::FetchResult;
 
 /// What came of a request.
@@ -95,16 +94,16 @@ impl Getter {
 
     /// Fetches `url` with this kit; with a validator only if the document has changed.
     pub(super) async fn get(&self, url: &KeyUrl, kit: Kit, validator: Option<&Validator>) -> Result<Reply, FetchError> {
-        let request = self.request(url, kit, validator).await?;
+        let (request, manner) = self.request(url, kit, validator).await?;
         self.in_time(url, async {
-            let response = request.send().await.map_err(|error| broken(url, &error))?;
+            let response = request.send().await.map_err(|error| broken(url, &error, &manner))?;
             let keep = freshness(response.headers());
             if response.status() == StatusCode::NOT_MODIFIED && validator.is_some() {
                 return Ok(Reply::Unchanged { keep });
             }
-            check_head(url, &response)?;
+            check_head(url, &response, &manner)?;
             let validator = Validator::of(response.headers());
-            let body = self.body(url, response).await?;
+            let body = self.body(url, response, &manner).await?;
             Ok(Reply::Fresh(Answer { body, keep, validator }))
         })
         .await
@@ -112,16 +111,16 @@ impl Getter {
 
     /// Fetches `url` in the same way, and shows what else there was to see, also where nothing came of it.
     pub(super) async fn look(&self, url: &KeyUrl, kit: Kit) -> Look {
-        let request = match self.request(url, kit, None).await {
+        let (request, manner) = match self.request(url, kit, None).await {
             Ok(request) => request,
             Err(error) => return Look { head: None, body: Err(error) },
         };
         let mut head = None;
         let exchange = async {
-            let response = request.send().await.map_err(|error| broken(url, &error))?;
+            let response = request.send().await.map_err(|error| broken(url, &error, &manner))?;
             head = Some(Head::of(&response));
-            check_head(url, &response)?;
-            self.body(url, response).await
+            check_head(url, &response, &manner)?;
+            self.body(url, response, &manner).await
         };
         let body = self.in_time(url, exchange).await;
         Look { head, body }
@@ -132,8 +131,18 @@ impl Getter {
         url: &KeyUrl,
         kit: Kit,
         validator: Option<&Validator>,
-    ) -> Result<RequestBuilder, FetchError> {
+    ) -> Result<(RequestBuilder, Manner), FetchError> {
         let authorization = kit.authorization.clone();
+        let manner = Manner {
+            ca_file: kit.ca_file.clone(),
+            sends_token: authorization.is_some(),
+            shows_certificate: kit.tls.client.is_some(),
+            proxy: match &kit.proxy {
+                ProxyChoice::Environment => self.proxies.place(),
+                ProxyChoice::Table(_, place) => Some(place.clone()),
+                ProxyChoice::Direct => None,
+            },
+        };
         let mut request = self.client(url, kit).await?.get(url.as_url().clone());
         if let Some(value) = authorization {
             request = request.header(AUTHORIZATION, value);
@@ -141,7 +150,7 @@ impl Getter {
         if let Some((name, value)) = validator.map(Validator::header) {
             request = request.header(name, value);
         }
-        Ok(request)
+        Ok((request, manner))
     }
 
     async fn in_time<T>(
@@ -154,7 +163,7 @@ impl Getter {
         tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn body(&self, url: &KeyUrl, mut response: Response) -> Result<Vec<u8>, FetchError> {
+    async fn body(&self, url: &KeyUrl, mut response: Response, manner: &Manner) -> Result<Vec<u8>, FetchError> {
         let limit = self.timing.body;
         let too_large = || FetchError::new(FetchResult::TooLarge, url, format!("more than {limit} bytes"));
         if response.content_length().is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit))
@@ -162,7 +171,7 @@ impl Getter {
             return Err(too_large());
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, &error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, &error, manner))? {
             if body.len() + chunk.len() > limit {
                 return Err(too_large());
             }
@@ -176,7 +185,7 @@ impl Getter {
         let proxy = match proxy {
             _ if url.is_plain() => None,
             ProxyChoice::Direct => None,
-            ProxyChoice::Table(proxy) => Some(*proxy),
+            ProxyChoice::Table(proxy, _) => Some(*proxy),
             ProxyChoice::Environment if tls.is_plain() => return self.system(url).await,
             ProxyChoice::Environment => self.proxies.of_environment()?,
         };
@@ -232,95 +241,4 @@ fn build(resolver: Arc<dyn Resolve>, tls: Tls, proxy: Option<reqwest::Proxy>) ->
 
 fn fault(url: &KeyUrl) -> FetchError {
     FetchError::new(FetchResult::Internal, url, "building the HTTP client failed")
-}
-
-/// Status and headers must be those of a plain 200 answer.
-fn check_head(url: &KeyUrl, response: &Response) -> Result<(), FetchError> {
-    let status = response.status();
-    if status == StatusCode::NOT_MODIFIED {
-        return Err(FetchError::new(FetchResult::Status, url, "answered 304 (not modified), which was not asked for"));
-    }
-    if status.is_redirection() {
-        let target =
-            response.headers().get(LOCATION).map(|location| quoted(&String::from_utf8_lossy(location.as_bytes())));
-        let what = match target {
-            Some(target) => format!("answered {} to {target}; redirects are not followed", status.as_u16()),
-            None => format!("answered {}; redirects are not followed", status.as_u16()),
-        };
-        return Err(FetchError::new(FetchResult::Redirect, url, format!("{what}: write the final URL in the table")));
-    }
-    if status != StatusCode::OK {
-        let hint = match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ": it wants another credential (bearerTokenFile)",
-            _ => "",
-        };
-        return Err(FetchError::new(FetchResult::Status, url, format!("answered {}, not 200{hint}", status.as_u16())));
-    }
-    let encoded = response.headers().get_all(CONTENT_ENCODING).iter().find(|value| *value != "identity");
-    if let Some(encoding) = encoded {
-        let encoding = quoted(&String::from_utf8_lossy(encoding.as_bytes()));
-        let what = format!("answered with content-encoding {encoding}, which was not asked for");
-        return Err(FetchError::new(FetchResult::ContentEncoding, url, what));
-    }
-    Ok(())
-}
-
-/// Says how an exchange broke, by the innermost cause.
-fn broken(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
-    let causes = || std::iter::successors(Some(error as &(dyn Error + 'static)), |error| cause(*error));
-    if let Some(RefusedAddress(address)) = causes().find_map(|cause| cause.downcast_ref()) {
-        let what = format!("its name leads to {address}, and keys are never fetched from there");
-        return FetchError::new(FetchResult::RefusedAddress, url, what);
-    }
-    // The error of the tunnel has no public type; its words are looked at, and a test holds them.
-    let tunnel = causes().any(|cause| cause.to_string().starts_with("tunnel error: "));
-    // A failed handshake surfaces as an I/O error of one of these kinds; a failed connect never does.
-    let handshake = causes()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|cause| matches!(cause.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof));
-    let (result, head) = match error {
-        _ if tunnel => (FetchResult::Proxy, "the HTTP proxy (proxy, HTTPS_PROXY) opens no tunnel"),
-        _ if error.is_dns() => (FetchResult::Dns, "the name does not resolve"),
-        _ if error.is_connect() && handshake => (FetchResult::Tls, "no trusted TLS connection"),
-        _ if error.is_connect() => (FetchResult::Connect, "no connection"),
-        _ => (FetchResult::Connect, "the connection broke"),
-    };
-    let cause = causes().last().map(|cause| quoted(&cause.to_string())).unwrap_or_default();
-    let remedy = match result {
-        FetchResult::Tls if !causes().any(|cause| cause.is::<WrongWorkload>()) => {
-            tls_remedy(causes().find_map(|cause| cause.downcast_ref()))
-        }
-        _ => "",
-    };
-    FetchError::new(result, url, format!("{head} ({}){remedy}", cause.trim_matches('"')))
-}
-
-/// What to do about a failed handshake.
-const fn tls_remedy(error: Option<&rustls::Error>) -> &'static str {
-    let Some(rustls::Error::InvalidCertificate(why)) = error else {
-        return "; if a private authority signed its certificate, name that in caFile";
-    };
-    match why {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "; its owner has to renew the certificate, unless the clock of this machine is wrong"
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "; is the clock of this machine wrong?"
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "; ask by a name that the certificate holds, or have this name put into it"
-        }
-        _ => "; if a private authority signed its certificate, name that in caFile",
-    }
-}
-
-/// What lies under an error. An I/O error hides the one that it carries from `source`, and so does one of TLS.
-fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    if let Some(error) = error.downcast_ref() {
-        return WrongWorkload::under(error).map(|wrong| wrong as &(dyn Error + 'static));
-    }
-    match error.downcast_ref::<std::io::Error>() {
-        Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
-        None => error.source(),
-    }
 }

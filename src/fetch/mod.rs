@@ -27,6 +27,7 @@ mod testing;
 mod tests;
 mod timing;
 mod tls;
+mod trouble;
 mod url;
 mod visit;
 mod workload;

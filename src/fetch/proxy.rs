@@ -41,12 +41,18 @@ impl Proxies {
     pub(super) fn of_environment(&self) -> Result<Option<Proxy>, FetchError> {
         let Some((name, value)) = &self.https else { return Ok(None) };
         let except = format!("{LOOPBACK},{}", self.except);
-        proxy(name, value, &except).map(Some)
+        proxy(name, value, &except).map(|(proxy, _)| Some(proxy))
+    }
+
+    /// Its host and port and its variable, for messages: never its password.
+    pub(super) fn place(&self) -> Option<String> {
+        let (name, value) = self.https.as_ref()?;
+        Some(told(name, &parse(value)?))
     }
 }
 
-/// The proxy that the table names with `proxy`, to which `NO_PROXY` does not apply.
-pub(super) fn of_table(written: &str) -> Result<Proxy, FetchError> {
+/// The proxy that the table names with `proxy`, to which `NO_PROXY` does not apply; its host and port for messages.
+pub(super) fn of_table(written: &str) -> Result<(Proxy, String), FetchError> {
     if written.contains('@') {
         // Not quoted: what stands there may be a secret.
         let what = "holds a user name or password, which a table should not: put the whole URL into HTTPS_PROXY";
@@ -56,18 +62,28 @@ pub(super) fn of_table(written: &str) -> Result<Proxy, FetchError> {
 }
 
 /// `field` says where `written` stands.
-fn proxy(field: &str, written: &str, except: &str) -> Result<Proxy, FetchError> {
+fn proxy(field: &str, written: &str, except: &str) -> Result<(Proxy, String), FetchError> {
     let refuse = |what: &str| FetchError::new(FetchResult::Url, field, what);
-    // What has no scheme is a host and a port: so every client reads these variables.
-    let text = if written.contains("://") { written.to_owned() } else { format!("http://{written}") };
-    let url = Url::parse(&text).ok().filter(|url| url.scheme() == "http" && matches!(url.path(), "" | "/"));
-    let url = url.ok_or_else(|| refuse("is not the URL of an HTTP proxy: write http://HOST:PORT"))?;
+    let url = parse(written).ok_or_else(|| refuse("is not the URL of an HTTP proxy: write http://HOST:PORT"))?;
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     if host.parse().is_ok_and(is_refused) {
         return Err(refuse("is at a link-local or metadata address, where no proxy is used"));
     }
+    let place = told(field, &url);
     let proxy = Proxy::https(url).map_err(|_| refuse("is not a URL that can be used as a proxy"))?;
-    Ok(proxy.no_proxy(NoProxy::from_string(except)))
+    Ok((proxy.no_proxy(NoProxy::from_string(except)), place))
+}
+
+/// The URL of a proxy. What has no scheme is a host and a port: so every client reads these variables.
+fn parse(written: &str) -> Option<Url> {
+    let text = if written.contains("://") { written.to_owned() } else { format!("http://{written}") };
+    Url::parse(&text).ok().filter(|url| url.scheme() == "http" && matches!(url.path(), "" | "/"))
+}
+
+/// Host and port, and where they are written.
+fn told(field: &str, url: &Url) -> String {
+    let port = url.port_or_known_default().unwrap_or_default();
+    format!("{}:{port} ({field})", url.host_str().unwrap_or_default())
 }
 
 #[cfg(test)]

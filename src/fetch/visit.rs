@@ -33,14 +33,16 @@ pub(super) struct Kit {
     /// The whole `Authorization`.
     pub(super) authorization: Option<HeaderValue>,
     pub(super) proxy: ProxyChoice,
+    /// Where the authorities come from, for messages.
+    pub(super) ca_file: Option<String>,
 }
 
 /// Whether a proxy is used.
 pub(super) enum ProxyChoice {
     /// As the environment says.
     Environment,
-    /// This one.
-    Table(Box<Proxy>),
+    /// This one; host and port, for messages.
+    Table(Box<Proxy>, String),
     /// None.
     Direct,
 }
@@ -66,7 +68,7 @@ impl<'a> Visit<'a> {
 
     /// What to visit `url` with.
     pub(super) async fn kit(&self, url: &KeyUrl, memory: &Memory) -> Result<Kit, FetchError> {
-        let mut kit = Kit { tls: Tls::default(), authorization: None, proxy: self.proxy()? };
+        let mut kit = Kit { tls: Tls::default(), authorization: None, proxy: self.proxy()?, ca_file: None };
         if url.is_plain() {
             if let ServerIdentity::Spiffe(id) = &self.access.server {
                 let what = format!("is http, over which no server can prove to be {id}: use https");
@@ -75,6 +77,7 @@ impl<'a> Visit<'a> {
         } else {
             kit.tls.server = self.access.server.clone();
             kit.tls.authorities = self.authorities(memory).await?;
+            kit.ca_file = self.ca_file().map(|path| self.told(&path));
         }
         if self.configured.is_same_origin(url) {
             kit.authorization = self.authorization(&memory.disk).await?;
@@ -105,6 +108,14 @@ impl<'a> Visit<'a> {
         self.access.ca_file.clone().or_else(own)
     }
 
+    /// The file of the authorities, for messages.
+    fn told(&self, path: &Path) -> String {
+        match self.access.ca_file {
+            Some(_) => format!("caFile {}", path.display()),
+            None => path.display().to_string(),
+        }
+    }
+
     async fn authorization(&self, disk: &Disk) -> Result<Option<HeaderValue>, FetchError> {
         let account = self.surroundings.service_account();
         let (path, directory, field) = match &self.access.bearer_token_file {
@@ -131,7 +142,10 @@ impl<'a> Visit<'a> {
     /// The API server of the cluster around is next door, so the environment's proxy is not for it.
     fn proxy(&self) -> Result<ProxyChoice, FetchError> {
         match &self.access.proxy {
-            Some(written) => Ok(ProxyChoice::Table(Box::new(proxy::of_table(written)?))),
+            Some(written) => {
+                let (proxy, place) = proxy::of_table(written)?;
+                Ok(ProxyChoice::Table(Box::new(proxy), place))
+            }
             None if self.in_cluster => Ok(ProxyChoice::Direct),
             None => Ok(ProxyChoice::Environment),
         }

@@ -203,3 +203,38 @@ fn every_new_word_is_part_of_the_meaning() {
         .map(|tenant| good(&format!("issuers:\n  e: {{profile: entra, with: {{tenants: [{tenant}]}}}}\n")).0.digest);
     assert_ne!(one, two);
 }
+
+#[test]
+fn a_secret_is_under_the_directory_of_secrets_however_both_are_written() {
+    let judged = |file: &str, open: &str, secret: &str| {
+        let table = format!("{HEAD}issuers:\n  a: {{issuer: https://a.test, bearerTokenFile: '{secret}'}}\n");
+        let sources = Sources::from_files([SourceFile::new(file, table)]);
+        let open = Permissions { secrets_dir: Some(open.into()) };
+        let keys = |need: KeyNeed<'_>| Arc::new(LiveKeys::unfetched(need.rules));
+        compile(&sources, &open, Time::from_seconds(0.0), keys).report.errors() == 0
+    };
+    let here = std::env::current_dir().unwrap();
+    let whole = |path: &str| here.join(path).display().to_string();
+    for (file, open, secret) in [
+        ("conf/t.yaml", "conf/secrets", "secrets/a"),
+        ("conf/t.yaml", "./conf//secrets/", "./secrets/a"),
+        ("conf/t.yaml", &whole("conf/secrets"), "secrets/a"),
+        (&whole("conf/t.yaml"), "conf/secrets", "secrets/a"),
+        ("conf/t.yaml", "secrets", &whole("secrets/a")),
+        ("t.yaml", ".", "a"),
+        ("../t.yaml", "../secrets", "secrets/a"),
+    ] {
+        assert!(judged(file, open, secret), "{file} {open} {secret}");
+    }
+    for (file, open, secret) in [
+        ("conf/t.yaml", "secrets", "secrets/a"),
+        ("conf/t.yaml", "conf/secrets", "secrets/../../a"),
+        ("conf/t.yaml", "conf", "../conf/a"),
+        ("conf/t.yaml", "conf/sec", "secrets/a"),
+        ("conf/t.yaml", "conf/secrets", "secrets"),
+        ("../t.yaml", ".", "a"),
+        ("t.yaml", &whole(".."), "../a"),
+    ] {
+        assert!(!judged(file, open, secret), "{file} {open} {secret}");
+    }
+}

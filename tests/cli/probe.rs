@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio_rustls::rustls::version;
 
 use crate::support::credence::command;
 use crate::support::issuer::{Ca, DISCOVERY, Fault, Issuer, JWKS};
@@ -11,6 +12,9 @@ use crate::support::key::Key;
 use crate::support::table::Table;
 use crate::support::{now, scratch};
 use crate::world::{Ended, run, with_input};
+
+/// Who the SPIFFE bundle endpoint here is.
+const ENDPOINT: &str = "spiffe://prod.acme.test/spire/server";
 
 fn probe(url: &str, more: &[&str]) -> Ended {
     let ended = run(&[&["issuer", "probe", url], more].concat());
@@ -32,10 +36,16 @@ fn entry(ended: &Ended) -> String {
 /// The entry loads, and its keys are where it says.
 #[track_caller]
 fn loads(entry: &str) -> Ended {
+    loads_with(entry, &[])
+}
+
+#[track_caller]
+fn loads_with(entry: &str, more: &[&str]) -> Ended {
     let resources = "resources:\n  api: {audience: https://api.acme.test, hosts: [api.acme.test]}\n";
     let table = Table::new(&format!("{entry}{resources}"));
-    let ended = run(&["check", "--probe", &table.path().display().to_string()]);
+    let ended = run(&[&["check", "--probe", &table.path().display().to_string()], more].concat());
     assert_eq!(ended.code, 0, "{entry}\n{}", ended.all());
+    assert!(more.is_empty() || ended.out.contains(": ok: "), "{}", ended.all());
     ended
 }
 
@@ -123,7 +133,8 @@ fn a_document_or_a_key_set_will_do_as_well() {
     assert_eq!((ended.code, issuer.hits(JWKS)), (0, 3), "{}", ended.all());
     assert!(ended.out.contains("issuer: a key set does not tell whose it is"), "{}", ended.out);
     assert!(entry(&ended).contains("replace-me.invalid"), "{}", ended.out);
-    loads(&entry(&ended));
+    // It loads so that its keys can be looked at, and is told to be a placeholder.
+    assert!(loads(&entry(&ended)).err.contains("CR205"));
 }
 
 #[test]
@@ -157,7 +168,8 @@ fn the_certificate_is_told_and_its_troubles_with_their_remedies() {
     for (tls, word) in [
         (ca.server_config_until("localhost", -1), "renew"),
         (ca.server_config("other.test"), "a name that the certificate holds"),
-        (stranger.server_config("localhost"), "name that in caFile"),
+        (stranger.server_config("localhost"), "signed by none of the authorities in caFile"),
+        (ca.server_config_of(&[ENDPOINT]), "--spiffe-endpoint-id"),
     ] {
         let issuer = Issuer::https_by(&["ES256"], tls);
         let ended = probe(issuer.url(), &with_ca);
@@ -192,6 +204,14 @@ fn a_wrong_guess_gets_a_next_step_and_costs_few_requests() {
     issuer.fault("/", Some(Fault::Body(b"<!doctype html><title>Sign in</title>".to_vec())));
     let ended = probe(issuer.url(), &[]);
     assert!(ended.code == 1 && ended.err.contains("a login page?"), "{}", ended.all());
+    issuer.fault(DISCOVERY, Some(Fault::Status(404)));
+    let ended = probe(issuer.url(), &[]);
+    assert!(ended.code == 1 && ended.err.contains("answered 404"), "{}", ended.all());
+    assert!(
+        ended.err.contains(&format!("{}/ answered with a page for people (a login page?)", issuer.url())),
+        "{}",
+        ended.err
+    );
     for status in [401, 403] {
         issuer.fault(DISCOVERY, Some(Fault::Status(status)));
         let ended = probe(issuer.url(), &[]);
@@ -231,6 +251,7 @@ fn keys_that_cannot_be_used_are_told_with_the_reason() {
     issuer.publish(&[Arc::new(one), Arc::new(two)]);
     let ended = probe(issuer.url(), &[]);
     assert!(ended.out.contains("two keys are named \"same\""), "{}", ended.out);
+    assert!(ended.code == 1 && ended.out.contains("0 of 3 keys can be used"), "{}", ended.all());
 }
 
 #[test]
@@ -328,6 +349,53 @@ fn a_spiffe_bundle_is_told_from_a_key_set() {
     assert!(told["stanza"].as_str().unwrap().contains("trustDomain: \"replace-me.invalid\""), "{told:#}");
     let (code, told) = serve(json!([authority("spiffe://a.test")]));
     assert_eq!((code, &told["stanza"]), (1, &Value::Null), "{told:#}");
+}
+
+#[test]
+fn a_bundle_endpoint_that_proves_a_spiffe_id_is_asked_by_it() {
+    let (dir, ca) = (scratch(), Ca::new());
+    let file = ca.write(dir.path());
+    let issuer = Issuer::https_by(&["ES256"], ca.server_config_of(&[ENDPOINT]));
+    let mut svid = issuer.key().jwk();
+    svid["use"] = json!("jwt-svid");
+    let bundle = json!({"keys": [svid], "spiffe_sequence": 1});
+    issuer.fault("/bundle", Some(Fault::Body(bundle.to_string().into_bytes())));
+    let url = format!("{}/bundle", issuer.url());
+    let (code, told) = probed(&url, &["--ca-file", &file, "--spiffe-endpoint-id", ENDPOINT]);
+    assert_eq!((code, issuer.all_hits()), (0, 1), "{told:#}");
+    let stanza = told["stanza"].as_str().unwrap();
+    assert!(stanza.contains(&format!("spiffeEndpointId: {ENDPOINT:?}")), "{stanza}");
+    loads(stanza);
+
+    let other = probe(&url, &["--ca-file", &file, "--spiffe-endpoint-id", "spiffe://prod.acme.test/other"]);
+    assert!(other.code == 1 && other.err.contains(ENDPOINT), "{}", other.all());
+    for more in [&["--spiffe-endpoint-id", ENDPOINT][..], &["--ca-file", &file, "--spiffe-endpoint-id", "acme.test"]] {
+        assert_eq!(probe(&url, more).code, 2, "{more:?}");
+    }
+    // A key set cannot be believed from there: the table has no field for it.
+    let ended = probe(&issuer.jwks_uri(), &["--ca-file", &file, "--spiffe-endpoint-id", ENDPOINT]);
+    assert!(!entry(&ended).contains("spiffeEndpointId") && ended.out.contains("SPIFFE bundles only"), "{}", ended.out);
+}
+
+#[test]
+fn an_issuer_that_wants_a_client_certificate_is_shown_one() {
+    let (dir, ca, clients) = (scratch(), Ca::new(), Ca::new());
+    let (file, (certificate, key)) = (ca.write(dir.path()), clients.issue(&["me.test"]).write(dir.path(), "me"));
+    let secrets = dir.path().display().to_string();
+    let issuer = Issuer::https_by(&["ES256"], ca.mutual_config_in(&[&version::TLS12], "localhost", &clients));
+    let without = probe(issuer.url(), &["--ca-file", &file]);
+    assert!(without.code == 1 && without.err.contains("clientCertFile"), "{}", without.all());
+    assert!(without.err.contains("--client-cert-file"), "{}", without.err);
+
+    let shown = ["--ca-file", &file, "--client-cert-file", &certificate, "--client-key-file", &key];
+    let ended = probe(issuer.url(), &[&shown[..], &["--secrets-dir", &secrets]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.all());
+    let entry = entry(&ended);
+    assert!(entry.contains(&format!("clientCertFile: {certificate:?}")), "{entry}");
+    assert!(entry.contains(&format!("clientKeyFile: {key:?}")), "{entry}");
+    loads_with(&entry, &["--with-credentials", "--secrets-dir", &secrets]);
+    assert_eq!(probe(issuer.url(), &shown).code, 2, "a key lies under --secrets-dir");
+    assert_eq!(probe(issuer.url(), &shown[..4]).code, 2, "a certificate needs its key");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! `check --probe`: the keys of every issuer of a table, and no credential unless asked.
 
+use std::sync::Arc;
+
 use crate::support::issuer::{DISCOVERY, Fault, Issuer, JWKS};
+use crate::support::key::Key;
 use crate::support::scratch;
 use crate::support::table::Table;
 use crate::world::run;
@@ -49,4 +52,25 @@ fn check_sends_no_credential_unless_asked() {
     let ended = run(&["check", "--probe", "--with-credentials", "--secrets-dir", &dir, &path]);
     assert_eq!((ended.code, issuer.credentials().len()), (0, 2), "{}", ended.all());
     assert!(!ended.all().contains("s3cret-token"), "{}", ended.all());
+}
+
+#[test]
+fn a_name_of_two_keys_and_an_algorithm_that_is_not_allowed_fail() {
+    let issuer = Issuer::start();
+    let table = |more: &str| table(&[("one", &format!("issuer: \"{}\"{more}", issuer.url()))]);
+    let check = |more: &str| run(&["check", "--probe", &table(more).path().display().to_string()]);
+    let ended = check(", signingAlgs: [RS256, PS256]");
+    assert!(
+        ended.code == 1 && ended.out.contains("keys are for ES256, and signingAlgs allow RS256 PS256"),
+        "{}",
+        ended.all()
+    );
+
+    let key = |kid: &str| Arc::new(Key::generate(kid, "ES256"));
+    issuer.publish(&[key("same"), key("same"), key("other")]);
+    let ended = check("");
+    assert_eq!(ended.code, 1, "{}", ended.all());
+    for word in ["FAILED: two keys are named \"same\"", "1 other keys can be used"] {
+        assert!(ended.out.contains(word), "no {word} in {}", ended.out);
+    }
 }

@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use serde_json::{Value, json};
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{ALL_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use super::key::Key;
 use super::server::{Received, Server, Stream, reply};
@@ -330,7 +330,7 @@ impl Ca {
         self.config((params.signed_by(&key, &self.issuer).unwrap(), key))
     }
 
-    fn config(&self, (certificate, key): (rcgen::Certificate, KeyPair)) -> Arc<ServerConfig> {
+    pub(super) fn config(&self, (certificate, key): (rcgen::Certificate, KeyPair)) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = ServerConfig::builder().with_no_client_auth();
         Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap())
@@ -338,12 +338,22 @@ impl Ca {
 
     /// The same, for clients with a certificate of `clients` alone.
     pub fn mutual_config(&self, host: &str, clients: &Self) -> Arc<ServerConfig> {
+        self.mutual_config_in(ALL_VERSIONS, host, clients)
+    }
+
+    /// The same in these versions of TLS: in 1.2 alone a refusal ends the handshake itself.
+    pub fn mutual_config_in(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        host: &str,
+        clients: &Self,
+    ) -> Arc<ServerConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(clients.issuer.der().clone()).unwrap();
         let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
         let (certificate, key) = self.certificate(host);
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = ServerConfig::builder().with_client_cert_verifier(verifier);
+        let config = ServerConfig::builder_with_protocol_versions(versions).with_client_cert_verifier(verifier);
         Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap())
     }
 

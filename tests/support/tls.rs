@@ -15,7 +15,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ALL_VERSIONS, version};
-use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned, SupportedProtocolVersion,
+};
 use tonic::transport::{Channel, Endpoint};
 
 use super::credence::Credence;
@@ -39,6 +41,12 @@ impl Ca {
     /// A certificate with these names, good for an hour either way: URIs where there is `://`, DNS names elsewhere.
     pub fn issue(&self, names: &[&str]) -> Identity {
         self.issue_for(names, -3600, 3600)
+    }
+
+    /// TLS of a server with such a certificate.
+    pub fn server_config_of(&self, names: &[&str]) -> Arc<ServerConfig> {
+        let Identity { certificate, key } = self.issue(names);
+        self.config((certificate, key))
     }
 
     /// The same from then until then, in seconds from now.

@@ -42,6 +42,8 @@ pub struct Exchange {
     pub has_validator: bool,
     /// The server's certificate, over TLS.
     pub certificate: Option<Certificate>,
+    /// Whether it brought a page (HTML or XML) where a document was looked for.
+    pub is_page: bool,
     /// Why this was not what was looked for.
     pub error: Option<FetchError>,
 }

@@ -12,6 +12,7 @@ pub use found::{Bundle, Document, Exchange, Probe, Published, PublishedKey};
 use recognise::{Kind, recognised};
 
 use super::address::System;
+use super::discovery::is_page;
 use super::error::FetchError;
 use super::http::{Getter, Look};
 use super::memory::Memory;
@@ -137,6 +138,7 @@ impl Scout<'_> {
             Err(error) => Look { head: None, body: Err(error) },
         };
         let now = self.clock.now();
+        let is_page = body.as_deref().is_ok_and(is_page);
         let kind = match body {
             Ok(body) => recognised(url.clone(), body).await,
             Err(error) => Err(error),
@@ -151,6 +153,7 @@ impl Scout<'_> {
             keep: None,
             has_validator: false,
             certificate: None,
+            is_page,
             error: kind.as_ref().err().cloned(),
         };
         if let Some(head) = head {

@@ -100,7 +100,9 @@ async fn a_proxy_gets_its_own_password_and_messages_do_not() {
     let error = load_within(environment(&secret, ""), &world.at("far.test")).await.unwrap_err();
     assert!(refusing.heads()[0].to_ascii_lowercase().contains("proxy-authorization: basic "));
     assert_eq!(error.result(), FetchResult::Proxy, "{error}");
+    let named = format!("the HTTP proxy {} (HTTPS_PROXY) opens no tunnel", refusing.place());
     assert!(error.to_string().contains("authorization required"), "{error}");
+    assert!(error.to_string().contains(&named), "{error}");
     assert!(!error.to_string().contains("hunter2"), "{error}");
 }
 
@@ -109,6 +111,10 @@ async fn a_proxy_in_trouble_is_told_from_an_issuer_in_trouble() {
     let (world, refusing) = (World::start().await, Proxy::answering("403 Forbidden").await);
     let outcome = load_within(environment(&refusing.place(), ""), &world.at("far.test")).await;
     fails(outcome, FetchResult::Proxy, "opens no tunnel");
+    let mut origin = world.at("far.test");
+    origin.access.proxy = Some(format!("http://{}", refusing.place()));
+    let named = format!("the HTTP proxy {} (proxy) opens no tunnel", refusing.place());
+    fails(load_within(environment("", ""), &origin).await, FetchResult::Proxy, &named);
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let outcome = load_within(environment(&nobody.to_string(), ""), &world.at("far.test")).await;
     fails(outcome, FetchResult::Proxy, "refused");

@@ -1,6 +1,6 @@
 //! Whose certificate is believed.
 
-use super::super::testing::{Certificate, Server, ok};
+use super::super::testing::{Authority, Certificate, Server, ok};
 use super::*;
 
 async fn world(certificate: &Certificate) -> (Server, KeyOrigin) {
@@ -27,7 +27,8 @@ async fn a_private_authority_is_believed_only_through_ca_file() {
     std::fs::write(&path, "no certificate").unwrap();
     fails(fetch(&origin).await, FetchResult::File, "no PEM certificate");
     std::fs::write(&path, wrong.pem()).unwrap();
-    fails(fetch(&origin).await, FetchResult::Tls, "caFile");
+    let none = format!("signed by none of the authorities in caFile {}", path.display());
+    fails(fetch(&origin).await, FetchResult::Tls, &none);
     assert!(server.heads().is_empty());
     std::fs::write(&path, right.pem()).unwrap();
     assert!(fetch(&origin).await.is_ok());
@@ -46,6 +47,14 @@ async fn a_certificate_for_another_name_or_past_its_end_is_refused() {
         fails(fetch(&origin).await, FetchResult::Tls, words);
         assert!(server.heads().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_server_with_a_spiffe_id_alone_is_told_by_the_field_that_would_believe_it() {
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    let (_server, mut origin) = world(&authority.sign(&["spiffe://acme.test/spire/server"])).await;
+    origin.access.ca_file = Some(file(&folder, "ca.pem", authority.pem()));
+    fails(fetch(&origin).await, FetchResult::Tls, "--spiffe-endpoint-id");
 }
 
 #[tokio::test]

@@ -71,7 +71,8 @@ impl Bench<'_> {
         }
     }
 
-    /// A file that may leave this machine: under `--secrets-dir`, judged by the text of the path.
+    /// A file that may leave this machine: under `--secrets-dir`, judged by the text of the path. Whether either is
+    /// written from the root or from the working directory makes no difference.
     fn secret(&mut self, owner: &str, field: &str, at: &At<String>) -> Option<PathBuf> {
         // An empty path would be the beginning of every other.
         let open = self.permissions.secrets_dir.as_ref().filter(|path| !path.as_os_str().is_empty());
@@ -83,7 +84,8 @@ impl Bench<'_> {
             return None;
         };
         let path = beside(at);
-        let inside = path.strip_prefix(open).is_ok_and(|rest| {
+        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let inside = whole(&path).strip_prefix(whole(open)).is_ok_and(|rest| {
             rest.components().next().is_some() && rest.components().all(|part| matches!(part, Component::Normal(_)))
         });
         let climbs = Path::new(&at.value).components().any(|part| part == Component::ParentDir);

@@ -158,7 +158,11 @@ impl<'a> Bench<'a> {
             let example = missing.iter().map(example).collect::<Vec<_>>().join(", ");
             let names = missing.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join("`, `");
             let label = format!("`{names}` is missing");
-            self.report(Code::CR106, place, message, label, format!("add `with: {{{example}}}`"));
+            let help = match draft.with.given() {
+                Some(_) => format!("add `{example}` inside this `with`"),
+                None => format!("add `with: {{{example}}}`"),
+            };
+            self.report(Code::CR106, place, message, label, help);
         }
         (sound && missing.is_empty()).then_some(parameters)
     }

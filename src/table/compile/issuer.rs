@@ -61,6 +61,8 @@ impl<'a> Bench<'a> {
         self.claim_types(&owner, profile, draft.pin_claims.items());
         self.tenant(&owner, &plan);
         self.never_pinned(&owner, &plan);
+        self.placeholder(&owner, &plan);
+        self.lone_pin(&owner, &plan);
         plan
     }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod digest;
+mod doubt;
 mod exact;
 mod grant;
 mod issuer;

@@ -42,7 +42,11 @@ impl<'a> Bench<'a> {
         let (one, two) = (&first.draft.realm, &second.draft.realm);
         if one.is_absent() || two.is_absent() {
             let message = format!("{both}, so nobody could tell their tokens apart");
-            let help = format!("make one entry of the two; {own}");
+            let help = match (one.is_absent(), two.is_absent()) {
+                (true, false) => lacking(first),
+                (false, true) => lacking(second),
+                _ => format!("make one entry of the two; {own}"),
+            };
             return self.report(Code::CR104, place, message, format!("first at {site}"), help);
         }
         if let (Some(one), Some(two)) = (one.given(), two.given())
@@ -71,4 +75,9 @@ impl<'a> Bench<'a> {
             self.report(Code::CR104, place, message, format!("the same keys as at {site}"), help);
         }
     }
+}
+
+/// What to do about the one of two entries that has no `realm`.
+fn lacking(plan: &IssuerPlan<'_>) -> String {
+    format!("issuer \"{}\" has no `realm`: give it one of its own, beside its own keys", plan.name)
 }
