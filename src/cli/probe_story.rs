@@ -27,6 +27,9 @@ impl Story<'_> {
                 .as_ref()
                 .is_some_and(|error| matches!(error.result(), FetchResult::File | FetchResult::Url));
         match (self.findings.is_good(self.probe), &self.stanza) {
+            // The entry is there to be taken over, but what was typed is no `iss` of this issuer's tokens. A cluster is
+            // asked at another address than its name.
+            (true, Ok(_)) if self.findings.differs.is_some() && !self.findings.is_cluster => NO,
             (true, Ok(_)) => YES,
             _ if own_fault => TROUBLE,
             _ => NO,

@@ -103,12 +103,12 @@ fn a_slash_too_much_is_told_and_the_entry_has_the_documents_own_issuer() {
     let issuer = Issuer::start();
     let typed = format!("{}/", issuer.url());
     let ended = probe(&typed, &[]);
-    assert_eq!(ended.code, 0, "{}", ended.all());
+    assert_eq!(ended.code, 1, "{}", ended.all());
     assert!(ended.out.contains("no slash at the end"), "{}", ended.out);
     loads(&entry(&ended));
     issuer.discovery(json!({"issuer": typed, "jwks_uri": issuer.jwks_uri()}));
     let ended = probe(issuer.url(), &[]);
-    assert!(ended.code == 0 && ended.out.contains("it ends in a slash"), "{}", ended.all());
+    assert!(ended.code == 1 && ended.out.contains("it ends in a slash"), "{}", ended.all());
     assert!(entry(&ended).contains(&format!("issuer: {typed:?}")), "{}", ended.out);
     loads(&entry(&ended));
 }
