@@ -46,6 +46,19 @@ async fn a_bearer_token_goes_to_the_configured_origin_and_to_no_listed_host() {
 }
 
 #[tokio::test]
+async fn a_refusal_says_whether_a_credential_was_sent() {
+    let (server, folder) = (Server::start().await, TempDir::new().unwrap());
+    let with = bearing(jwks(server.url("/keys")), file(&folder, "token", "hunter2"));
+    for status in ["401 Unauthorized", "403 Forbidden"] {
+        server.set("/keys", answer(status, "", ""));
+        let without = load_within(with_secrets(&folder), &jwks(server.url("/keys"))).await;
+        fails(without, FetchResult::Status, "it wants a credential (bearerTokenFile)");
+        let outcome = load_within(with_secrets(&folder), &with).await;
+        fails(outcome, FetchResult::Status, "it wants another credential (bearerTokenFile)");
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_does_not_carry_a_bearer_token_away() {
     let (server, target, folder) = (Server::start().await, Server::start().await, TempDir::new().unwrap());
     for status in ["302 Found", "307 Temporary", "308 Permanent"] {
@@ -174,6 +187,15 @@ async fn a_client_certificate_is_shown_to_the_configured_origin() {
 }
 
 #[tokio::test]
+async fn an_alert_is_told_by_what_was_shown() {
+    let world = Asking::start().await;
+    let stranger = Authority::new().sign(&["me"]);
+    let origin = world.origin(KeySource::Url { url: world.url("idp.test", "/keys") }, &stranger);
+    let outcome = load_within(with_secrets(&world.folder), &origin).await;
+    fails(outcome, FetchResult::Tls, "does it know the authority that signed the client certificate");
+}
+
+#[tokio::test]
 async fn a_client_certificate_is_shown_to_a_server_that_proves_a_spiffe_id() {
     const ID: &str = "spiffe://acme.test/spire/server";
     let mut world = Asking::start().await;
@@ -238,5 +260,7 @@ async fn the_cluster_around_is_asked_by_its_service_account() {
     file(&account, "ca.crt", Authority::new().pem());
     let other_authority = loader.load(&origin, Errand::Round, &mut memory).await.unwrap_err();
     assert_eq!(other_authority.result(), FetchResult::Tls, "{other_authority}");
+    assert!(other_authority.to_string().ends_with("/ca.crt"), "{other_authority}");
+    assert!(!other_authority.to_string().contains("caFile"), "no table says it: {other_authority}");
     fails(load(&origin).await, FetchResult::Url, "does not run in a Kubernetes pod");
 }
