@@ -56,6 +56,7 @@ fn an_envoy_with_the_named_certificate_is_answered_and_any_other_denies_everythi
     let echo = Echo::of(&request().send(envoy.address("named")));
     assert_eq!(echo.one("x-credence-subject"), SUBJECT);
     assert_eq!(api("GET", "/v1/x", &mark()).send(envoy.address("named")).status, 401);
-    let peer = credence.decisions()[0]["proxy"]["peer"].as_str().unwrap().to_owned();
+    let first = crate::support::eventually("a line of the log", || credence.decisions().into_iter().next());
+    let peer = first["proxy"]["peer"].as_str().unwrap().to_owned();
     assert!(peer.starts_with(ENVOY), "{peer}");
 }

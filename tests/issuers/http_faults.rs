@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -186,11 +186,9 @@ fn answers_that_are_almost_http() {
         grants.push((name.as_str(), name.as_str()));
     }
     let table = Table::new(&table_of(&entries, &grants));
-    let begun = Instant::now();
     let credence = Credence::serve(table.path()).start_unready();
     let mint = |name: &str| Token::new(&key, &format!("https://{name}.test"), SUBJECT, API).mint();
     until(&credence, "control", &mint("control"), "ok");
-    eprintln!("FYI healthy after {:?}", begun.elapsed());
     // Every fetch has ended: keys or an error.
     for (name, _) in &names {
         eventually(&format!("the end of a fetch of {name}"), || {
@@ -198,7 +196,6 @@ fn answers_that_are_almost_http() {
             (state["keys"].as_u64().unwrap_or(0) > 0 || state["last_error"].is_string()).then_some(())
         });
     }
-    let ended = begun.elapsed();
     let mut findings = Findings::default();
     for (name, expected) in &names {
         let seen = reason(&credence, name, &mint(name));
@@ -207,13 +204,11 @@ fn answers_that_are_almost_http() {
             Some(false) => {
                 findings.expect(seen != "ok", format!("{name}: its key was used; {}", state(&credence, name)))
             }
-            None => eprintln!("FYI {name}: {seen} {}", state(&credence, name)["last_error"]),
+            None => {}
         }
     }
-    findings.expect(ended < Duration::from_secs(10), format!("all ended only after {ended:?}"));
     let memory = resident_kib(credence.pid());
     findings.expect(memory < 200 * 1024, format!("{memory} KiB resident"));
-    eprintln!("FYI all ended after {ended:?}, {memory} KiB");
     findings.end();
 }
 

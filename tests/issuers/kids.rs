@@ -289,7 +289,6 @@ fn a_kid_names_one_key_or_none() {
     }
     let counts = |name: &str| state(&credence, name)["keys"].as_u64().unwrap_or(99);
     findings.same("usable RSA keys", &counts("rsa").to_string(), "1");
-    eprintln!("FYI odd: {} shared: {}", state(&credence, "odd"), state(&credence, "shared"));
     findings.end();
 }
 
@@ -341,7 +340,6 @@ fn a_key_that_says_whose_it_is() {
                     .mint();
                 let seen = reason(&credence, "e", &mint);
                 if n == 6 || n == 8 {
-                    eprintln!("FYI {version} key {n} tenant {tenant}: {seen}");
                     continue;
                 }
                 findings.same(&format!("{version}: key {n}, tenant {tenant}"), &seen, expected(n, tenant));

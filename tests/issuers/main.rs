@@ -8,9 +8,10 @@ mod support;
 
 mod discovery;
 mod endpoint;
-mod extras;
+
 mod http_faults;
 mod kids;
+mod places;
 mod realms;
 mod spiffe;
 mod world;

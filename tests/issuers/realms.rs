@@ -103,7 +103,6 @@ fn the_realm_is_in_every_place_and_nowhere_without_one() {
         let line = world.credence.decision(&refused.decision_id());
         findings.same("log realm of a refusal", line["realm"].as_str().unwrap_or_default(), realm);
         findings.expect(line["verified"].is_object(), format!("verified in {line}"));
-        eprintln!("FYI refused metadata {}", refused.metadata());
         findings.expect(
             refused.headers().iter().all(|(name, _)| !name.to_ascii_lowercase().starts_with("x-credence")),
             "identity on a refusal",
@@ -116,7 +115,6 @@ fn the_realm_is_in_every_place_and_nowhere_without_one() {
             line["realm"].is_null() && line["issuer_name"].is_null(),
             format!("realm {} issuer_name {} of a stranger", line["realm"], line["issuer_name"]),
         );
-        eprintln!("FYI stray metadata {}", stray.metadata());
     }
     let answer = world.credence.check(&get("lone", &Token::new(&world.lone, "https://lone.test", SUB, API)));
     findings.same("lone", &answer.reason(), "ok");
@@ -145,7 +143,6 @@ fn the_realm_is_in_every_place_and_nowhere_without_one() {
         &header("x-credence-principal"),
         "https://alone.test/%257Ea;realm=only#a%23b;realm=x%20%25%C3%A9",
     );
-    eprintln!("FYI canonical in metadata: {}", answer.metadata()["principal_canonical"]);
     findings.end();
 }
 
@@ -227,7 +224,6 @@ fn each_realm_keeps_its_own_rules_keys_and_budget() {
     while w.credence.check(&get("us", &account(&next))).reason() != "ok" {
         assert!(begun.elapsed() < Duration::from_secs(5), "us's rotation while eu hangs");
     }
-    eprintln!("FYI us rotated within {:?} while eu hangs", begun.elapsed());
     findings.same("eu's last good key", &w.credence.check(&get("eu", &account(&w.eu))).reason(), "ok");
     // One withdraws all; its tokens are refused, and never taken for the other's.
     let third = key("third", "ES256");
@@ -396,10 +392,6 @@ grants:
             std::thread::sleep(Duration::from_millis(20));
         }
         findings.same(&format!("{what}: rotated"), &seen, "ok");
-        eprintln!(
-            "FYI {what}: a stranger's kid: {}",
-            credence.check(&get(silent, &account(&key("zz", "ES256")))).reason()
-        );
     }
     findings.end();
 }

@@ -137,7 +137,6 @@ fn the_pair_the_key_and_the_domain() {
     ] {
         let seen = ask("a", &svid(&a, sub));
         findings.expect(!seen.allowed(), format!("{sub}: let through"));
-        eprintln!("FYI {sub}: {}", seen.reason());
     }
     // The principal's iss is the domain, whatever the token said.
     for (path, token) in [
@@ -157,10 +156,6 @@ fn the_pair_the_key_and_the_domain() {
         let line = credence.decision(&answer.decision_id());
         findings.same("log iss", line["principal"]["iss"].as_str().unwrap_or_default(), &iss);
     }
-    // What an unverified SVID said.
-    let answer = ask("a", &svid(&b, &id("a")));
-    eprintln!("FYI claimed: {}", answer.metadata());
-    eprintln!("FYI state: {}", state(&credence, "a"));
     findings.end();
 }
 
@@ -203,7 +198,6 @@ fn a_bundle_moves_forward_only() {
             findings.same(&format!("the last good one at {sequence}"), &ask(&keys[0]), "ok");
         }
     }
-    eprintln!("FYI {} refresh hint 1: {} hits", state(&credence, "a"), endpoint.hits("/a").len());
     // A table without it and back again, while the publisher serves an older one.
     findings.end();
     let _ = (b64("x"), Duration::ZERO);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::support::answer::Answer;
 use crate::support::credence::Credence;
 use crate::support::issuer::Ca;
 use crate::support::tls::{Client, HOST, replace};
@@ -130,20 +131,14 @@ fn a_renewed_certificate_is_shown_to_new_connections_while_old_ones_go_on() {
     let mut old = client.grpc(&credence);
     let mut ask = || {
         let message = call("own", &token(&setting.ci)).message();
-        runtime().block_on(async { old.check(message).await }).unwrap();
-        let decision = credence.decisions().last().cloned().unwrap();
-        decision["proxy"]["peer"].as_str().unwrap().to_owned()
+        let answer = Answer(runtime().block_on(async { old.check(message).await }).unwrap().into_inner());
+        credence.decision(&answer.decision_id())["proxy"]["peer"].as_str().unwrap().to_owned()
     };
-    ask();
-    let before = eventually("the first line", || credence.decisions().last().cloned());
+    let before = ask();
     let renewed = setting.servers.issue_for(&[HOST], -60, 90 * DAY);
     renewed.write(setting.dir.path(), "server");
     shows(&client, &credence, &renewed.der());
-    ask();
-    let id = |line: &serde_json::Value| line["decision_id"].as_str().unwrap().to_owned();
-    let after =
-        eventually("the second line", || credence.decisions().last().cloned().filter(|line| id(line) != id(&before)));
-    assert_eq!(before["proxy"]["peer"], after["proxy"]["peer"], "it is the same connection");
+    assert_eq!(ask(), before, "it is the same connection");
     says(&credence, "new TLS files are in force");
     eventually("the metric", || credence.metric(EXPIRES).filter(|at| is_from_now(*at, 90 * DAY)));
     assert_eq!(credence.metric(RELOADED), Some(1.0));
