@@ -177,3 +177,23 @@ fn in_a_directory_a_file_more_adds_and_a_file_less_takes_away_and_none_changes_n
         write("10-base.yaml", &table(&ci, &["always"]));
     });
 }
+
+#[test]
+fn a_server_that_is_killed_while_tables_change_starts_again_cleanly() {
+    let ci = Issuer::start();
+    let file = Table::new(&table(&ci, &["own"]));
+    let dir = scratch();
+    let socket = dir.path().join("authz.sock");
+    for round in 0..3 {
+        let mut killed = Credence::serve(file.path()).listen_on(&socket).start();
+        for n in 0..5 {
+            file.replace(&table(&ci, &["own", &format!("more-{round}-{n}")]));
+        }
+        killed.signal("KILL");
+        assert_ne!(killed.process().wait().code(), Some(0));
+    }
+    let credence = Credence::serve(file.path()).listen_on(&socket).start();
+    for grant in ["own", "more-2-4"] {
+        assert_eq!(reason(&credence, grant, &token(&ci)), "ok");
+    }
+}

@@ -120,6 +120,26 @@ async fn keys_past_their_time_are_no_longer_used() {
     assert!(tries.has_changed().is_ok(), "the task goes on");
 }
 
+#[tokio::test]
+async fn a_wall_clock_that_jumps_makes_no_key_older_or_younger() {
+    let server = Server::start().await;
+    server.set("/keys", ok(&keys("k")));
+    let clock = Clock::manual(Time::from_seconds(1_000_000.0));
+    let timing = Timing { max_stale: Duration::from_secs(3600), ..quick() };
+    let keeper = Keeper::with(Handle::current(), clock.clone(), timing, Arc::new(System), FetchTimes::default());
+    let live = bind(&keeper, "a", &jwks(server.url("/keys")));
+    keeper.tried().await;
+    server.set("/keys", answer("500 Oops", "", ""));
+    for seconds in [1_000_000.0 + 7200.0, 1_000_000.0 - 7200.0] {
+        clock.set(Time::from_seconds(seconds));
+        tried_again(&keeper).await;
+        assert!(has(&live, "k"), "at {seconds}");
+    }
+    server.set("/keys", ok(&keys("next")));
+    tried_again(&keeper).await;
+    assert!(has(&live, "next"));
+}
+
 /// A resolver with a fault of its own, once.
 struct Faulty(std::sync::atomic::AtomicBool);
 
