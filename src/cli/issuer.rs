@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::open::given;
 use super::output::{diagnostic, escaped, escaped_json, result, trouble};
 use super::probe_report::Findings;
 use super::probe_stanza::stanza;
@@ -83,7 +84,7 @@ pub(super) fn run(issuer: &Issuer) -> u8 {
 fn probe(arguments: &ProbeArguments) -> Result<u8, String> {
     let access = access(arguments)?;
     let mut surroundings = Surroundings::of_process();
-    surroundings.secrets_dir = given(&arguments.secrets_dir);
+    surroundings.secrets_dir = given(arguments.secrets_dir.as_ref());
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let clock = Clock::System;
@@ -119,21 +120,19 @@ fn access(arguments: &ProbeArguments) -> Result<Access, String> {
             ));
         }
     };
-    let client_certificate = match (given(&arguments.client_cert_file), given(&arguments.client_key_file)) {
-        (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key }),
-        (None, None) => None,
-        _ => return Err("--client-cert-file and --client-key-file belong together: one of them is empty".to_owned()),
-    };
+    let client_certificate =
+        match (given(arguments.client_cert_file.as_ref()), given(arguments.client_key_file.as_ref())) {
+            (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key }),
+            (None, None) => None,
+            _ => {
+                return Err("--client-cert-file and --client-key-file belong together: one of them is empty".to_owned());
+            }
+        };
     Ok(Access {
-        ca_file: given(&arguments.ca_file),
+        ca_file: given(arguments.ca_file.as_ref()),
         server,
-        bearer_token_file: given(&arguments.bearer_token_file),
+        bearer_token_file: given(arguments.bearer_token_file.as_ref()),
         client_certificate,
         proxy: text(&arguments.proxy),
     })
-}
-
-/// An empty variable is one that is not set: an empty directory would be the beginning of every path.
-fn given(path: &Option<PathBuf>) -> Option<PathBuf> {
-    path.clone().filter(|path| !path.as_os_str().is_empty())
 }

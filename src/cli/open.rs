@@ -34,6 +34,6 @@ impl Open {
 }
 
 /// An empty variable is one that is not set: an empty path would be the beginning of every other.
-fn given(path: Option<&PathBuf>) -> Option<PathBuf> {
+pub(super) fn given(path: Option<&PathBuf>) -> Option<PathBuf> {
     path.filter(|path| !path.as_os_str().is_empty()).cloned()
 }

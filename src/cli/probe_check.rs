@@ -11,8 +11,8 @@ use super::output::{diagnostic, escaped, result};
 use super::probe_report::quiet;
 use super::{NO, TROUBLE, YES};
 use crate::fetch::{self, Surroundings};
-use crate::keys::{Access, Jwk, KeyMiss, KeyOrigin, KeyRing, KeyRules, KeySet, KeySource};
-use crate::name::{Algorithm, Issuer, IssuerName, KeyId};
+use crate::keys::{Access, Jwk, KeyOrigin, KeyRing, KeyRules, KeySet, KeySource};
+use crate::name::{Issuer, IssuerName};
 use crate::table::KeyNeed;
 
 /// Fetches at once.
@@ -93,14 +93,12 @@ async fn ask(wanted: &Wanted, with_credentials: bool, surroundings: Surroundings
         Err(error) => return (format!("{head} FAILED: {error}\n"), NO),
     };
     let ring = KeyRing::build_for(Some(&wanted.issuer), Arc::clone(&set), &wanted.rules);
-    let doubled = doubled(&set, &ring);
-    let usable = || ring.keys().iter().filter(|key| key.kid().is_none_or(|kid| !doubled.contains(kid)));
-    let mut algorithms: Vec<_> = usable().map(|key| key.algorithm().as_str()).collect();
+    let mut algorithms: Vec<_> = ring.usable().map(|key| key.algorithm().as_str()).collect();
     let count = algorithms.len();
     algorithms.sort_unstable();
     algorithms.dedup();
     let algorithms = algorithms.join(" ");
-    let (outcome, code) = match doubled.first() {
+    let (outcome, code) = match ring.ambiguous().first() {
         Some(kid) => (format!("FAILED: {}; {count} other keys can be used", named_twice(kid.as_str())), NO),
         None if count == 0 => (format!("FAILED: {}", unusable(&set, &ring, wanted)), NO),
         None => {
@@ -140,15 +138,6 @@ fn unusable(set: &KeySet, ring: &KeyRing, wanted: &Wanted) -> String {
     )
 }
 
-/// Names that more than one published key has, so that the ring finds none by them.
-pub(super) fn doubled(set: &KeySet, ring: &KeyRing) -> BTreeSet<KeyId> {
-    let missed = |kid: &KeyId, algorithm| matches!(ring.find(Some(kid.as_str()), algorithm), Err(KeyMiss::Unknown));
-    let finds = |kid: &KeyId| Algorithm::ALL.iter().any(|algorithm| !missed(kid, *algorithm));
-    let mut seen = BTreeSet::new();
-    let twice = set.keys().iter().filter_map(Jwk::kid).filter(|kid| !seen.insert(*kid));
-    twice.filter(|kid| ring.names(kid.as_str()) && !finds(kid)).cloned().collect()
-}
-
 /// What is wrong with such a name, which is a stranger's text.
 pub(super) fn named_twice(kid: &str) -> String {
     format!("two keys are named \"{}\": such a name finds neither", quiet(kid))
@@ -162,7 +151,7 @@ mod tests {
     use super::*;
     use crate::keys::ClientCertificate;
     use crate::keys::testing::{RSA, Signer, document, with};
-    use crate::name::{NonEmpty, Thumbprint};
+    use crate::name::{Algorithm, NonEmpty, Thumbprint};
 
     fn wanted(source: KeySource, access: Access) -> Wanted {
         Wanted {

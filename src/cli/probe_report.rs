@@ -5,7 +5,7 @@ use crate::keys::{Jwk, KeyRing, KeyRules};
 use crate::name::{Algorithm, Issuer, NonEmpty, Thumbprint};
 use crate::profile::{KnownIssuer, Profile, Tenancy, known_issuer};
 
-use super::probe_check::{doubled, named_twice};
+use super::probe_check::named_twice;
 use super::probe_stanza::in_order;
 
 /// A clock that is further off than this is told of, in seconds: the `clockSkew` of an entry that does not say.
@@ -143,7 +143,7 @@ impl<'a> Findings<'a> {
         let Some(allowed) = NonEmpty::new(algorithms) else { return };
         let rules = KeyRules { algorithms: allowed, pins: None, max_stale: None };
         let ring = KeyRing::build_for(issuer.as_ref(), published.set.clone(), &rules);
-        let doubled = doubled(&published.set, &ring);
+        let doubled = ring.ambiguous();
         self.warnings.extend(doubled.iter().map(|kid| named_twice(kid.as_str())));
         let serves = |key: &&Jwk| key.kid().is_none_or(|kid| !doubled.contains(kid));
         self.algorithms = in_order(keys().filter(serves).filter_map(|key| algorithm(key, &hints, default)).collect());

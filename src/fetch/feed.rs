@@ -111,13 +111,13 @@ impl Feed {
         outlet.keys.publish(Arc::clone(set));
         outlet.fed = true;
         let ring = outlet.keys.ring();
-        for kid in ring.ambiguous().iter().take(TOLD) {
+        for kid in ring.ambiguous().into_iter().take(TOLD) {
             tracing::error!(
                 issuer = %self.name, iss = %self.issuer, kid = %kid.as_str().escape_debug(),
                 "several published keys have one kid, so it names none of them: tokens that name it are refused"
             );
         }
-        if ring.usable() == 0 {
+        if ring.usable().next().is_none() {
             tracing::error!(
                 issuer = %self.name, iss = %self.issuer, published = set.keys().len(),
                 "none of the published keys counts under signingAlgs, pin.keys, their names and their own issuer member: \

@@ -103,13 +103,13 @@ impl LiveKeys {
 
     /// Whether at least one key verifies.
     pub fn is_ready(&self) -> bool {
-        self.ring().usable() > 0
+        self.ring().usable().next().is_some()
     }
 
     /// The state of this moment, for metrics and readiness.
     pub fn status(&self) -> Status {
         let ring = self.ring();
-        let usable = ring.usable();
+        let usable = ring.usable().count();
         let ignored = ring.set().ignored().len() + ring.left_out() + (ring.keys().len() - usable);
         let mut status = self.log.status(self.supply.is_some(), usable, ignored, ring.quarantine().len());
         if usable == 0 && !ring.set().keys().is_empty() && status.last_error.is_none() {

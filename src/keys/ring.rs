@@ -1,7 +1,7 @@
 //! The keys of one exact issuer, under its rules, found by name.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,8 +38,6 @@ impl KeyRules {
 pub struct KeyRing {
     keys: Vec<VerifyKey>,
     quarantine: Vec<Quarantined>,
-    /// Names that several keys have.
-    ambiguous: Vec<KeyId>,
     named: HashMap<KeyId, Named>,
     left_out: usize,
     set: Arc<KeySet>,
@@ -63,7 +61,9 @@ pub struct Quarantined {
 enum Named {
     Key(usize),
     NotPinned(Algorithm),
-    /// Two keys, or one that the rules leave out: no key to verify with.
+    /// More than one key, so none of them.
+    Several,
+    /// One that the rules leave out.
     Nothing,
 }
 
@@ -124,10 +124,7 @@ impl KeyRing {
             let Some(kid) = key.kid() else { continue };
             match ring.named.entry(kid.clone()) {
                 Entry::Vacant(free) => drop(free.insert(named)),
-                Entry::Occupied(mut taken) => {
-                    taken.insert(Named::Nothing);
-                    ring.ambiguous.push(kid.clone());
-                }
+                Entry::Occupied(mut taken) => drop(taken.insert(Named::Several)),
             }
         }
         ring.left_out = set.keys().len() - ring.keys.len() - ring.quarantine.len();
@@ -159,7 +156,7 @@ impl KeyRing {
                 self.keys.get(*index).filter(|key| key.algorithm == algorithm).ok_or(KeyMiss::Unknown)
             }
             Some(Named::NotPinned(bound)) if *bound == algorithm => Err(KeyMiss::NotPinned),
-            Some(Named::NotPinned(_) | Named::Nothing) | None => Err(KeyMiss::Unknown),
+            Some(Named::NotPinned(_) | Named::Several | Named::Nothing) | None => Err(KeyMiss::Unknown),
         }
     }
 
@@ -180,19 +177,17 @@ impl KeyRing {
         &self.keys
     }
 
-    /// How many of them a token can name: a name of several keys names none.
-    pub fn usable(&self) -> usize {
-        let reached = |key: &&VerifyKey| key.kid().is_none_or(|kid| !self.ambiguous.contains(kid));
-        self.keys.iter().filter(reached).count()
+    /// Those of them that a token can name: a name of several keys names none.
+    pub fn usable(&self) -> impl Iterator<Item = &VerifyKey> {
+        let shared = |kid: &KeyId| matches!(self.named.get(kid), Some(Named::Several));
+        self.keys.iter().filter(move |key| !key.kid().is_some_and(shared))
     }
 
     /// What became of the key of this name, for people: to be read after the name.
     pub fn tell(&self, kid: &str) -> &'static str {
         let published = || self.set.keys().iter().any(|key| key.kid().is_some_and(|name| name.as_str() == kid));
         match self.named.get(kid) {
-            Some(_) if self.ambiguous.iter().any(|name| name.as_str() == kid) => {
-                "is the name of several published keys, so it names none"
-            }
+            Some(Named::Several) => "is the name of several published keys, so it names none",
             Some(Named::Key(_)) => "is a key of this issuer",
             Some(Named::NotPinned(_)) => "is published, but not pinned (pin.keys)",
             Some(Named::Nothing) => "is published, but for none of signingAlgs",
@@ -201,9 +196,9 @@ impl KeyRing {
         }
     }
 
-    /// The names that several keys have, each once for every key after the first.
-    pub fn ambiguous(&self) -> &[KeyId] {
-        &self.ambiguous
+    /// The names that several keys have, sorted.
+    pub fn ambiguous(&self) -> BTreeSet<&KeyId> {
+        self.named.iter().filter(|(_, named)| matches!(named, Named::Several)).map(|(kid, _)| kid).collect()
     }
 
     /// The keys that are published and would do, but are not pinned.
@@ -294,10 +289,10 @@ mod tests {
         let (a, other) = (Signer::ec("P-256"), Signer::ec("P-256"));
         let ring = ring(&[a.named("k"), a.named("k")]);
         assert!(ring.find(Some("k"), Algorithm::ES256).is_ok());
-        assert_eq!((ring.usable(), ring.ambiguous().len()), (1, 0));
+        assert_eq!((ring.usable().count(), ring.ambiguous().len()), (1, 0));
         let torn = KeyRing::build(set(&[a.named("k"), other.named("k")]), &any_rules());
         assert_eq!(miss(&torn, Some("k"), Algorithm::ES256), KeyMiss::Unknown);
-        assert_eq!((torn.usable(), torn.ambiguous().len()), (0, 1));
+        assert_eq!((torn.usable().count(), torn.ambiguous().len()), (0, 1));
     }
 
     #[test]

@@ -153,7 +153,7 @@ impl TrustedIssuer {
             let ring = self.keys.ring();
             let kid = envelope.header.key_id.as_deref();
             let named = kid.map_or("no kid".to_owned(), |kid| format!("kid {kid:?}"));
-            let keys = format!("{} usable keys of issuer {:?}", ring.usable(), self.name);
+            let keys = format!("{} usable keys of issuer {:?}", ring.usable().count(), self.name);
             let text = match (key, kid) {
                 (Some(thumbprint), _) => format!("{named} is key {thumbprint} of issuer {:?}", self.name),
                 (None, Some(kid)) => format!("{named} {}; {keys}", ring.tell(kid)),
