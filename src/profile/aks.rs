@@ -1,6 +1,6 @@
 //! Azure Kubernetes Service: one issuer a cluster; the last `/` is there for some and not for others.
 
-use super::{Identity, Profile, Tenancy, service_account};
+use super::{Profile, Tenancy, service_account};
 use crate::name::is_guid;
 
 pub(super) static AKS: Profile = Profile {
@@ -8,22 +8,8 @@ pub(super) static AKS: Profile = Profile {
     summary: "service accounts of an Azure Kubernetes Service cluster",
     documentation: "https://learn.microsoft.com/en-us/azure/aks/use-oidc-issuer",
     checked: "2026-11-22",
-    identity: Identity::Written,
-    parameters: &[],
     issuer,
-    implied: |_| Vec::new(),
-    discovery: |_| Ok(()),
-    key_hosts: &[],
-    in_cluster: true,
-    tenant_ids: &[],
-    tenant_hint: "",
-    algorithms: service_account::ALGORITHMS,
-    token_types: &[""],
-    max_token_age: 3600 + 300,
-    claims: service_account::CLAIMS,
-    glob: service_account::glob,
-    subject: service_account::subject,
-    hints: &[],
+    ..service_account::CLUSTER
 };
 
 /// `https://REGION.oic.prod-aks.azure.com/TENANT/GUID/`, older `https://oidc.prod-aks.azure.com/GUID/`, with a last `/` or not.

@@ -10,19 +10,8 @@ pub(super) static EKS: Profile = Profile {
     identity: Identity::Expanded(expand),
     parameters: &[Parameter::one("region", region), Parameter::one("clusterId", cluster)],
     issuer,
-    implied: |_| Vec::new(),
-    discovery: |_| Ok(()),
-    key_hosts: &[],
-    in_cluster: true,
-    tenant_ids: &[],
-    tenant_hint: "",
-    algorithms: service_account::ALGORITHMS,
-    token_types: &[""],
     max_token_age: 24 * 3600 + 300,
-    claims: service_account::CLAIMS,
-    glob: service_account::glob,
-    subject: service_account::subject,
-    hints: &[],
+    ..service_account::CLUSTER
 };
 
 /// `https://oidc.eks.REGION.amazonaws.com/id/CLUSTER-ID`, in China under `amazonaws.com.cn`.

@@ -16,19 +16,7 @@ pub(super) static GKE: Profile = Profile {
         Parameter::one("cluster", service_account::segment),
     ],
     issuer,
-    implied: |_| Vec::new(),
-    discovery: |_| Ok(()),
-    key_hosts: &[],
-    in_cluster: true,
-    tenant_ids: &[],
-    tenant_hint: "",
-    algorithms: service_account::ALGORITHMS,
-    token_types: &[""],
-    max_token_age: 3600 + 300,
-    claims: service_account::CLAIMS,
-    glob: service_account::glob,
-    subject: service_account::subject,
-    hints: &[],
+    ..service_account::CLUSTER
 };
 
 /// `https://container.googleapis.com/v1/projects/PROJECT/locations/LOCATION/clusters/CLUSTER`.

@@ -2,29 +2,16 @@
 //!
 //! Discovery is behind the cluster's own authority and its RBAC: give `caFile` and `bearerTokenFile`, or the keys.
 
-use super::{Identity, Profile, Tenancy, service_account};
+use super::{Profile, Tenancy, service_account};
 
 pub(super) static KUBERNETES: Profile = Profile {
     name: "kubernetes",
     summary: "service accounts of a Kubernetes cluster that you run",
     documentation: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery",
     checked: "2026-11-22",
-    identity: Identity::Written,
-    parameters: &[],
     issuer,
-    implied: |_| Vec::new(),
     discovery,
-    key_hosts: &[],
-    in_cluster: true,
-    tenant_ids: &[],
-    tenant_hint: "",
-    algorithms: service_account::ALGORITHMS,
-    token_types: &[""],
-    max_token_age: 3600 + 300,
-    claims: service_account::CLAIMS,
-    glob: service_account::glob,
-    subject: service_account::subject,
-    hints: &[],
+    ..service_account::CLUSTER
 };
 
 /// Whatever `--service-account-issuer` says, but for the name in the tokens of Secrets, which never end.

@@ -3,12 +3,37 @@
 //! The subject is made of names: an account that is deleted and made again has the same `sub` and a new uid.
 
 use super::ClaimType::{self, Number, String as Text};
+use super::{Identity, Profile, Tenancy};
 use crate::name::Algorithm;
 
-pub(super) const ALGORITHMS: &[Algorithm] =
+/// A cluster of whatever make: each kind says what is its own.
+pub(super) const CLUSTER: Profile = Profile {
+    name: "",
+    summary: "",
+    documentation: "",
+    checked: "",
+    identity: Identity::Written,
+    parameters: &[],
+    issuer: |_| Ok(Tenancy::Private),
+    implied: |_| Vec::new(),
+    discovery: |_| Ok(()),
+    key_hosts: &[],
+    in_cluster: true,
+    tenant_ids: &[],
+    tenant_hint: "",
+    algorithms: ALGORITHMS,
+    token_types: &[""],
+    max_token_age: 3600 + 300,
+    claims: CLAIMS,
+    glob,
+    subject,
+    hints: &[],
+};
+
+const ALGORITHMS: &[Algorithm] =
     &[Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::ES512, Algorithm::RS384, Algorithm::RS512];
 
-pub(super) const CLAIMS: &[(&str, ClaimType)] = &[
+const CLAIMS: &[(&str, ClaimType)] = &[
     ("/kubernetes.io/namespace", Text),
     ("/kubernetes.io/node/name", Text),
     ("/kubernetes.io/node/uid", Text),
@@ -22,7 +47,7 @@ pub(super) const CLAIMS: &[(&str, ClaimType)] = &[
 ];
 
 /// `system:serviceaccount:NAMESPACE:NAME`: an RFC 1123 label, and a name of such labels.
-pub(super) fn subject(sub: &str) -> Result<(), &'static str> {
+fn subject(sub: &str) -> Result<(), &'static str> {
     const FORM: &str = "a `sub` of Kubernetes is `system:serviceaccount:NAMESPACE:NAME`";
     let (namespace, name) =
         sub.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')).ok_or(FORM)?;
@@ -36,7 +61,7 @@ pub(super) fn subject(sub: &str) -> Result<(), &'static str> {
 }
 
 /// A namespace is the tenant of a cluster: it is written out, in `sub` and in the claim.
-pub(super) fn glob(claim: &str, text: &str) -> Result<(), &'static str> {
+fn glob(claim: &str, text: &str) -> Result<(), &'static str> {
     let namespace = match claim {
         "sub" => text.split(':').nth(2).unwrap_or(text),
         "/kubernetes.io/namespace" => text,
