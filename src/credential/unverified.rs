@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::claims::{MAX_ID, MAX_SUBJECT, trust_domain};
 use crate::json::Json;
+use crate::name::KeyId;
 use crate::reason::Reason;
 
 /// A token is at most this long, in bytes.
@@ -29,7 +30,7 @@ pub struct Header {
     /// `alg` (RFC 7515 §4.1.1), as it was written.
     pub algorithm: String,
     /// `kid` (RFC 7515 §4.1.4)
-    pub key_id: Option<String>,
+    pub key_id: Option<KeyId>,
     /// `typ` (RFC 7515 §4.1.9)
     pub kind: Option<String>,
 }
@@ -174,7 +175,7 @@ impl<'a> Unverified<'a> {
         Claimed {
             iss: text("iss"),
             sub: text("sub"),
-            kid: self.envelope.header.key_id.as_deref().map(cut),
+            kid: self.envelope.header.key_id.as_ref().map(KeyId::as_str).map(cut),
             alg: Some(cut(&self.envelope.header.algorithm)),
         }
     }
@@ -204,8 +205,8 @@ fn read_header(header: &Json) -> Result<Header, TokenFault> {
         Some(other) => fault(format!("`{name}` in its header is {}, not a string", other.kind())),
     };
     let Some(algorithm) = optional("alg")? else { return fault("its header has no `alg`") };
-    let header = Header { algorithm, key_id: optional("kid")?, kind: optional("typ")? };
-    if header.key_id.as_ref().is_some_and(|id| id.len() > MAX_ID) {
+    let header = Header { algorithm, key_id: optional("kid")?.map(KeyId::new), kind: optional("typ")? };
+    if header.key_id.as_ref().is_some_and(|id| id.as_str().len() > MAX_ID) {
         return fault(format!("its `kid` is longer than {MAX_ID} bytes"));
     }
     Ok(header)
@@ -250,7 +251,7 @@ mod tests {
         let text = token(r#"{"alg":"RS256","kid":"k","typ":"JWT"}"#, PAYLOAD);
         let token = Unverified::read(&text).unwrap();
         assert_eq!(token.claimed_issuer(), Some(ClaimedIssuer::Issuer("i")));
-        assert_eq!(token.envelope.header.key_id.as_deref(), Some("k"));
+        assert_eq!(token.envelope.header.key_id.as_ref().map(KeyId::as_str), Some("k"));
         assert_eq!(token.envelope.signature, b"sig");
     }
 

@@ -125,7 +125,7 @@ fn corridor<'s, T: Trail>(
         None => Note::new("a compact JWS that reads in exactly one way"),
     })?;
     facts.claimed = Some(token.claimed());
-    facts.key_id = token.envelope().header.key_id.as_deref().map(KeyId::new);
+    facts.key_id = token.envelope().header.key_id.clone();
     let found = snapshot.issuers.find(&token, now, trail);
     let found = trail.need("issuer", found, |found| issuer_note(&token, found))?;
     facts.issuer = found.settled();

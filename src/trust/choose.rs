@@ -7,7 +7,7 @@ use super::principal::Authentic;
 use crate::clock::Time;
 use crate::credential::{Envelope, Unverified};
 use crate::keys::{KeyMiss, VerifyKey};
-use crate::name::Algorithm;
+use crate::name::{Algorithm, KeyId};
 use crate::reason::Reason;
 use crate::trail::Trail;
 
@@ -53,7 +53,7 @@ impl<'s> Found<'s> {
         match by_key(&candidates, envelope) {
             Ok(issuer) => {
                 // A name that another entry will use for a new key of its own is of two keys then.
-                let kid = envelope.header.key_id.as_deref();
+                let kid = envelope.header.key_id.as_ref().map(KeyId::as_str);
                 let lacks = |other: &&&'s TrustedIssuer| {
                     other.id != issuer.id && kid.is_some_and(|kid| !other.keys.ring().names(kid))
                 };
@@ -120,7 +120,7 @@ fn by_key<'s>(
     let mut holders: Vec<(&'s TrustedIssuer, VerifyKey)> = Vec::new();
     let mut misses = Vec::new();
     for issuer in candidates {
-        match issuer.keys.ring().find(envelope.header.key_id.as_deref(), algorithm) {
+        match issuer.keys.ring().find(envelope.header.key_id.as_ref().map(KeyId::as_str), algorithm) {
             Ok(key) => holders.push((issuer, key.clone())),
             Err(miss) => misses.push(miss),
         }

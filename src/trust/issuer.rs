@@ -151,7 +151,7 @@ impl TrustedIssuer {
         let key = signature.as_ref().ok().map(|(thumbprint, _)| *thumbprint);
         let proof = trail.proof(signature.map(|(_, signed)| signed), || {
             let ring = self.keys.ring();
-            let kid = envelope.header.key_id.as_deref();
+            let kid = envelope.header.key_id.as_ref().map(KeyId::as_str);
             let named = kid.map_or("no kid".to_owned(), |kid| format!("kid {kid:?}"));
             let keys = format!("{} usable keys of issuer {:?}", ring.usable().count(), self.name);
             let text = match (key, kid) {
@@ -162,7 +162,7 @@ impl TrustedIssuer {
             Note::at(&self.site, text)
         })?;
         let token = TokenFacts {
-            key_id: envelope.header.key_id.map(KeyId::new),
+            key_id: envelope.header.key_id,
             algorithm: algorithm.ok(),
             key,
             kind: envelope.header.kind,
@@ -215,7 +215,8 @@ impl TrustedIssuer {
     /// The signature, by the one key that the header names among this issuer's own.
     fn signature(&self, envelope: &Envelope<'_>, algorithm: Algorithm) -> Result<(Thumbprint, Signed), Reason> {
         let ring = self.keys.ring();
-        let key = ring.find(envelope.header.key_id.as_deref(), algorithm).map_err(|miss| miss.reason())?;
+        let key =
+            ring.find(envelope.header.key_id.as_ref().map(KeyId::as_str), algorithm).map_err(|miss| miss.reason())?;
         let signed = key.verify(envelope.signing_input, &envelope.signature).map_err(|_| Reason::SignatureInvalid)?;
         Ok((key.thumbprint(), signed))
     }
