@@ -10,13 +10,7 @@ use crate::support::issuer::{Ca, DISCOVERY, Fault, Issuer, JWKS};
 use crate::support::key::Key;
 use crate::support::table::Table;
 use crate::support::{eventually, scratch};
-use crate::world::{API, KEPT, RELOADED, SUBJECT, call, entry, in_force, reason, table_of, token, until};
-
-/// What `/readyz` says of one issuer.
-fn state(credence: &Credence, issuer: &str) -> serde_json::Value {
-    let ready = credence.admin("/readyz").json();
-    ready["issuers"].as_array().unwrap().iter().find(|state| state["name"] == issuer).unwrap().clone()
-}
+use crate::world::{API, KEPT, RELOADED, SUBJECT, call, entry, in_force, reason, state, table_of, token, until};
 
 #[test]
 fn an_issuer_that_is_down_at_the_start_stops_nobody_else_and_recovers_by_itself() {

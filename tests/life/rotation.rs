@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use serde_json::Value;
-
 use crate::support::credence::Credence;
 use crate::support::eventually;
 use crate::support::issuer::{DISCOVERY, Fault, Issuer, JWKS};
 use crate::support::key::Key;
 use crate::support::table::Table;
 use crate::support::token::Token;
-use crate::world::{API, KEPT, SUBJECT, call, entry, reason, table, table_of, token, until};
+use crate::world::{API, KEPT, SUBJECT, call, entry, reason, state, table, table_of, token, until};
 
 /// Fetches that tokens may cause at one issuer in ten seconds.
 const BUDGET: usize = 2;
@@ -30,12 +28,6 @@ fn rotate(issuer: &Issuer, kid: &str, keep: bool) -> String {
     }
     issuer.publish(&keys);
     issuer.token(SUBJECT, API).header("kid", kid).mint()
-}
-
-/// What `/readyz` says of one issuer.
-fn state(credence: &Credence, issuer: &str) -> Value {
-    let ready = credence.admin("/readyz").json();
-    ready["issuers"].as_array().unwrap().iter().find(|state| state["name"] == issuer).unwrap().clone()
 }
 
 /// Tokens with this many unknown names, sixteen at a time. Says how many fetches they may have caused by now.

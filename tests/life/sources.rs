@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::credence::Credence;
 use crate::support::issuer::{Ca, DISCOVERY, Fault, Issuer, JWKS};
@@ -15,17 +15,7 @@ use crate::support::key::Key;
 use crate::support::table::Table;
 use crate::support::token::Token;
 use crate::support::{eventually, http, scratch};
-use crate::world::{API, KEPT, ends, entry, reason, table_of, token, until};
-
-/// What `/readyz` says of one issuer.
-fn state(credence: &Credence, issuer: &str) -> Value {
-    let ready = credence.admin("/readyz").json();
-    ready["issuers"].as_array().unwrap().iter().find(|state| state["name"] == issuer).unwrap().clone()
-}
-
-fn error(credence: &Credence, issuer: &str) -> String {
-    eventually("a failed fetch", || state(credence, issuer)["last_error"].as_str().map(str::to_owned))
-}
+use crate::world::{API, KEPT, ends, entry, error, reason, state, table_of, token, until};
 
 /// The issuer `ci`, at a URL of its own authority, with more fields.
 fn private(ci: &Issuer, ca_file: &str, more: &str) -> String {

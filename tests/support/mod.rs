@@ -27,6 +27,7 @@ pub mod issuer;
 pub mod key;
 pub mod process;
 pub mod server;
+pub mod small;
 pub mod table;
 pub mod tls;
 pub mod token;
