@@ -4,14 +4,18 @@
 //! RFC 8259 without duplicate members at any level, without deep nesting, without trailing data. Two readers
 //! that disagree about a document would be two principals, so what is ambiguous does not parse.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// A JSON value. Numbers are kept as `f64`: whoever compares them must refuse magnitudes from 2^53.
+/// A JSON value that stands by itself.
+pub type Json = Value<'static>;
+
+/// A JSON value whose strings may lie in the text it was read from. Numbers are kept as `f64`: whoever compares them
+/// must refuse magnitudes from 2^53.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Json {
+pub enum Value<'a> {
     /// `null`
     Null,
     /// `true` or `false`
@@ -19,11 +23,48 @@ pub enum Json {
     /// Any number.
     Number(f64),
     /// A string, escapes resolved.
-    String(String),
+    String(Cow<'a, str>),
     /// An array.
-    Array(Vec<Json>),
+    Array(Vec<Value<'a>>),
     /// An object; member names are unique.
-    Object(BTreeMap<String, Json>),
+    Object(Members<'a>),
+}
+
+/// The members of an object, sorted by name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Members<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+
+impl<'a> Members<'a> {
+    /// Sorts; `None` if a name is there twice.
+    fn new(mut members: Vec<(Cow<'a, str>, Value<'a>)>) -> Option<Self> {
+        members.sort_unstable_by(|(one, _), (two, _)| one.cmp(two));
+        let twice = members.windows(2).any(|pair| matches!(pair, [(one, _), (two, _)] if one == two));
+        (!twice).then_some(Self(members))
+    }
+
+    /// The member of this name.
+    pub fn get(&self, name: &str) -> Option<&Value<'a>> {
+        let at = self.0.binary_search_by(|(own, _)| (**own).cmp(name)).ok()?;
+        self.0.get(at).map(|(_, value)| value)
+    }
+
+    /// Whether there is a member of this name.
+    pub fn contains_key(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Every member, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+}
+
+impl FromIterator<(String, Json)> for Members<'static> {
+    /// Of members with one name the last counts.
+    fn from_iter<I: IntoIterator<Item = (String, Json)>>(members: I) -> Self {
+        let unique: std::collections::BTreeMap<_, _> = members.into_iter().collect();
+        Self(unique.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect())
+    }
 }
 
 /// Why a document was refused, for operators: position and kind, never content.
@@ -41,6 +82,13 @@ impl std::error::Error for JsonError {}
 impl Json {
     /// Reads one document of at most `depth` nested arrays and objects (the outermost counts as one).
     pub fn parse(bytes: &[u8], depth: usize) -> Result<Self, JsonError> {
+        Value::read(bytes, depth).map(Value::into_owned)
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The same as [`Json::parse`], without copying the strings that have no escapes.
+    pub fn read(bytes: &'a [u8], depth: usize) -> Result<Self, JsonError> {
         let mut reader = serde_json::Deserializer::from_slice(bytes);
         let value = Strict { depth }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
         value.map_err(|error| {
@@ -54,13 +102,29 @@ impl Json {
         })
     }
 
+    /// The same, standing by itself.
+    pub fn into_owned(self) -> Json {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Number(value) => Value::Number(value),
+            Self::String(text) => Value::String(Cow::Owned(text.into_owned())),
+            Self::Array(elements) => Value::Array(elements.into_iter().map(Value::into_owned).collect()),
+            Self::Object(Members(members)) => {
+                let owned =
+                    |(name, value): (Cow<'_, str>, Value<'_>)| (Cow::Owned(name.into_owned()), value.into_owned());
+                Value::Object(Members(members.into_iter().map(owned).collect()))
+            }
+        }
+    }
+
     /// The member of an object.
     pub fn get(&self, name: &str) -> Option<&Self> {
         self.as_object()?.get(name)
     }
 
     /// The members, if this is an object.
-    pub fn as_object(&self) -> Option<&BTreeMap<String, Self>> {
+    pub fn as_object(&self) -> Option<&Members<'a>> {
         match self {
             Self::Object(members) => Some(members),
             _ => None,
@@ -104,7 +168,7 @@ impl Json {
     }
 }
 
-impl serde::Serialize for Json {
+impl serde::Serialize for Value<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Null => serializer.serialize_unit(),
@@ -115,7 +179,7 @@ impl serde::Serialize for Json {
             },
             Self::String(text) => serializer.serialize_str(text),
             Self::Array(elements) => elements.serialize(serializer),
-            Self::Object(members) => members.serialize(serializer),
+            Self::Object(members) => serializer.collect_map(members.iter()),
         }
     }
 }
@@ -142,71 +206,76 @@ impl Strict {
 }
 
 impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Json;
+    type Value = Value<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value<'de>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Strict {
-    type Value = Json;
+    type Value = Value<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Null)
+    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
-        Ok(Json::Bool(value))
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "numbers from 2^53 are refused by whoever compares them")]
-    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
-        Ok(Json::Number(value as f64))
+    fn visit_bool<E>(self, value: bool) -> Result<Value<'de>, E> {
+        Ok(Value::Bool(value))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "numbers from 2^53 are refused by whoever compares them")]
-    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
-        Ok(Json::Number(value as f64))
+    fn visit_u64<E>(self, value: u64) -> Result<Value<'de>, E> {
+        Ok(Value::Number(value as f64))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
-        Ok(Json::Number(value))
+    #[expect(clippy::cast_precision_loss, reason = "numbers from 2^53 are refused by whoever compares them")]
+    fn visit_i64<E>(self, value: i64) -> Result<Value<'de>, E> {
+        Ok(Value::Number(value as f64))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::String(text.to_owned()))
+    fn visit_f64<E>(self, value: f64) -> Result<Value<'de>, E> {
+        Ok(Value::Number(value))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Json, E> {
-        Ok(Json::String(text))
+    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
+        Ok(Value::String(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Json, A::Error> {
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
+        Ok(Value::String(Cow::Borrowed(text)))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value<'de>, E> {
+        Ok(Value::String(Cow::Owned(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value<'de>, A::Error> {
         let depth = self.inner()?;
         let mut elements = Vec::new();
         while let Some(element) = sequence.next_element_seed(Strict { depth })? {
             elements.push(element);
         }
-        Ok(Json::Array(elements))
+        Ok(Value::Array(elements))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
         let depth = self.inner()?;
-        let mut members = BTreeMap::new();
-        while let Some(name) = map.next_key::<String>()? {
-            let value = map.next_value_seed(Strict { depth })?;
-            if members.insert(name, value).is_some() {
-                return Err(A::Error::custom("duplicate member"));
-            }
+        let mut members = Vec::new();
+        while let Some(Name(name)) = map.next_key()? {
+            members.push((name, map.next_value_seed(Strict { depth })?));
         }
-        Ok(Json::Object(members))
+        Members::new(members).map(Value::Object).ok_or_else(|| A::Error::custom("duplicate member"))
     }
 }
+
+/// A member name, borrowed where it has no escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,7 @@ pub mod resource;
 pub mod claims;
 pub mod credential;
 pub mod keys;
+pub mod memory;
 pub mod trail;
 pub mod trust;
 pub mod decide;

@@ -4,7 +4,11 @@
 //! them ([`Recorder`]), from one and the same code. A recorded walk goes on past a failure, so it can never end in
 //! a proof: what it yields carries [`Assumed`], and the one door that says yes takes only [`Signed`].
 
+use std::sync::Arc;
+
+use crate::claims::Asked;
 use crate::keys::Signed;
+use crate::memory::{Fingerprint, Memory, Testimony};
 use crate::name::Site;
 use crate::reason::Reason;
 
@@ -75,6 +79,14 @@ pub trait Trail: sealed::Sealed {
     /// assumes nothing.
     fn assumed_signer(&self) -> Option<&str>;
 
+    /// What this very token said, if it was verified before and that is remembered; `asked` is what must have been kept
+    /// of it.
+    fn recall(&mut self, token: &str, asked: &Asked) -> Option<Arc<Testimony>>;
+
+    /// Remembers the token that was asked for last: its signature stood, and what its issuer's entry demands of every
+    /// token.
+    fn learn(&mut self, testimony: &Arc<Testimony>);
+
     /// The judgement on the signature.
     ///
     /// # Errors
@@ -84,15 +96,25 @@ pub trait Trail: sealed::Sealed {
 
 mod sealed {
     pub trait Sealed {}
-    impl Sealed for super::Strict {}
+    impl Sealed for super::Strict<'_> {}
     impl Sealed for super::Recorder {}
 }
 
 /// Decides: the first failure ends the walk, and only a real signature carries it on.
 #[derive(Debug, Default)]
-pub struct Strict;
+pub struct Strict<'m> {
+    memory: Option<&'m Memory>,
+    token: Option<Fingerprint>,
+}
 
-impl Trail for Strict {
+impl<'m> Strict<'m> {
+    /// A walk that need not verify what is in `memory`.
+    pub const fn with(memory: &'m Memory) -> Self {
+        Self { memory: Some(memory), token: None }
+    }
+}
+
+impl Trail for Strict<'_> {
     type Proof = Signed;
 
     fn check(&mut self, _: &'static str, outcome: Result<(), Reason>, _: impl FnOnce() -> Note) -> Result<(), Reason> {
@@ -110,6 +132,17 @@ impl Trail for Strict {
 
     fn assumed_signer(&self) -> Option<&str> {
         None
+    }
+
+    fn recall(&mut self, token: &str, asked: &Asked) -> Option<Arc<Testimony>> {
+        let memory = self.memory.filter(|memory| memory.is_on())?;
+        memory.recall(self.token.insert(Fingerprint::of(token)), asked)
+    }
+
+    fn learn(&mut self, testimony: &Arc<Testimony>) {
+        if let (Some(memory), Some(token)) = (self.memory, self.token.take()) {
+            memory.learn(token, testimony);
+        }
     }
 
     fn proof(&mut self, outcome: Result<Signed, Reason>, _: impl FnOnce() -> Note) -> Result<Signed, Reason> {
@@ -195,6 +228,13 @@ impl Trail for Recorder {
     fn assumed_signer(&self) -> Option<&str> {
         self.signer.as_deref()
     }
+
+    /// Everything is looked at anew.
+    fn recall(&mut self, _: &str, _: &Asked) -> Option<Arc<Testimony>> {
+        None
+    }
+
+    fn learn(&mut self, _: &Arc<Testimony>) {}
 
     fn proof(&mut self, outcome: Result<Signed, Reason>, note: impl FnOnce() -> Note) -> Result<Assumed, Reason> {
         if self.without_keys && outcome.as_ref().err() == Some(&Reason::KeysUnavailable) {

@@ -45,7 +45,7 @@ pub(super) fn identity(permit: &Permit<'_, Signed>, occasion: Occasion<'_>) -> H
     set.retain(|(_, value)| !value.is_empty());
     if occasion.style.claim_headers {
         set.extend(
-            permit.forwarded().iter().filter_map(|(name, value)| Some((claim_header(name), claim_value(value)?))),
+            permit.forwarded().into_iter().filter_map(|(name, value)| Some((claim_header(name), claim_value(value)?))),
         );
     }
     set

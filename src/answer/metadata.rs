@@ -12,9 +12,10 @@ use super::{Occasion, canonical_principal};
 use crate::decide::Permit;
 use crate::json::Json;
 use crate::keys::Signed;
+use crate::memory::TokenFacts;
 use crate::path::Facts;
 use crate::resource::Resource;
-use crate::trust::{Principal, TokenFacts};
+use crate::trust::Principal;
 
 /// The members of `credence`, as they come together.
 #[derive(Debug)]
@@ -48,7 +49,10 @@ impl Metadata {
         );
         self.realm(permit.principal());
         self.put("principal_canonical", text(&canonical_principal(permit.principal())));
-        self.put("claims", object(permit.forwarded().iter().filter_map(|(name, value)| Some((*name, plain(value)?)))));
+        self.put(
+            "claims",
+            object(permit.forwarded().into_iter().filter_map(|(name, value)| Some((name, plain(value)?)))),
+        );
         self.put("token", token(permit.token()));
     }
 
@@ -89,8 +93,8 @@ fn pair(principal: &Principal) -> Value {
     object([("iss", text(issuer.as_str())), ("sub", text(subject))])
 }
 
-fn token(facts: &TokenFacts) -> Value {
-    let kid = facts.key_id.as_ref().map(|kid| ("kid", text(kid.as_str())));
+fn token(facts: TokenFacts<'_>) -> Value {
+    let kid = facts.key_id.map(|kid| ("kid", text(kid)));
     let algorithm = facts.algorithm.map(|algorithm| ("alg", text(algorithm.as_str())));
     let issued = facts.issued_at.map(|issued| ("iat", number(issued)));
     object(kid.into_iter().chain(algorithm).chain(issued).chain([("exp", number(facts.expires))]))

@@ -12,6 +12,7 @@ use crate::answer::{self, Occasion, Style};
 use crate::clock::{Clock, Time};
 use crate::grpc::Validity;
 use crate::keys::{Landing, Signed};
+use crate::memory::Memory;
 use crate::name::KeyId;
 use crate::observe::{Call, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
 use crate::path::{Facts, Outcome, Walk, walk};
@@ -41,6 +42,7 @@ pub struct House {
     log: DecisionLog,
     when_full: WhenFull,
     metrics: Metrics,
+    memory: Memory,
     reload_error: Mutex<Option<String>>,
     /// Whether every `required` issuer has had keys once. It stays so: were keys that are lost later to end the
     /// readiness, one issuer's trouble would take every gateway away from all the others.
@@ -58,6 +60,7 @@ impl House {
             log,
             when_full: settings.when_full,
             metrics: Metrics::default(),
+            memory: Memory::new(settings.token_memory),
             reload_error: Mutex::new(None),
             settled: AtomicBool::new(false),
             shared: Mutex::default(),
@@ -156,7 +159,7 @@ impl House {
             (_, Err(Reason::Internal)) => refused(Reason::Internal),
             (None, _) => refused(Reason::NotReady),
             (Some(_), Err(reason)) => refused(reason),
-            (Some(published), Ok(request)) => walk(&published.snapshot, request, now, &mut Strict),
+            (Some(published), Ok(request)) => walk(&published.snapshot, request, now, &mut Strict::with(&self.memory)),
         };
         if self.when_full == WhenFull::Deny && self.log.is_failing() {
             return Walk { outcome: Outcome::Refused(Reason::LogUnavailable), ..finished };

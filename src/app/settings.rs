@@ -31,6 +31,8 @@ pub struct Settings {
     pub when_full: WhenFull,
     /// `--max-request-bytes`, `--max-concurrent`
     pub limits: Limits,
+    /// `--token-memory`: bytes for what is remembered of verified tokens; 0 for none.
+    pub token_memory: usize,
     /// `--claim-headers`, `--deny-detail`
     pub style: Style,
     /// `--secrets-dir`, `--service-account-dir`, and what the environment says of proxies and of a cluster.
@@ -52,6 +54,7 @@ impl Settings {
             decision_log: Sink::Stdout,
             when_full: WhenFull::Drop,
             limits: Limits::default(),
+            token_memory: 64 << 20,
             style: Style::default(),
             surroundings: Surroundings::of_process(),
             clock: Clock::System,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::ClaimKey;
-use crate::json::{Json, is_exact};
+use crate::json::{Value, is_exact};
 use crate::name::Site;
 
 /// A condition on one claim, with the place it is written.
@@ -15,13 +15,6 @@ pub struct ClaimRule {
     pub matcher: Matcher,
     /// Where it is written.
     pub site: Site,
-}
-
-impl ClaimRule {
-    /// Whether the condition holds for a token with this payload.
-    pub fn holds(&self, payload: &Json) -> bool {
-        self.matcher.holds(self.key.find(payload))
-    }
 }
 
 /// A value that can be compared exactly.
@@ -37,11 +30,11 @@ pub enum Scalar {
 
 impl Scalar {
     /// Same JSON type and equal. The empty string and numbers from 2^53 equal nothing, `null` is no scalar.
-    pub fn equals(&self, value: &Json) -> bool {
+    pub fn equals(&self, value: &Value<'_>) -> bool {
         match (self, value) {
-            (Self::String(wanted), Json::String(given)) => !given.is_empty() && wanted == given,
-            (Self::Number(wanted), Json::Number(given)) => wanted == given && is_exact(*given),
-            (Self::Bool(wanted), Json::Bool(given)) => wanted == given,
+            (Self::String(wanted), Value::String(given)) => !given.is_empty() && wanted == given,
+            (Self::Number(wanted), Value::Number(given)) => wanted == given && is_exact(*given),
+            (Self::Bool(wanted), Value::Bool(given)) => wanted == given,
             _ => false,
         }
     }
@@ -80,9 +73,9 @@ pub enum Matcher {
 
 impl Matcher {
     /// Whether the condition holds. A missing claim matches [`Matcher::Absent`] alone.
-    pub fn holds(&self, value: Option<&Json>) -> bool {
+    pub fn holds(&self, value: Option<&Value<'_>>) -> bool {
         let Some(value) = value else { return matches!(self, Self::Absent) };
-        let any = |wanted: &[Scalar], element: &Json| wanted.iter().any(|scalar| scalar.equals(element));
+        let any = |wanted: &[Scalar], element: &Value<'_>| wanted.iter().any(|scalar| scalar.equals(element));
         match self {
             Self::Equals(scalar) => scalar.equals(value),
             Self::OneOf(scalars) => any(scalars, value),
@@ -94,18 +87,18 @@ impl Matcher {
                 scalars.iter().all(|scalar| elements.iter().any(|element| scalar.equals(element)))
             }),
             Self::Word(word) => match value {
-                Json::String(text) => text.split(' ').any(|given| given == word),
-                Json::Array(elements) => {
+                Value::String(text) => text.split(' ').any(|given| given == word),
+                Value::Array(elements) => {
                     elements.iter().all(|element| element.as_str().is_some())
                         && elements.iter().any(|element| element.as_str() == Some(word))
                 }
                 _ => false,
             },
             Self::Present => match value {
-                Json::Null => false,
-                Json::String(text) => !text.is_empty(),
-                Json::Number(number) => is_exact(*number),
-                Json::Bool(_) | Json::Array(_) | Json::Object(_) => true,
+                Value::Null => false,
+                Value::String(text) => !text.is_empty(),
+                Value::Number(number) => is_exact(*number),
+                Value::Bool(_) | Value::Array(_) | Value::Object(_) => true,
             },
             Self::Absent => false,
         }
@@ -329,6 +322,7 @@ impl<'a> Iterator for Parts<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Json;
 
     fn json(text: &str) -> Json {
         Json::parse(text.as_bytes(), 16).unwrap()

@@ -4,11 +4,13 @@
 //! them, and [`Matcher`]s that hold or do not hold. It knows neither issuers nor grants, and believes nothing:
 //! whether the claims are true is the next room's business.
 
+mod asked;
 mod matcher;
 mod pointer;
 mod registered;
 mod spiffe;
 
+pub use asked::Asked;
 pub use matcher::{ClaimRule, Glob, GlobFault, Matcher, Scalar};
 pub use pointer::ClaimKey;
 pub use registered::{Actor, BadClaim, Claims, MAX_ID, MAX_SUBJECT};

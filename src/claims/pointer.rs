@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::json::Json;
+use crate::json::Value;
 
 /// A claim: a top-level name taken verbatim, or a JSON Pointer (RFC 6901) when it begins with `/`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,11 @@ impl ClaimKey {
             Some(pointer) => pointer.split('/').map(unescape).collect::<Option<_>>()?,
         };
         Some(Self { text: text.to_owned(), path })
+    }
+
+    /// The top-level claim of this name, whatever the name begins with.
+    pub fn named(name: &str) -> Self {
+        Self { text: name.to_owned(), path: vec![name.to_owned()] }
     }
 
     /// The key as it was written.
@@ -46,7 +51,7 @@ impl ClaimKey {
     }
 
     /// The value, if the claim is there. A pointer does not lead into arrays.
-    pub fn find<'a>(&self, payload: &'a Json) -> Option<&'a Json> {
+    pub fn find<'p, 'a>(&self, payload: &'p Value<'a>) -> Option<&'p Value<'a>> {
         self.path.iter().try_fold(payload, |value, name| value.get(name))
     }
 }
@@ -76,6 +81,7 @@ impl fmt::Display for ClaimKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Json;
 
     #[test]
     fn a_pointer_walks_objects_and_a_name_is_verbatim() {

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::asked::{Asked, Kept};
 use super::spiffe::trust_domain;
-use crate::json::{Json, is_exact};
+use super::{ClaimKey, ClaimRule};
+use crate::json::{Json, Value, is_exact};
 use crate::name::is_forbidden_character;
 use crate::reason::Reason;
 
@@ -12,28 +16,24 @@ pub const MAX_ID: usize = 512;
 /// `sub` is at most this long, in bytes.
 pub const MAX_SUBJECT: usize = 1024;
 
-/// A token's payload whose registered claims have the right shapes. What they say is for the rooms of this crate:
-/// outside, a subject comes only with its issuer.
+/// What is kept of a token's payload: the registered claims, which have the right shapes, and those that the table asks
+/// for. It is written small, because a million of them may be remembered. What the claims say is for the rooms of this
+/// crate: outside, a subject comes only with its issuer.
 #[derive(Debug, Clone)]
 pub struct Claims {
-    /// `sub`, never empty.
-    pub(crate) subject: String,
-    /// `aud` as a list; empty when absent.
-    pub(crate) audience: Vec<String>,
-    /// `exp`, in seconds since the epoch.
-    pub(crate) expires: f64,
-    /// `nbf`
-    pub(crate) not_before: Option<f64>,
-    /// `iat`
-    pub(crate) issued_at: Option<f64>,
-    /// `jti`
-    pub(crate) token_id: Option<String>,
-    /// `act` (RFC 8693 §4.1): who acts, outermost first.
-    pub(crate) actor: Option<Actor>,
+    /// `sub`, then each `aud`, with a line feed between, which none of them can hold.
+    text: Box<str>,
+    audiences: u16,
     /// Whether the token is bound to a key (`cnf`, RFC 7800).
     pub(crate) bound: bool,
-    /// Everything, for conditions of the table.
-    pub(crate) payload: Json,
+    /// `exp`, in seconds since the epoch.
+    pub(crate) expires: f64,
+    not_before: f64,
+    issued_at: f64,
+    /// SHA-256 of `jti`.
+    token_id: Option<Box<[u8; 32]>>,
+    actor: Option<Box<Actor>>,
+    kept: Kept,
 }
 
 /// An acting party, as the token's issuer asserts it.
@@ -69,17 +69,17 @@ const fn bad<T>(claim: &'static str, wanted: &'static str) -> Result<T, BadClaim
 }
 
 impl Claims {
-    /// Reads the registered claims of a payload.
+    /// Reads the registered claims of a payload, and keeps what is asked for of the others.
     ///
     /// # Errors
     /// [`Reason::SubjectMissing`] for an absent or empty `sub`; [`Reason::ClaimsMalformed`] for any registered claim
     /// of a wrong type (`null` too), for no `exp`, and for characters that no identifier may hold.
-    pub fn read(payload: Json) -> Result<Self, BadClaim> {
+    pub fn read(payload: &Value<'_>, asked: &Asked) -> Result<Self, BadClaim> {
         let subject = match text("sub", payload.get("sub"))? {
             Some(subject) if !subject.is_empty() => subject,
             _ => return Err(BadClaim { claim: "sub", wanted: "there and not empty", reason: Reason::SubjectMissing }),
         };
-        if !spiffe_id_if_claimed(&subject) {
+        if !spiffe_id_if_claimed(subject) {
             return bad("sub", "a SPIFFE ID, because it begins like one");
         }
         if let Some(issuer) = payload.get("iss") {
@@ -87,67 +87,149 @@ impl Claims {
         }
         let bound = match payload.get("cnf") {
             None => false,
-            Some(Json::Object(_)) => true,
+            Some(Value::Object(_)) => true,
             Some(_) => return bad("cnf", "an object"),
         };
         let Some(expires) = date("exp", payload.get("exp"))? else { return bad("exp", "there") };
+        let mut all = subject.to_owned();
+        let audiences = audiences(payload.get("aud"), &mut all)?;
+        let not_before = date("nbf", payload.get("nbf"))?;
+        let issued_at = date("iat", payload.get("iat"))?;
+        let token_id = text("jti", payload.get("jti"))?.map(hash);
+        let actor = payload.get("act").map(actor).transpose()?.map(Box::new);
         Ok(Self {
-            subject,
-            audience: audience(payload.get("aud"))?,
-            expires,
-            not_before: date("nbf", payload.get("nbf"))?,
-            issued_at: date("iat", payload.get("iat"))?,
-            token_id: text("jti", payload.get("jti"))?,
-            actor: payload.get("act").map(actor).transpose()?,
+            text: all.into_boxed_str(),
+            audiences,
             bound,
-            payload,
+            expires,
+            not_before: not_before.unwrap_or(f64::NAN),
+            issued_at: issued_at.unwrap_or(f64::NAN),
+            token_id,
+            actor,
+            kept: asked.of(payload),
         })
     }
+
+    /// `sub`, never empty.
+    pub(crate) fn subject(&self) -> &str {
+        self.text.split(BETWEEN).next().unwrap_or_default()
+    }
+
+    /// `aud` as a list; empty when absent.
+    pub(crate) fn audience(&self) -> impl Iterator<Item = &str> {
+        self.text.split(BETWEEN).skip(1).take(usize::from(self.audiences))
+    }
+
+    /// `nbf`
+    pub(crate) fn not_before(&self) -> Option<f64> {
+        Some(self.not_before).filter(|date| !date.is_nan())
+    }
+
+    /// `iat`
+    pub(crate) fn issued_at(&self) -> Option<f64> {
+        Some(self.issued_at).filter(|date| !date.is_nan())
+    }
+
+    /// SHA-256 of `jti`, as it is shown and remembered.
+    pub(crate) fn token_id(&self) -> Option<&[u8; 32]> {
+        self.token_id.as_deref()
+    }
+
+    /// `act` (RFC 8693 §4.1): who acts, outermost first.
+    pub(crate) fn actor(&self) -> Option<&Actor> {
+        self.actor.as_deref()
+    }
+
+    /// The claims that were kept besides the registered ones.
+    pub(crate) const fn asked(&self) -> &Asked {
+        self.kept.asked()
+    }
+
+    /// Whether a condition holds. One on a claim that was not kept does not, whatever it says.
+    pub fn hold(&self, rule: &ClaimRule) -> bool {
+        self.kept.find(&rule.key).is_ok_and(|value| rule.matcher.holds(value))
+    }
+
+    /// The value of a claim that the table asks for, if the token has it.
+    pub(crate) fn find(&self, key: &ClaimKey) -> Option<&Json> {
+        self.kept.find(key).ok().flatten()
+    }
+
+    /// Bytes that it takes on the heap, about.
+    pub(crate) fn weight(&self) -> usize {
+        let before = self.actor.as_deref().map_or(0, Actor::weight);
+        self.text.len() + self.token_id.as_deref().map_or(0, |hash| hash.len()) + before + self.kept.weight()
+    }
 }
 
-fn clean(claim: &'static str, text: &str) -> Result<String, BadClaim> {
-    if text.chars().any(is_forbidden_character) {
+impl Actor {
+    fn weight(&self) -> usize {
+        let own = size_of::<Self>() + self.subject.len() + self.issuer.as_ref().map_or(0, String::len);
+        own + self.before.as_deref().map_or(0, Self::weight)
+    }
+}
+
+/// Stands between the texts of [`Claims`]; [`clean`] lets it through in none of them.
+const BETWEEN: char = '\n';
+
+fn hash(text: &str) -> Box<[u8; 32]> {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    Box::new(hash)
+}
+
+fn clean<'t>(claim: &'static str, text: &'t str) -> Result<&'t str, BadClaim> {
+    // Most texts are ASCII, where a control character is all that can be wrong.
+    let forbidden = match text.is_ascii() {
+        true => text.bytes().any(|byte| byte.is_ascii_control()),
+        false => text.chars().any(is_forbidden_character),
+    };
+    if forbidden {
         return bad(claim, "without control, bidirectional and line-separator characters");
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
-fn text(claim: &'static str, value: Option<&Json>) -> Result<Option<String>, BadClaim> {
+fn text<'t>(claim: &'static str, value: Option<&'t Value<'_>>) -> Result<Option<&'t str>, BadClaim> {
     match value {
         None => Ok(None),
-        Some(Json::String(text)) => clean(claim, text).map(Some),
+        Some(Value::String(text)) => clean(claim, text).map(Some),
         Some(_) => bad(claim, "a string"),
     }
 }
 
 /// NumericDate (RFC 7519 §2): may be fractional, 0 ≤ x < 2^53.
-fn date(claim: &'static str, value: Option<&Json>) -> Result<Option<f64>, BadClaim> {
+fn date(claim: &'static str, value: Option<&Value<'_>>) -> Result<Option<f64>, BadClaim> {
     match value {
         None => Ok(None),
-        Some(Json::Number(number)) if *number >= 0.0 && is_exact(*number) => Ok(Some(*number)),
+        Some(Value::Number(number)) if *number >= 0.0 && is_exact(*number) => Ok(Some(*number)),
         Some(_) => bad(claim, "a number of seconds since 1970"),
     }
 }
 
-fn audience(value: Option<&Json>) -> Result<Vec<String>, BadClaim> {
-    let one = |element: &Json| match element {
-        Json::String(text) => clean("aud", text),
-        _ => bad("aud", "a string or an array of strings"),
+/// Adds each audience to `all`; how many there are.
+fn audiences(value: Option<&Value<'_>>, all: &mut String) -> Result<u16, BadClaim> {
+    let elements = match value {
+        None => &[],
+        Some(Value::Array(elements)) => elements.as_slice(),
+        Some(element) => std::slice::from_ref(element),
     };
-    match value {
-        None => Ok(Vec::new()),
-        Some(Json::Array(elements)) => elements.iter().map(one).collect(),
-        Some(element) => one(element).map(|audience| vec![audience]),
+    for element in elements {
+        let Value::String(audience) = element else { return bad("aud", "a string or an array of strings") };
+        all.push(BETWEEN);
+        all.push_str(clean("aud", audience)?);
     }
+    u16::try_from(elements.len()).or(bad("aud", "at most 65535 strings"))
 }
 
 /// Depth is bounded by the parser's own limit.
-fn actor(value: &Json) -> Result<Actor, BadClaim> {
+fn actor(value: &Value<'_>) -> Result<Actor, BadClaim> {
     let Some(subject) = text("act", value.get("sub"))?.filter(|subject| !subject.is_empty()) else {
         return bad("act", "an object with a string `sub`");
     };
     let before = value.get("act").map(actor).transpose()?.map(Box::new);
-    Ok(Actor { issuer: text("act", value.get("iss"))?, subject, before })
+    let issuer = text("act", value.get("iss"))?.map(str::to_owned);
+    Ok(Actor { issuer, subject: subject.to_owned(), before })
 }
 
 /// A `sub` that begins `spiffe:` in any case claims to be a SPIFFE ID, so it must be one (SPIFFE-ID §2).
@@ -163,13 +245,23 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Claims, Reason> {
-        Claims::read(Json::parse(text.as_bytes(), 16).unwrap()).map_err(|bad| bad.reason)
+        Claims::read(&Json::parse(text.as_bytes(), 16).unwrap(), &Asked::default()).map_err(|bad| bad.reason)
     }
 
     #[test]
     fn the_least_that_a_token_must_say() {
         let claims = read(r#"{"sub":"s","exp":1.5}"#).unwrap();
-        assert_eq!((claims.subject.as_str(), claims.expires, claims.audience.len()), ("s", 1.5, 0));
+        assert_eq!((claims.subject(), claims.expires, claims.audience().count()), ("s", 1.5, 0));
+    }
+
+    #[test]
+    fn every_audience_is_kept_and_an_empty_one_is_one() {
+        for (aud, expected) in
+            [(r#""a""#, vec!["a"]), (r#"["a","","b c"]"#, vec!["a", "", "b c"]), (r#""""#, vec![""]), ("[]", vec![])]
+        {
+            let claims = read(&format!(r#"{{"sub":"s","exp":1,"aud":{aud}}}"#)).unwrap();
+            assert_eq!((claims.subject(), claims.audience().collect()), ("s", expected), "{aud}");
+        }
     }
 
     #[test]
@@ -216,7 +308,7 @@ mod tests {
         for sub in [r"a\r\nb", r"a\u0000", r"a\u202eb", r"a\u2028", r"a\u0085", r"\u2066x"] {
             assert_eq!(read(&format!(r#"{{"sub":"{sub}","exp":1}}"#)).unwrap_err(), Reason::ClaimsMalformed, "{sub}");
         }
-        assert_eq!(read(r#"{"sub":"a b, c","exp":1}"#).unwrap().subject, "a b, c");
+        assert_eq!(read(r#"{"sub":"a b, c","exp":1}"#).unwrap().subject(), "a b, c");
     }
 
     #[test]

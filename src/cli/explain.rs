@@ -12,7 +12,7 @@ use super::open::Open;
 use super::output::{diagnostic, escaped, escaped_json, result, trouble};
 use super::{NO, YES};
 use crate::clock::{Clock, Time};
-use crate::credential::Unverified;
+use crate::credential::{Parts, Unverified};
 use crate::decide::{Failed, NearMiss};
 use crate::fetch;
 use crate::json::Json;
@@ -179,7 +179,8 @@ fn bring_keys(
     origins: &HashMap<(IssuerName, Issuer), KeyOrigin>,
     token: Option<&str>,
 ) -> Result<(), String> {
-    let unverified = token.and_then(|token| Unverified::read(token).ok());
+    let mut parts = Parts::default();
+    let unverified = token.and_then(|token| Unverified::read(token, &mut parts).ok());
     let claimed = unverified.as_ref().and_then(Unverified::claimed_issuer);
     let issuers: Vec<_> = claimed.into_iter().flat_map(|claimed| snapshot.issuers.named(claimed)).collect();
     if let Some(file) = &explain.keys {
@@ -223,7 +224,7 @@ fn bring_keys(
 }
 
 fn payload(token: &str) -> Option<Json> {
-    Some(Unverified::read(token).ok()?.open().1)
+    Some(Unverified::read(token, &mut Parts::default()).ok()?.into_payload())
 }
 
 /// What is told of a recorded walk.

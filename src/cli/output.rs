@@ -61,6 +61,24 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+/// A number of bytes: `4096`, `64KiB`, `64MiB`, `2GiB`.
+///
+/// # Errors
+/// A sentence that says what is expected.
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits).unwrap_or_default();
+    let shift = match unit {
+        "" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return Err("expected a number of bytes, or one with KiB, MiB or GiB: 64MiB".to_owned()),
+    };
+    let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| "expected a number of bytes, or one with KiB, MiB or GiB: 64MiB".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -68,6 +68,11 @@ pub(super) struct Serve {
     /// Calls that may be in hand at once; one more is denied as `overloaded`.
     #[arg(long, env = "CREDENCE_MAX_CONCURRENT", value_name = "CALLS", default_value_t = 1024)]
     max_concurrent: usize,
+    /// How much memory to use for tokens whose signature was verified before, so that it need not be verified again:
+    /// bytes, or with KiB, MiB or GiB. Every rule of the table, and the times, are judged for each call all the same. A
+    /// token takes some 300 bytes; 0 remembers none.
+    #[arg(long, env = "CREDENCE_TOKEN_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = super::output::size)]
+    token_memory: usize,
     /// Hand forwarded claims on as `x-credence-claim-NAME` headers too, not only as metadata.
     #[arg(long, env = "CREDENCE_CLAIM_HEADERS", value_parser = super::output::switch)]
     claim_headers: bool,
@@ -180,6 +185,7 @@ fn settings(serve: Serve) -> Result<Settings, TlsError> {
             max_concurrent: serve.max_concurrent,
             ..Limits::default()
         },
+        token_memory: serve.token_memory,
         style: Style { claim_headers: serve.claim_headers, deny_detail: serve.deny_detail == Detail::Reason },
         ..Settings::new(serve.trust)
     })

@@ -1,5 +1,6 @@
 //! A compact JWS (RFC 7515 §7.1) that was split and read, and proves nothing.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -7,8 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use crate::claims::{MAX_ID, MAX_SUBJECT, trust_domain};
-use crate::json::Json;
-use crate::name::KeyId;
+use crate::json::{Json, Value};
 use crate::reason::Reason;
 
 /// A token is at most this long, in bytes.
@@ -26,13 +26,25 @@ const FORBIDDEN: [&str; 9] = ["crit", "b64", "zip", "enc", "cty", "jku", "jwk", 
 
 /// The members of the JOSE header that are read.
 #[derive(Debug, Clone)]
-pub struct Header {
+pub struct Header<'a> {
     /// `alg` (RFC 7515 §4.1.1), as it was written.
-    pub algorithm: String,
+    pub algorithm: Cow<'a, str>,
     /// `kid` (RFC 7515 §4.1.4)
-    pub key_id: Option<KeyId>,
+    pub key_id: Option<Cow<'a, str>>,
     /// `typ` (RFC 7515 §4.1.9)
-    pub kind: Option<String>,
+    pub kind: Option<Cow<'a, str>>,
+}
+
+impl Header<'_> {
+    /// `kid`
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// `typ`
+    pub fn kind(&self) -> Option<&str> {
+        self.kind.as_deref()
+    }
 }
 
 /// By what a token says whose it is: nothing but the key of one entry of the table.
@@ -46,11 +58,16 @@ pub enum ClaimedIssuer<'t> {
 
 impl<'t> ClaimedIssuer<'t> {
     /// What a payload says; `None` where it says nothing by which an issuer could be found.
-    pub fn of(payload: &'t Json) -> Option<Self> {
+    pub fn of(payload: &'t Value<'_>) -> Option<Self> {
         match payload.get("iss") {
             Some(issuer) => issuer.as_str().map(Self::Issuer),
-            None => trust_domain(payload.get("sub")?.as_str()?).map(Self::TrustDomain),
+            None => Self::said(None, payload.get("sub")?.as_str()?),
         }
+    }
+
+    /// What a token with this `iss` and this `sub` says.
+    pub fn said(issuer: Option<&'t str>, subject: &'t str) -> Option<Self> {
+        issuer.map(Self::Issuer).or_else(|| trust_domain(subject).map(Self::TrustDomain))
     }
 }
 
@@ -64,19 +81,25 @@ impl fmt::Display for ClaimedIssuer<'_> {
     }
 }
 
-/// A token that nobody vouched for yet. It offers the one thing needed to find its issuer, and is used up by
-/// [`verify`](crate::trust::Found::verify).
+/// A token that nobody vouched for yet. It offers the one thing needed to find its issuer.
 #[derive(Debug)]
 pub struct Unverified<'a> {
     envelope: Envelope<'a>,
-    payload: Json,
+    payload: Value<'a>,
+}
+
+/// The parts of a token, decoded: where an [`Unverified`] lies.
+#[derive(Debug, Default)]
+pub struct Parts {
+    header: Vec<u8>,
+    payload: Vec<u8>,
 }
 
 /// All of a token but its payload: what a signature is checked with.
 #[derive(Debug)]
 pub struct Envelope<'a> {
     /// The JOSE header.
-    pub header: Header,
+    pub header: Header<'a>,
     /// What was signed (RFC 7515 §5.2).
     pub signing_input: &'a [u8],
     /// The signature, decoded.
@@ -100,6 +123,14 @@ pub struct Claimed {
     pub alg: Option<String>,
 }
 
+impl Claimed {
+    /// Cuts each to at most 256 bytes, ending on a character.
+    pub fn cut(iss: Option<&str>, sub: Option<&str>, kid: Option<&str>, alg: Option<&str>) -> Self {
+        let cut = |text: &str| text.get(..text.floor_char_boundary(MAX_CLAIMED)).unwrap_or_default().to_owned();
+        Self { iss: iss.map(cut), sub: sub.map(cut), kid: kid.map(cut), alg: alg.map(cut) }
+    }
+}
+
 /// Why a text is no token, for whoever holds it: kind and place, never content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenFault(String);
@@ -121,14 +152,14 @@ fn fault<T>(text: impl Into<String>) -> Result<T, TokenFault> {
 }
 
 impl<'a> Unverified<'a> {
-    /// Reads a compact JWS.
+    /// Reads a compact JWS into `parts`.
     ///
     /// # Errors
     /// A [`TokenFault`], which is [`Reason::Malformed`], for whatever can be read in more than one way or not at all:
     /// other characters than base64url and two dots, padding, non-canonical trailing bits, duplicate members, deep
     /// nesting, sizes over the caps, forbidden header members, `alg`, `typ` or `kid` that are not strings, `iss` that
     /// is not a string.
-    pub fn read(token: &'a str) -> Result<Self, TokenFault> {
+    pub fn read(token: &'a str, parts: &'a mut Parts) -> Result<Self, TokenFault> {
         if token.len() > MAX_TOKEN {
             return fault(format!("it is longer than {MAX_TOKEN} bytes"));
         }
@@ -136,19 +167,20 @@ impl<'a> Unverified<'a> {
         if let Some(at) = token.bytes().position(|byte| !alphabet(byte)) {
             return fault(format!("character {} is none of base64url and no dot (RFC 7515 §7.1)", at + 1));
         }
-        let mut parts = token.split('.');
+        let mut pieces = token.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
+            (pieces.next(), pieces.next(), pieces.next(), pieces.next())
         else {
             return fault(format!("it has {} parts between dots, not three", token.split('.').count()));
         };
         let signing_input = token.get(..header.len() + 1 + payload.len()).unwrap_or_default().as_bytes();
-        let header = decode("header", header)?;
-        if header.len() > MAX_HEADER {
+        parts.header = decode("header", header)?;
+        if parts.header.len() > MAX_HEADER {
             return fault(format!("its header is longer than {MAX_HEADER} bytes"));
         }
-        let header = read_header(&parse("header", &header)?)?;
-        let payload = parse("payload", &decode("payload", payload)?)?;
+        parts.payload = decode("payload", payload)?;
+        let header = read_header(parse("header", &parts.header)?)?;
+        let payload = parse("payload", &parts.payload)?;
         check_payload(&payload)?;
         let signature = decode("signature", signature)?;
         Ok(Self { envelope: Envelope { header, signing_input, signature }, payload })
@@ -165,24 +197,20 @@ impl<'a> Unverified<'a> {
     }
 
     /// What the token says, for where several entries that share one name have to judge it.
-    pub(crate) const fn payload(&self) -> &Json {
+    pub(crate) const fn payload(&self) -> &Value<'a> {
         &self.payload
     }
 
     /// What the token said about itself, for log and metadata.
     pub fn claimed(&self) -> Claimed {
-        let text = |name| self.payload.get(name).and_then(Json::as_str).map(cut);
-        Claimed {
-            iss: text("iss"),
-            sub: text("sub"),
-            kid: self.envelope.header.key_id.as_ref().map(KeyId::as_str).map(cut),
-            alg: Some(cut(&self.envelope.header.algorithm)),
-        }
+        let text = |name| self.payload.get(name).and_then(Value::as_str);
+        let header = &self.envelope.header;
+        Claimed::cut(text("iss"), text("sub"), header.key_id(), Some(&header.algorithm))
     }
 
-    /// Takes the token apart, for the room that judges it: the envelope, and a payload that nobody vouches for.
-    pub(crate) fn open(self) -> (Envelope<'a>, Json) {
-        (self.envelope, self.payload)
+    /// Takes the payload, which nobody vouches for.
+    pub(crate) fn into_payload(self) -> Json {
+        self.payload.into_owned()
     }
 }
 
@@ -190,45 +218,40 @@ fn decode(part: &str, text: &str) -> Result<Vec<u8>, TokenFault> {
     URL_SAFE_NO_PAD.decode(text).or_else(|_| fault(format!("its {part} is not canonical base64url without padding")))
 }
 
-fn parse(part: &str, bytes: &[u8]) -> Result<Json, TokenFault> {
-    Json::parse(bytes, MAX_DEPTH).or_else(|error| fault(format!("its {part} {error}")))
+fn parse<'a>(part: &str, bytes: &'a [u8]) -> Result<Value<'a>, TokenFault> {
+    Value::read(bytes, MAX_DEPTH).or_else(|error| fault(format!("its {part} {error}")))
 }
 
-fn read_header(header: &Json) -> Result<Header, TokenFault> {
-    let Some(members) = header.as_object() else { return fault("its header is no JSON object") };
-    if let Some(name) = FORBIDDEN.iter().find(|name| members.contains_key(**name)) {
+fn read_header(header: Value<'_>) -> Result<Header<'_>, TokenFault> {
+    let Value::Object(members) = header else { return fault("its header is no JSON object") };
+    if let Some(name) = FORBIDDEN.iter().find(|name| members.contains_key(name)) {
         return fault(format!("its header has `{name}`, which is never accepted"));
     }
     let optional = |name: &str| match members.get(name) {
         None => Ok(None),
-        Some(Json::String(text)) => Ok(Some(text.clone())),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(other) => fault(format!("`{name}` in its header is {}, not a string", other.kind())),
     };
     let Some(algorithm) = optional("alg")? else { return fault("its header has no `alg`") };
-    let header = Header { algorithm, key_id: optional("kid")?.map(KeyId::new), kind: optional("typ")? };
-    if header.key_id.as_ref().is_some_and(|id| id.as_str().len() > MAX_ID) {
+    let header = Header { algorithm, key_id: optional("kid")?, kind: optional("typ")? };
+    if header.key_id().is_some_and(|id| id.len() > MAX_ID) {
         return fault(format!("its `kid` is longer than {MAX_ID} bytes"));
     }
     Ok(header)
 }
 
 /// The payload is an object, its `iss` is a string if present, and its identifiers are within their caps.
-fn check_payload(payload: &Json) -> Result<(), TokenFault> {
+fn check_payload(payload: &Value<'_>) -> Result<(), TokenFault> {
     let Some(members) = payload.as_object() else { return fault("its payload is no JSON object") };
     if let Some(issuer) = members.get("iss").filter(|issuer| issuer.as_str().is_none()) {
         return fault(format!("`iss` is {}, not a string", issuer.kind()));
     }
     for (name, cap) in [("iss", MAX_ID), ("jti", MAX_ID), ("sub", MAX_SUBJECT)] {
-        if members.get(name).and_then(Json::as_str).is_some_and(|text| text.len() > cap) {
+        if members.get(name).and_then(Value::as_str).is_some_and(|text| text.len() > cap) {
             return fault(format!("`{name}` is longer than {cap} bytes"));
         }
     }
     Ok(())
-}
-
-/// At most [`MAX_CLAIMED`] bytes, ending on a character.
-fn cut(text: &str) -> String {
-    text.get(..text.floor_char_boundary(MAX_CLAIMED)).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -243,15 +266,16 @@ mod tests {
     const PAYLOAD: &str = r#"{"iss":"i","sub":"s"}"#;
 
     fn malformed(token: &str) -> bool {
-        Unverified::read(token).is_err_and(|fault| Reason::from(fault) == Reason::Malformed)
+        Unverified::read(token, &mut Parts::default()).is_err_and(|fault| Reason::from(fault) == Reason::Malformed)
     }
 
     #[test]
     fn a_plain_token_tells_its_issuer() {
         let text = token(r#"{"alg":"RS256","kid":"k","typ":"JWT"}"#, PAYLOAD);
-        let token = Unverified::read(&text).unwrap();
+        let mut parts = Parts::default();
+        let token = Unverified::read(&text, &mut parts).unwrap();
         assert_eq!(token.claimed_issuer(), Some(ClaimedIssuer::Issuer("i")));
-        assert_eq!(token.envelope.header.key_id.as_ref().map(KeyId::as_str), Some("k"));
+        assert_eq!(token.envelope.header.key_id(), Some("k"));
         assert_eq!(token.envelope.signature, b"sig");
     }
 
@@ -259,7 +283,7 @@ mod tests {
     fn only_a_token_without_iss_is_found_by_the_trust_domain_of_its_subject() {
         let claimed = |payload: &str| {
             let text = token(HEADER, payload);
-            Unverified::read(&text).unwrap().claimed_issuer().map(|claimed| claimed.to_string())
+            Unverified::read(&text, &mut Parts::default()).unwrap().claimed_issuer().map(|claimed| claimed.to_string())
         };
         assert_eq!(claimed(r#"{"sub":"spiffe://td.test/a"}"#).as_deref(), Some("trust domain \"td.test\""));
         assert_eq!(claimed(r#"{"iss":"i","sub":"spiffe://td.test/a"}"#).as_deref(), Some("iss \"i\""));
@@ -338,7 +362,10 @@ mod tests {
         ] {
             assert!(malformed(bad), "{bad:.60}");
         }
-        assert!(Unverified::read(&format!("{start}.")).is_ok(), "an empty signature is refused by the key, not here");
+        assert!(
+            Unverified::read(&format!("{start}."), &mut Parts::default()).is_ok(),
+            "an empty signature is refused by the key, not here"
+        );
     }
 
     #[test]
@@ -356,7 +383,7 @@ mod tests {
     #[test]
     fn what_was_claimed_is_cut() {
         let text = token(HEADER, &format!(r#"{{"iss":"{}"}}"#, "\u{e4}".repeat(200)));
-        let claimed = Unverified::read(&text).unwrap().claimed();
+        let claimed = Unverified::read(&text, &mut Parts::default()).unwrap().claimed();
         assert_eq!(claimed.iss.unwrap(), "\u{e4}".repeat(128));
     }
 }

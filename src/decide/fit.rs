@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::grant::{AudienceFrom, Grant};
+use super::grant::{AudienceFrom, CLIENT_ID, Grant};
 use crate::claims::{ClaimRule, Claims};
 use crate::clock::Time;
 use crate::json::Json;
@@ -94,7 +94,7 @@ impl Case<'_> {
             && self.path_fits(grant)
             && self.audience_fits(grant)
             && self.subject_fits(grant)
-            && grant.claims.iter().all(|rule| rule.holds(&self.claims.payload))
+            && grant.claims.iter().all(|rule| self.claims.hold(rule))
     }
 
     /// Everything that differs, in the order of the fields of a grant.
@@ -108,7 +108,7 @@ impl Case<'_> {
         unless(self.audience_fits(grant), Failed::Audience);
         unless(self.subject_fits(grant), Failed::Subject);
         for rule in &grant.claims {
-            unless(rule.holds(&self.claims.payload), Failed::Claim(rule));
+            unless(self.claims.hold(rule), Failed::Claim(rule));
         }
         unless(self.actor_fits(), Failed::Actor);
         unless(self.method_fits(grant), Failed::Method);
@@ -122,18 +122,18 @@ impl Case<'_> {
     pub(super) fn audience_fits(&self, grant: &Grant) -> bool {
         let wanted = grant.audience.as_str();
         match grant.audience_from {
-            AudienceFrom::Audience => self.claims.audience.iter().any(|given| given == wanted),
-            AudienceFrom::ClientId => self.claims.payload.get("client_id").and_then(Json::as_str) == Some(wanted),
+            AudienceFrom::Audience => self.claims.audience().any(|given| given == wanted),
+            AudienceFrom::ClientId => self.claims.find(&CLIENT_ID).and_then(Json::as_str) == Some(wanted),
         }
     }
 
     /// `aud` is absent or empty.
     pub(super) fn names_no_audience(&self) -> bool {
-        self.claims.audience.iter().all(String::is_empty)
+        self.claims.audience().all(str::is_empty)
     }
 
     fn subject_fits(&self, grant: &Grant) -> bool {
-        grant.subject.as_ref().is_none_or(|rule| rule.matches(&self.claims.subject))
+        grant.subject.as_ref().is_none_or(|rule| rule.matches(self.claims.subject()))
     }
 
     fn method_fits(&self, grant: &Grant) -> bool {
@@ -145,8 +145,8 @@ impl Case<'_> {
     }
 
     /// No grant says yet whom it lets act for someone else, so a token with `act` fits none.
-    const fn actor_fits(&self) -> bool {
-        self.claims.actor.is_none()
+    fn actor_fits(&self) -> bool {
+        self.claims.actor().is_none()
     }
 
     fn times_fit(&self, grant: &Grant) -> bool {
@@ -166,7 +166,7 @@ impl Case<'_> {
     fn young_enough(&self, grant: &Grant) -> bool {
         let Some(bound) = grant.times.max_token_age.as_ref().map(Duration::as_secs_f64) else { return true };
         self.claims
-            .issued_at
+            .issued_at()
             .is_some_and(|issued| self.claims.expires - issued <= bound && self.now.seconds() - issued <= bound)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::claims::{ClaimKey, ClaimRule, Glob};
@@ -42,6 +43,18 @@ pub struct Grant {
     /// What leaves credence: name → claim.
     pub forward_claims: Vec<(String, ClaimKey)>,
 }
+
+impl Grant {
+    /// The claims that it is about, or hands on.
+    pub fn asked(&self) -> Vec<ClaimKey> {
+        let client = (self.audience_from == AudienceFrom::ClientId).then(|| CLIENT_ID.clone());
+        let conditions = self.claims.iter().map(|rule| rule.key.clone());
+        conditions.chain(self.forward_claims.iter().map(|(_, key)| key.clone())).chain(client).collect()
+    }
+}
+
+/// `client_id` (RFC 9068 §2.2)
+pub(super) static CLIENT_ID: LazyLock<ClaimKey> = LazyLock::new(|| ClaimKey::named("client_id"));
 
 /// `subject:`
 #[derive(Debug, Clone, PartialEq, Eq)]

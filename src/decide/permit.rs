@@ -1,12 +1,15 @@
 //! The yes, and the no.
 
+use std::sync::Arc;
+
 use super::fit::NearMiss;
 use super::grant::Grant;
 use crate::json::{Json, is_exact};
+use crate::memory::{Testimony, TokenFacts};
 use crate::name::{GrantName, IssuerName, Scope};
 use crate::reason::Reason;
 use crate::resource::{Place, Resource};
-use crate::trust::{Principal, TokenFacts, TrustedIssuer, Verified};
+use crate::trust::{Principal, TrustedIssuer, Verified};
 
 /// A yes: who, for what, by which grants. Made only by [`decide`](super::decide), and with `P` it says what stands
 /// behind the caller: only a permit with a real signature can be answered to Envoy.
@@ -14,12 +17,11 @@ use crate::trust::{Principal, TokenFacts, TrustedIssuer, Verified};
 pub struct Permit<'s, P> {
     principal: Principal,
     issuer: &'s TrustedIssuer,
-    token: TokenFacts,
+    testimony: Arc<Testimony>,
     resource: &'s Resource,
     grants: Vec<&'s Grant>,
     shadow: Vec<&'s Grant>,
     scopes: Vec<&'s Scope>,
-    forwarded: Vec<(&'s str, Json)>,
     proof: P,
 }
 
@@ -46,16 +48,9 @@ impl<'s, P> Permit<'s, P> {
         scopes.sort_unstable();
         scopes.dedup();
         let issuer = caller.issuer();
-        let (principal, claims, token, proof) = caller.into_parts();
-        let mut forwarded: Vec<(&'s str, Json)> = Vec::new();
-        for (name, key) in grants.iter().flat_map(|grant| &grant.forward_claims) {
-            let known = forwarded.iter().any(|(other, _)| other == name);
-            let value = key.find(&claims.payload).filter(|value| is_plain(value));
-            if let (false, Some(value)) = (known, value) {
-                forwarded.push((name, value.clone()));
-            }
-        }
-        Self { principal, issuer, token, resource: place.resource, grants, shadow, scopes, forwarded, proof }
+        let principal = caller.principal();
+        let (testimony, proof) = caller.into_parts();
+        Self { principal, issuer, testimony, resource: place.resource, grants, shadow, scopes, proof }
     }
 
     /// The pair.
@@ -69,8 +64,8 @@ impl<'s, P> Permit<'s, P> {
     }
 
     /// Which token it was.
-    pub const fn token(&self) -> &TokenFacts {
-        &self.token
+    pub fn token(&self) -> TokenFacts<'_> {
+        self.testimony.token()
     }
 
     /// What is accessed.
@@ -99,8 +94,16 @@ impl<'s, P> Permit<'s, P> {
     }
 
     /// What leaves credence by `forwardClaims`: strings, numbers, booleans.
-    pub fn forwarded(&self) -> &[(&'s str, Json)] {
-        &self.forwarded
+    pub fn forwarded(&self) -> Vec<(&'s str, &Json)> {
+        let mut forwarded: Vec<(&'s str, &Json)> = Vec::new();
+        for (name, key) in self.grants.iter().flat_map(|grant| &grant.forward_claims) {
+            let known = forwarded.iter().any(|(other, _)| other == name);
+            let value = self.testimony.claims().find(key).filter(|value| is_plain(value));
+            if let (false, Some(value)) = (known, value) {
+                forwarded.push((name, value));
+            }
+        }
+        forwarded
     }
 
     /// What stands behind the caller.

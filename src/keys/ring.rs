@@ -140,7 +140,7 @@ impl KeyRing {
         }
         let Some(parsed) = key.parsed(algorithm) else { return Named::Nothing };
         let thumbprint = key.thumbprint();
-        self.keys.push(VerifyKey { kid: key.kid().cloned(), algorithm, thumbprint, key: parsed });
+        self.keys.push(VerifyKey::new(key.kid().cloned(), algorithm, thumbprint, parsed));
         Named::Key(self.keys.len() - 1)
     }
 
@@ -153,7 +153,7 @@ impl KeyRing {
         let Some(kid) = kid else { return self.only(algorithm) };
         match self.named.get(kid) {
             Some(Named::Key(index)) => {
-                self.keys.get(*index).filter(|key| key.algorithm == algorithm).ok_or(KeyMiss::Unknown)
+                self.keys.get(*index).filter(|key| key.algorithm() == algorithm).ok_or(KeyMiss::Unknown)
             }
             Some(Named::NotPinned(bound)) if *bound == algorithm => Err(KeyMiss::NotPinned),
             Some(Named::NotPinned(_) | Named::Several | Named::Nothing) | None => Err(KeyMiss::Unknown),
@@ -161,7 +161,7 @@ impl KeyRing {
     }
 
     fn only(&self, algorithm: Algorithm) -> Result<&VerifyKey, KeyMiss> {
-        let mut fitting = self.keys.iter().filter(|key| key.algorithm == algorithm);
+        let mut fitting = self.keys.iter().filter(|key| key.algorithm() == algorithm);
         match (fitting.next(), fitting.next()) {
             (Some(key), None) => Ok(key),
             (Some(_), Some(_)) => Err(KeyMiss::Unknown),

@@ -1,6 +1,7 @@
 //! A key with its one algorithm, and the proof that it makes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::signature::ParsedPublicKey;
 
@@ -10,10 +11,16 @@ use crate::reason::Reason;
 /// A public key that verifies with exactly one algorithm. The token's `alg` may only agree (RFC 8725 §3.1).
 #[derive(Debug, Clone)]
 pub struct VerifyKey {
-    pub(super) kid: Option<KeyId>,
-    pub(super) algorithm: Algorithm,
-    pub(super) thumbprint: Thumbprint,
-    pub(super) key: ParsedPublicKey,
+    identity: Arc<KeyIdentity>,
+    key: ParsedPublicKey,
+}
+
+/// Which key: all but the key itself.
+#[derive(Debug, PartialEq, Eq)]
+struct KeyIdentity {
+    kid: Option<KeyId>,
+    algorithm: Algorithm,
+    thumbprint: Thumbprint,
 }
 
 /// The proof that a signature stood. Only [`VerifyKey::verify`] makes it.
@@ -26,12 +33,29 @@ pub struct VerifyKey {
 ///
 /// ```compile_fail
 /// fn believe() {
-///     let _: credence::keys::Signed = credence::keys::Signed(());
+///     let _: credence::keys::Signed = credence::keys::Signed(todo!());
 /// }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[must_use]
-pub struct Signed(());
+pub struct Signed(Arc<KeyIdentity>);
+
+impl Signed {
+    /// The RFC 7638 thumbprint of the key that verified.
+    pub fn key(&self) -> Thumbprint {
+        self.0.thumbprint
+    }
+
+    /// The name under which that key was published.
+    pub fn key_id(&self) -> Option<&KeyId> {
+        self.0.kid.as_ref()
+    }
+
+    /// The algorithm of that key.
+    pub fn algorithm(&self) -> Algorithm {
+        self.0.algorithm
+    }
+}
 
 /// The signature does not verify. Why is nobody's business: the answer is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,25 +77,37 @@ impl fmt::Display for SignatureInvalid {
 impl std::error::Error for SignatureInvalid {}
 
 impl VerifyKey {
+    pub(super) fn new(kid: Option<KeyId>, algorithm: Algorithm, thumbprint: Thumbprint, key: ParsedPublicKey) -> Self {
+        Self { identity: Arc::new(KeyIdentity { kid, algorithm, thumbprint }), key }
+    }
+
     /// The `kid` under which the key is published.
-    pub const fn kid(&self) -> Option<&KeyId> {
-        self.kid.as_ref()
+    pub fn kid(&self) -> Option<&KeyId> {
+        self.identity.kid.as_ref()
     }
 
     /// The one algorithm.
-    pub const fn algorithm(&self) -> Algorithm {
-        self.algorithm
+    pub fn algorithm(&self) -> Algorithm {
+        self.identity.algorithm
     }
 
     /// The RFC 7638 thumbprint, by SHA-256.
-    pub const fn thumbprint(&self) -> Thumbprint {
-        self.thumbprint
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.identity.thumbprint
     }
 
     /// Checks `signature` over `signing_input`, the first two parts of a compact JWS with the dot between (RFC 7515
     /// §5.2). ECDSA signatures are r and s at fixed length, never DER (RFC 7518 §3.4).
     pub fn verify(&self, signing_input: &[u8], signature: &[u8]) -> Result<Signed, SignatureInvalid> {
-        self.key.verify_sig(signing_input, signature).map(|()| Signed(())).map_err(|_| SignatureInvalid)
+        let stands = self.key.verify_sig(signing_input, signature).is_ok();
+        if stands { Ok(Signed(Arc::clone(&self.identity))) } else { Err(SignatureInvalid) }
+    }
+
+    /// Checks a signature that stood before: it stands by the very same key with the same algorithm, and by no other.
+    pub fn verify_again(&self, before: &Signed) -> Result<Signed, SignatureInvalid> {
+        let same = Arc::ptr_eq(&self.identity, &before.0)
+            || (self.thumbprint() == before.key() && self.algorithm() == before.algorithm());
+        if same { Ok(before.clone()) } else { Err(SignatureInvalid) }
     }
 }
 

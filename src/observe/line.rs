@@ -2,15 +2,15 @@
 
 use std::io;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 
 use crate::clock::Time;
 use crate::json::Json;
 use crate::keys::Signed;
+use crate::memory::TokenFacts;
 use crate::path::{Facts, Outcome, Walk};
 use crate::request::AuthzRequest;
-use crate::trust::{Principal, TokenFacts};
+use crate::trust::Principal;
 
 /// The path is cut to this many bytes.
 const MAX_PATH: usize = 2 * 1024;
@@ -215,19 +215,19 @@ fn source<'a>(request: &'a AuthzRequest<'a>) -> Option<Source<'a>> {
 }
 
 fn token(facts: &Facts<'_>) -> Option<Token> {
-    match (&facts.token, &facts.claimed) {
+    match (facts.token(), &facts.claimed) {
         (Some(token), _) => Some(verified_token(token)),
         (None, Some(claimed)) => Some(Token { kid: claimed.kid.clone(), alg: claimed.alg.clone(), ..Token::default() }),
         (None, None) => None,
     }
 }
 
-fn verified_token(token: &TokenFacts) -> Token {
+fn verified_token(token: TokenFacts<'_>) -> Token {
     Token {
-        kid: token.key_id.as_ref().map(|kid| kid.as_str().to_owned()),
+        kid: token.key_id.map(str::to_owned),
         alg: token.algorithm.map(|algorithm| algorithm.as_str().to_owned()),
-        typ: token.kind.clone(),
-        jti_hash: token.token_id.as_ref().map(|id| hex(digest(&SHA256, id.as_bytes()).as_ref())),
+        typ: token.kind.map(str::to_owned),
+        jti_hash: token.token_id.map(|hash| hex(hash)),
         iat: token.issued_at.map(Json::Number),
         exp: Some(Json::Number(token.expires)),
     }

@@ -1,15 +1,18 @@
 //! The walk itself.
 
+use std::sync::Arc;
+
 use crate::clock::Time;
-use crate::credential::{Claimed, Unverified, locate};
+use crate::credential::{Claimed, Parts, Unverified, locate};
 use crate::decide::{Grant, NearMiss, Permit, decide};
+use crate::memory::{Testimony, Token, TokenFacts};
 use crate::name::KeyId;
 use crate::reason::{Accepted, Reason};
 use crate::request::AuthzRequest;
 use crate::resource::{Opened, RequestPath, Resource};
 use crate::table::Snapshot;
 use crate::trail::{Note, Trail};
-use crate::trust::{Found, Principal, TokenFacts, TrustedIssuer};
+use crate::trust::{Authentic, Found, Principal, TrustedIssuer};
 
 /// How a walk ended.
 #[derive(Debug)]
@@ -43,14 +46,16 @@ pub struct Facts<'s> {
     pub issuer: Option<&'s TrustedIssuer>,
     /// Where the token was not verified: the entries of which one may have vouched, had it the key.
     pub candidates: Vec<&'s TrustedIssuer>,
-    /// What the token merely said.
+    /// What the token merely said, where it was not verified.
     pub claimed: Option<Claimed>,
-    /// The name of the key that the token asks for, whole: what is told of it is cut.
+    /// Where the token was not verified, the name of the key that it asks for, whole: what is told of it is cut.
     pub key_id: Option<KeyId>,
     /// Who called, once the signature stood (on a recorded walk: once it was assumed).
     pub verified: Option<Principal>,
-    /// Which token it was, once the signature stood.
-    pub token: Option<TokenFacts>,
+    /// What the token says, once the signature stood.
+    pub testimony: Option<Arc<Testimony>>,
+    /// Whether the signature need not be checked, because it stood before.
+    pub remembered: bool,
     /// The grants that came near, nearest first.
     pub near_misses: Vec<NearMiss<'s>>,
     /// Shadow grants that would have allowed it.
@@ -58,6 +63,11 @@ pub struct Facts<'s> {
 }
 
 impl<'s> Facts<'s> {
+    /// Which token it was, once the signature stood.
+    pub fn token(&self) -> Option<TokenFacts<'_>> {
+        self.testimony.as_ref().map(|testimony| testimony.token())
+    }
+
     /// The entry that vouched: only once the signature stood.
     pub fn vouching_issuer(&self) -> Option<&'s TrustedIssuer> {
         self.verified.as_ref().and(self.issuer)
@@ -115,25 +125,30 @@ fn corridor<'s, T: Trail>(
         return Ok(Outcome::Open(open));
     }
 
-    let token = trail.need("credential", locate(request, &place.resource.credential), |_| {
+    let text = trail.need("credential", locate(request, &place.resource.credential), |_| {
         Note::at(&place.resource.site, "one bearer token in the place that the resource names")
     })?;
-    let read = Unverified::read(token);
-    let fault = read.as_ref().err().cloned();
-    let token = trail.need("token", read.map_err(Reason::from), |_| match fault {
-        Some(fault) => Note::new(fault.to_string()),
-        None => Note::new("a compact JWS that reads in exactly one way"),
+    let known = trail.recall(text, &snapshot.asked);
+    let (mut parts, read);
+    let token = match &known {
+        Some(testimony) => Token::Remembered(testimony),
+        None => {
+            parts = Parts::default();
+            read = unverified(text, &mut parts, trail)?;
+            Token::Read(&read)
+        }
+    };
+    let authentic = authenticate(snapshot, token, now, trail, facts).inspect_err(|_| {
+        facts.claimed = Some(token.claimed());
+        facts.key_id = token.header().key_id().map(KeyId::new);
     })?;
-    facts.claimed = Some(token.claimed());
-    facts.key_id = token.envelope().header.key_id.clone();
-    let found = snapshot.issuers.find(&token, now, trail);
-    let found = trail.need("issuer", found, |found| issuer_note(&token, found))?;
-    facts.issuer = found.settled();
-
-    let authentic = found.verify(token, now, trail).inspect_err(|_| facts.candidates = found.candidates())?;
-    facts.verified = Some(authentic.principal().clone());
-    facts.token = Some(authentic.token().clone());
+    facts.remembered = known.is_some();
+    facts.verified = Some(authentic.principal());
+    facts.testimony = Some(Arc::clone(authentic.testimony()));
     let caller = authentic.admit(trail)?;
+    if let (None, Some(testimony)) = (&known, &facts.testimony) {
+        trail.learn(testimony);
+    }
 
     match decide(&snapshot.grants, &place, request, caller, now, trail) {
         Ok(permit) => {
@@ -148,7 +163,31 @@ fn corridor<'s, T: Trail>(
     }
 }
 
-fn issuer_note(token: &Unverified<'_>, found: Option<&Found<'_>>) -> Note {
+/// Reads the text of a token.
+fn unverified<'t, T: Trail>(text: &'t str, parts: &'t mut Parts, trail: &mut T) -> Result<Unverified<'t>, Reason> {
+    let read = Unverified::read(text, parts);
+    let fault = read.as_ref().err().cloned();
+    trail.need("token", read.map_err(Reason::from), |_| match fault {
+        Some(fault) => Note::new(fault.to_string()),
+        None => Note::new("a compact JWS that reads in exactly one way"),
+    })
+}
+
+/// Finds the entry that the token names, and asks it.
+fn authenticate<'s, T: Trail>(
+    snapshot: &'s Snapshot,
+    token: Token<'_>,
+    now: Time,
+    trail: &mut T,
+    facts: &mut Facts<'s>,
+) -> Result<Authentic<'s, T::Proof>, Reason> {
+    let found = snapshot.issuers.find(token, now, trail);
+    let found = trail.need("issuer", found, |found| issuer_note(token, found))?;
+    facts.issuer = found.settled();
+    found.verify(token, now, trail).inspect_err(|_| facts.candidates = found.candidates())
+}
+
+fn issuer_note(token: Token<'_>, found: Option<&Found<'_>>) -> Note {
     let claimed = token.claimed_issuer().map(|claimed| claimed.to_string());
     let claimed = claimed.unwrap_or_else(|| "neither iss nor a SPIFFE ID as sub".to_owned());
     match found {

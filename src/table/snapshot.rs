@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::claims::Asked;
 use crate::clock::Time;
-use crate::credential::{ClaimedIssuer, Unverified};
+use crate::credential::ClaimedIssuer;
 use crate::decide::GrantIndex;
+use crate::memory::Token;
 use crate::name::{Issuer, Realm, Thumbprint, TrustDomain};
 use crate::reason::Reason;
 use crate::resource::ResourceIndex;
@@ -22,6 +24,8 @@ pub struct Snapshot {
     pub resources: ResourceIndex,
     /// The relation between them.
     pub grants: GrantIndex,
+    /// The claims that some condition is about, or that some grant hands on: of a token no other is kept.
+    pub asked: Asked,
     /// Every NAME that some grant can forward as `x-credence-claim-NAME`, sorted.
     pub forwardable: Vec<String>,
 }
@@ -96,7 +100,7 @@ impl Issuers {
     ///
     /// # Errors
     /// [`Reason::IssuerUnknown`], also where the token names none.
-    pub fn find<T: Trail>(&self, token: &Unverified<'_>, now: Time, trail: &T) -> Result<Found<'_>, Reason> {
+    pub fn find<T: Trail>(&self, token: Token<'_>, now: Time, trail: &T) -> Result<Found<'_>, Reason> {
         let mut named = token.claimed_issuer().into_iter().flat_map(|claimed| self.named(claimed));
         let found = match (trail.assumed_signer(), named.next(), named.next()) {
             (Some(signer), first, second) => {

@@ -97,14 +97,14 @@ impl Presented {
         let filled = [
             ("iat", Json::Number(now.seconds())),
             ("exp", Json::Number(now.seconds() + LIFE)),
-            ("jti", Json::String(token_id.to_owned())),
+            ("jti", Json::String(token_id.to_owned().into())),
         ];
         for (name, value) in filled {
             if !without.contains(name) {
                 claims.entry(name.to_owned()).or_insert(value);
             }
         }
-        Some(Json::Object(claims))
+        Some(Json::Object(claims.into_iter().collect()))
     }
 
     /// This, with members replaced or taken away; `None` where there is no token to change.

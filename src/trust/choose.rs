@@ -5,9 +5,9 @@ use std::fmt;
 use super::TrustedIssuer;
 use super::principal::Authentic;
 use crate::clock::Time;
-use crate::credential::{Envelope, Unverified};
 use crate::keys::{KeyMiss, VerifyKey};
-use crate::name::{Algorithm, KeyId};
+use crate::memory::Token;
+use crate::name::Algorithm;
 use crate::reason::Reason;
 use crate::trail::Trail;
 
@@ -48,14 +48,13 @@ impl<'s> Found<'s> {
 
     /// The entry whose own keys hold the key that the token names. Where several do, it is the one whose key verifies;
     /// a key that two of them publish speaks for neither. `None` where there is no candidate at all.
-    pub fn among(candidates: Vec<&'s TrustedIssuer>, token: &Unverified<'_>, now: Time) -> Option<Self> {
-        let envelope = token.envelope();
-        match by_key(&candidates, envelope) {
+    pub fn among(candidates: Vec<&'s TrustedIssuer>, token: Token<'_>, now: Time) -> Option<Self> {
+        match by_key(&candidates, token) {
             Ok(issuer) => {
                 // A name that another entry will use for a new key of its own is of two keys then.
-                let kid = envelope.header.key_id.as_ref().map(KeyId::as_str);
+                let header = token.header();
                 let lacks = |other: &&&'s TrustedIssuer| {
-                    other.id != issuer.id && kid.is_some_and(|kid| !other.keys.ring().names(kid))
+                    other.id != issuer.id && header.key_id().is_some_and(|kid| !other.keys.ring().names(kid))
                 };
                 let rivals = candidates.iter().filter(lacks).copied().collect();
                 Some(Self { rivals, ..Self::only(issuer) })
@@ -102,7 +101,7 @@ impl<'s> Found<'s> {
     /// The first reason that fails, in the order of the list in [`Reason`].
     pub fn verify<T: Trail>(
         &self,
-        token: Unverified<'_>,
+        token: Token<'_>,
         now: Time,
         trail: &mut T,
     ) -> Result<Authentic<'s, T::Proof>, Reason> {
@@ -111,22 +110,20 @@ impl<'s> Found<'s> {
 }
 
 /// The one candidate that the signature speaks for, or why there is none.
-fn by_key<'s>(
-    candidates: &[&'s TrustedIssuer],
-    envelope: &Envelope<'_>,
-) -> Result<&'s TrustedIssuer, (Reason, &'static str)> {
+fn by_key<'s>(candidates: &[&'s TrustedIssuer], token: Token<'_>) -> Result<&'s TrustedIssuer, (Reason, &'static str)> {
     const UNKNOWN: (Reason, &str) = (Reason::KeyUnknown, "none of them has the key that the token names");
-    let Some(algorithm) = Algorithm::parse(&envelope.header.algorithm) else { return Err(UNKNOWN) };
+    let header = token.header();
+    let Some(algorithm) = Algorithm::parse(&header.algorithm) else { return Err(UNKNOWN) };
     let mut holders: Vec<(&'s TrustedIssuer, VerifyKey)> = Vec::new();
     let mut misses = Vec::new();
     for issuer in candidates {
-        match issuer.keys.ring().find(envelope.header.key_id.as_ref().map(KeyId::as_str), algorithm) {
+        match issuer.keys.ring().find(header.key_id(), algorithm) {
             Ok(key) => holders.push((issuer, key.clone())),
             Err(miss) => misses.push(miss),
         }
     }
     if holders.len() > 1 {
-        holders.retain(|(_, key)| key.verify(envelope.signing_input, &envelope.signature).is_ok());
+        holders.retain(|(_, key)| token.verify(key).is_ok());
         if holders.is_empty() {
             return Err((Reason::SignatureInvalid, "the signature is by no key of theirs"));
         }

@@ -1,17 +1,18 @@
 //! One entry of the table under `issuers:`, and how it judges a token that names it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::choose::Unsettled;
-use super::principal::{Authentic, TokenFacts};
+use super::principal::Authentic;
 use super::{IssuerId, times};
-use crate::claims::{BadClaim, ClaimRule, Claims};
+use crate::claims::{Asked, BadClaim, ClaimRule, Claims};
 use crate::clock::Time;
-use crate::credential::{Envelope, Unverified};
-use crate::json::Json;
+use crate::credential::Header;
 use crate::keys::{LiveKeys, Signed};
-use crate::name::{Algorithm, Issuer, IssuerName, KeyId, NonEmpty, Realm, Site, Thumbprint, TrustDomain};
+use crate::memory::Token;
+use crate::name::{Algorithm, Issuer, IssuerName, NonEmpty, Realm, Site, TrustDomain};
 use crate::reason::Reason;
 use crate::trail::{Note, Trail};
 
@@ -42,6 +43,8 @@ pub struct TrustedIssuer {
     pub clock_skew: Duration,
     /// Claims that each of its tokens must carry.
     pub pins: Vec<ClaimRule>,
+    /// Claims that are kept of its tokens: those that the table asks for anywhere.
+    pub asked: Asked,
     /// From here on nothing it says counts.
     pub expires: Option<Time>,
     /// Whether readiness waits for its keys.
@@ -86,7 +89,12 @@ impl TokenType {
     fn is(&self, kind: Option<&str>) -> bool {
         match kind {
             None => self.0.is_empty(),
-            Some(text) => !self.0.is_empty() && *self == Self::new(text),
+            Some(text) => {
+                const MEDIA_TYPE: &str = "application/";
+                let start = text.get(..MEDIA_TYPE.len()).filter(|start| start.eq_ignore_ascii_case(MEDIA_TYPE));
+                let kind = text.get(start.map_or(0, str::len)..).unwrap_or_default();
+                !self.0.is_empty() && self.0.eq_ignore_ascii_case(kind)
+            }
         }
     }
 
@@ -105,7 +113,7 @@ impl TrustedIssuer {
     /// The first reason that fails, in the order of the list in [`Reason`].
     pub(super) fn verify<T: Trail>(
         &self,
-        token: Unverified<'_>,
+        token: Token<'_>,
         unsettled: Option<&Unsettled<'_>>,
         now: Time,
         trail: &mut T,
@@ -115,22 +123,24 @@ impl TrustedIssuer {
             let end = self.expires.map_or("without end".to_owned(), |end| format!("until {end}"));
             Note::at(&self.site, format!("issuer {:?} is trusted {end}", self.name))
         })?;
-        let (envelope, payload) = token.open();
-        let algorithm = self.algorithm(&envelope);
+        let header = token.header();
+        let algorithm = self.algorithm(&header);
         trail.check("algorithm", algorithm.map(|_| ()), || {
             let allowed = self.algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(" ");
-            Note::at(&self.site, format!("alg is {:?}; signingAlgs: {allowed}", envelope.header.algorithm))
+            Note::at(&self.site, format!("alg is {:?}; signingAlgs: {allowed}", header.algorithm))
         })?;
-        trail.check("type", self.kind(&envelope, &payload), || {
+        trail.check("type", self.kind(&header, token.is_event()), || {
             let allowed =
                 self.token_types.iter().map(|kind| format!("{:?}", kind.as_str())).collect::<Vec<_>>().join(" ");
-            let kind = envelope.header.kind.as_deref().unwrap_or_default();
+            let kind = header.kind().unwrap_or_default();
             Note::at(&self.site, format!("typ is {kind:?}; tokenTypes: {allowed}; and no `events` claim"))
         })?;
-        let read = Claims::read(payload).and_then(|claims| self.dated(claims));
+        let read = self.claims(token);
         let bad = read.as_ref().err().copied();
         let claims = trail.need("claims", read.map_err(|bad| bad.reason), |claims| match (claims, bad) {
-            (Some(claims), _) => Note::new(format!("registered claims have their types; sub is {:?}", claims.subject)),
+            (Some(claims), _) => {
+                Note::new(format!("registered claims have their types; sub is {:?}", claims.subject()))
+            }
             (None, Some(bad)) => Note::new(bad.to_string()),
             (None, None) => Note::new("a registered claim cannot be read"),
         })?;
@@ -147,39 +157,29 @@ impl TrustedIssuer {
                 Note::at(&self.site, unsettled.to_string())
             });
         }
-        let signature = algorithm.and_then(|algorithm| self.signature(&envelope, algorithm));
-        let key = signature.as_ref().ok().map(|(thumbprint, _)| *thumbprint);
-        let proof = trail.proof(signature.map(|(_, signed)| signed), || {
+        let signature = algorithm.and_then(|algorithm| self.signature(token, header.key_id(), algorithm));
+        let signed = signature.as_ref().ok().cloned();
+        let proof = trail.proof(signature, || {
             let ring = self.keys.ring();
-            let kid = envelope.header.key_id.as_ref().map(KeyId::as_str);
-            let named = kid.map_or("no kid".to_owned(), |kid| format!("kid {kid:?}"));
+            let named = header.key_id().map_or("no kid".to_owned(), |kid| format!("kid {kid:?}"));
             let keys = format!("{} usable keys of issuer {:?}", ring.usable().count(), self.name);
-            let text = match (key, kid) {
-                (Some(thumbprint), _) => format!("{named} is key {thumbprint} of issuer {:?}", self.name),
+            let text = match (&signed, header.key_id()) {
+                (Some(signed), _) => format!("{named} is key {} of issuer {:?}", signed.key(), self.name),
                 (None, Some(kid)) => format!("{named} {}; {keys}", ring.tell(kid)),
                 (None, None) => format!("{named}, and not exactly one key fits; {keys}"),
             };
             Note::at(&self.site, text)
         })?;
-        let token = TokenFacts {
-            key_id: envelope.header.key_id,
-            algorithm: algorithm.ok(),
-            key,
-            kind: envelope.header.kind,
-            token_id: claims.token_id.clone(),
-            issued_at: claims.issued_at,
-            expires: claims.expires,
-        };
-        Ok(Authentic::new(self, claims, token, proof))
+        Ok(Authentic::new(self, token.testimony(claims, signed, &self.issuer), proof))
     }
 
     /// Whether the token is in order for this entry up to its signature.
-    pub(super) fn would_take(&self, token: &Unverified<'_>, now: Time) -> bool {
-        let (envelope, payload) = (token.envelope(), token.payload());
+    pub(super) fn would_take(&self, token: Token<'_>, now: Time) -> bool {
+        let header = token.header();
         self.is_in_force(now)
-            && self.algorithm(envelope).is_ok()
-            && self.kind(envelope, payload).is_ok()
-            && Claims::read(payload.clone()).and_then(|claims| self.dated(claims)).is_ok_and(|claims| {
+            && self.algorithm(&header).is_ok()
+            && self.kind(&header, token.is_event()).is_ok()
+            && self.claims(token).is_ok_and(|claims| {
                 times::in_force(&claims, self.clock_skew, now).is_ok()
                     && times::age(&claims, self.max_token_age.bound, self.clock_skew, now).is_ok()
             })
@@ -190,34 +190,31 @@ impl TrustedIssuer {
         self.expires.is_none_or(|end| now < end)
     }
 
-    /// A `maxTokenAge` that is written out can only be judged by `iat`.
-    fn dated(&self, claims: Claims) -> Result<Claims, BadClaim> {
-        if self.max_token_age.requires_issued_at && claims.issued_at.is_none() {
+    /// What the token says. A `maxTokenAge` that is written out can only be judged by `iat`.
+    fn claims<'t>(&self, token: Token<'t>) -> Result<Cow<'t, Claims>, BadClaim> {
+        let claims = token.claims(&self.asked)?;
+        if self.max_token_age.requires_issued_at && claims.issued_at().is_none() {
             let wanted = "there, because the issuer's entry says `maxTokenAge`";
             return Err(BadClaim { claim: "iat", wanted, reason: Reason::ClaimsMalformed });
         }
         Ok(claims)
     }
 
-    pub(super) fn algorithm(&self, envelope: &Envelope<'_>) -> Result<Algorithm, Reason> {
-        Algorithm::parse(&envelope.header.algorithm)
+    fn algorithm(&self, header: &Header<'_>) -> Result<Algorithm, Reason> {
+        Algorithm::parse(&header.algorithm)
             .filter(|algorithm| self.algorithms.iter().any(|allowed| allowed == algorithm))
             .ok_or(Reason::AlgNotAllowed)
     }
 
-    /// A token with `events` is a Security Event Token (RFC 8417), whatever its `typ` says.
-    fn kind(&self, envelope: &Envelope<'_>, payload: &Json) -> Result<(), Reason> {
-        let kind = envelope.header.kind.as_deref();
-        let allowed = self.token_types.iter().any(|allowed| allowed.is(kind)) && payload.get("events").is_none();
+    fn kind(&self, header: &Header<'_>, is_event: bool) -> Result<(), Reason> {
+        let allowed = !is_event && self.token_types.iter().any(|allowed| allowed.is(header.kind()));
         if allowed { Ok(()) } else { Err(Reason::TypeNotAllowed) }
     }
 
     /// The signature, by the one key that the header names among this issuer's own.
-    fn signature(&self, envelope: &Envelope<'_>, algorithm: Algorithm) -> Result<(Thumbprint, Signed), Reason> {
+    fn signature(&self, token: Token<'_>, key_id: Option<&str>, algorithm: Algorithm) -> Result<Signed, Reason> {
         let ring = self.keys.ring();
-        let key =
-            ring.find(envelope.header.key_id.as_ref().map(KeyId::as_str), algorithm).map_err(|miss| miss.reason())?;
-        let signed = key.verify(envelope.signing_input, &envelope.signature).map_err(|_| Reason::SignatureInvalid)?;
-        Ok((key.thumbprint(), signed))
+        let key = ring.find(key_id, algorithm).map_err(|miss| miss.reason())?;
+        token.verify(key).map_err(|_| Reason::SignatureInvalid)
     }
 }

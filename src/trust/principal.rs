@@ -1,28 +1,31 @@
 //! The pair, and the caller behind it.
 
+use std::sync::Arc;
+
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 use super::{NamedBy, TrustedIssuer};
 use crate::claims::{Claims, trust_domain};
-use crate::name::{Algorithm, Issuer, KeyId, Realm, Thumbprint};
+use crate::memory::Testimony;
+use crate::name::{Issuer, Realm};
 use crate::reason::Reason;
 use crate::trail::{Note, Trail};
 
 /// Who calls: the pair (`iss`, `sub`) of RFC 7519, which alone names a principal; where entries of the table share one
 /// `iss`, their realms are part of it. There is no way to ask for the subject by itself: what prints, logs or sends a
 /// principal gets both.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Principal {
     issuer: Issuer,
     realm: Option<Realm>,
-    subject: String,
+    testimony: Arc<Testimony>,
 }
 
 impl Principal {
     /// The pair: issuer first.
     pub fn pair(&self) -> (&Issuer, &str) {
-        (&self.issuer, &self.subject)
+        (&self.issuer, self.testimony.claims().subject())
     }
 
     /// The realm of the issuer, where its entry has one.
@@ -36,28 +39,9 @@ impl Serialize for Principal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut pair = serializer.serialize_struct("Principal", 2)?;
         pair.serialize_field("iss", &self.issuer)?;
-        pair.serialize_field("sub", &self.subject)?;
+        pair.serialize_field("sub", self.testimony.claims().subject())?;
         pair.end()
     }
-}
-
-/// Which token it was: what log and metadata tell of it, never the token itself.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TokenFacts {
-    /// `kid` as the header named it.
-    pub key_id: Option<KeyId>,
-    /// `alg` as the header named it; `None` where it is no algorithm that can be spelt here.
-    pub algorithm: Option<Algorithm>,
-    /// RFC 7638 thumbprint of the key that verified.
-    pub key: Option<Thumbprint>,
-    /// `typ`
-    pub kind: Option<String>,
-    /// `jti`, to be hashed before it is shown.
-    pub token_id: Option<String>,
-    /// `iat`
-    pub issued_at: Option<f64>,
-    /// `exp`
-    pub expires: f64,
 }
 
 /// A token whose signature and times stood (`P` says what stands behind that), and whose issuer's conditions were
@@ -65,27 +49,24 @@ pub struct TokenFacts {
 #[derive(Debug)]
 pub struct Authentic<'s, P> {
     issuer: &'s TrustedIssuer,
-    principal: Principal,
-    claims: Claims,
-    token: TokenFacts,
+    testimony: Arc<Testimony>,
     proof: P,
 }
 
 impl<'s, P> Authentic<'s, P> {
-    pub(super) fn new(issuer: &'s TrustedIssuer, claims: Claims, token: TokenFacts, proof: P) -> Self {
-        let principal =
-            Principal { issuer: issuer.issuer.clone(), realm: issuer.realm.clone(), subject: claims.subject.clone() };
-        Self { issuer, principal, claims, token, proof }
+    pub(super) const fn new(issuer: &'s TrustedIssuer, testimony: Arc<Testimony>, proof: P) -> Self {
+        Self { issuer, testimony, proof }
     }
 
     /// The pair.
-    pub const fn principal(&self) -> &Principal {
-        &self.principal
+    pub fn principal(&self) -> Principal {
+        let (issuer, realm) = (self.issuer.issuer.clone(), self.issuer.realm.clone());
+        Principal { issuer, realm, testimony: Arc::clone(&self.testimony) }
     }
 
-    /// Which token it was.
-    pub const fn token(&self) -> &TokenFacts {
-        &self.token
+    /// What the token says, and which it was.
+    pub const fn testimony(&self) -> &Arc<Testimony> {
+        &self.testimony
     }
 
     /// Judges what holds for every token of the issuer that vouched, before any grant: its pins, and that the token is
@@ -95,18 +76,18 @@ impl<'s, P> Authentic<'s, P> {
     /// [`Reason::PinMismatch`], [`Reason::ConfirmationRequired`].
     pub fn admit<T: Trail<Proof = P>>(self, trail: &mut T) -> Result<Verified<'s, P>, Reason> {
         if let NamedBy::TrustDomain { domain, .. } = &self.issuer.named_by {
-            let inside = trust_domain(&self.claims.subject) == Some(domain.as_str());
+            let inside = trust_domain(self.testimony.claims().subject()) == Some(domain.as_str());
             trail.check("trust domain", if inside { Ok(()) } else { Err(Reason::PinMismatch) }, || {
                 Note::at(&self.issuer.site, format!("sub must be a SPIFFE ID of trust domain {domain}"))
             })?;
         }
         for pin in &self.issuer.pins {
-            let holds = pin.holds(&self.claims.payload);
+            let holds = self.testimony.claims().hold(pin);
             trail.check("pin", if holds { Ok(()) } else { Err(Reason::PinMismatch) }, || {
                 Note::at(&pin.site, format!("claim {} must be {}", pin.key, pin.matcher))
             })?;
         }
-        let unbound = if self.claims.bound { Err(Reason::ConfirmationRequired) } else { Ok(()) };
+        let unbound = if self.testimony.claims().bound { Err(Reason::ConfirmationRequired) } else { Ok(()) };
         trail.check("confirmation", unbound, || Note::new("the token must not be bound to a key (`cnf`)"))?;
         Ok(Verified(self))
     }
@@ -118,8 +99,8 @@ pub struct Verified<'s, P>(Authentic<'s, P>);
 
 impl<'s, P> Verified<'s, P> {
     /// The pair.
-    pub const fn principal(&self) -> &Principal {
-        &self.0.principal
+    pub fn principal(&self) -> Principal {
+        self.0.principal()
     }
 
     /// The entry of the table that vouched.
@@ -128,17 +109,12 @@ impl<'s, P> Verified<'s, P> {
     }
 
     /// What the token says.
-    pub const fn claims(&self) -> &Claims {
-        &self.0.claims
-    }
-
-    /// Which token it was.
-    pub const fn token(&self) -> &TokenFacts {
-        &self.0.token
+    pub fn claims(&self) -> &Claims {
+        self.0.testimony.claims()
     }
 
     /// Gives up everything, proof included.
-    pub fn into_parts(self) -> (Principal, Claims, TokenFacts, P) {
-        (self.0.principal, self.0.claims, self.0.token, self.0.proof)
+    pub fn into_parts(self) -> (Arc<Testimony>, P) {
+        (self.0.testimony, self.0.proof)
     }
 }

@@ -13,13 +13,13 @@ pub(super) fn in_force(claims: &Claims, skew: Duration, now: Time) -> Result<(),
         return Err(Reason::Expired);
     }
     let ahead = |date: Option<f64>| date.is_some_and(|date| date > now + skew);
-    if ahead(claims.not_before) || ahead(claims.issued_at) { Err(Reason::NotYetValid) } else { Ok(()) }
+    if ahead(claims.not_before()) || ahead(claims.issued_at()) { Err(Reason::NotYetValid) } else { Ok(()) }
 }
 
 /// Neither made for longer than the bound, nor older than it. Without `iat` the time that is left is judged.
 pub(super) fn age(claims: &Claims, bound: Duration, skew: Duration, now: Time) -> Result<(), Reason> {
     let (now, bound, skew) = (now.seconds(), bound.as_secs_f64(), skew.as_secs_f64());
-    let young = match claims.issued_at {
+    let young = match claims.issued_at() {
         Some(issued) => claims.expires - issued <= bound && now - issued <= bound + skew,
         None => claims.expires - now <= bound + skew,
     };
@@ -29,10 +29,11 @@ pub(super) fn age(claims: &Claims, bound: Duration, skew: Duration, now: Time) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::Asked;
     use crate::json::Json;
 
     fn claims(payload: &str) -> Claims {
-        Claims::read(Json::parse(payload.as_bytes(), 16).unwrap()).unwrap()
+        Claims::read(&Json::parse(payload.as_bytes(), 16).unwrap(), &Asked::default()).unwrap()
     }
 
     const SKEW: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use super::super::{Code, Place};
 use super::exact::{ExactIssuer, Named, implied};
 use super::url::{UrlFault, judge};
 use super::{Bench, KeyNeed};
-use crate::claims::MAX_ID;
+use crate::claims::{Asked, MAX_ID};
 use crate::keys::{KeyRules, LiveKeys};
 use crate::name::{Issuer, IssuerName, NonEmpty, Realm, TrustDomain};
 use crate::profile::{KnownIssuer, Profile, Tenancy, known_issuer};
@@ -303,6 +303,7 @@ impl IssuerPlan<'_> {
             max_token_age: self.max_token_age()?,
             clock_skew: self.clock_skew(),
             pins: exact.implied.iter().chain(written).cloned().collect(),
+            asked: Asked::default(),
             expires: self.draft.common.expires.value().copied(),
             required: self.draft.required.value().copied().unwrap_or(false),
         })

@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use super::draft::{self, At, Draft, Field, nearest};
 use super::{Code, Diagnostic, Issuers, Place, Report, Snapshot, Sources};
-use crate::claims::ClaimKey;
+use crate::claims::{Asked, ClaimKey};
 use crate::clock::Time;
-use crate::decide::GrantIndex;
+use crate::decide::{Grant, GrantIndex};
 use crate::keys::{KeyOrigin, KeyRules, LiveKeys};
 use crate::name::{Issuer, IssuerName};
 use crate::resource::{ResourceId, ResourceIndex};
@@ -111,7 +111,12 @@ impl<'a> Bench<'a> {
         let grants: Vec<_> = grants.into_iter().collect::<Option<_>>()?;
         let digest = digest::of(&issuers, index.as_ref()?, &grants);
         let list: Vec<Vec<_>> = issuers.iter().map(|plan| plan.trusted(keys)).collect::<Option<_>>()?;
-        let list = list.into_iter().flatten().collect();
+        let mut list: Vec<_> = list.into_iter().flatten().collect();
+        let pinned = list.iter().flat_map(|issuer| issuer.pins.iter().map(|pin| pin.key.clone()));
+        let asked = Asked::new(pinned.chain(grants.iter().flat_map(Grant::asked)));
+        for issuer in &mut list {
+            issuer.asked = asked.clone();
+        }
         let mut forwardable: Vec<_> =
             grants.iter().flat_map(|grant| &grant.forward_claims).map(|(name, _)| name.clone()).collect();
         forwardable.sort();
@@ -121,6 +126,7 @@ impl<'a> Bench<'a> {
             issuers: Issuers::build(list).ok()?,
             resources: index?,
             grants: GrantIndex::build(grants),
+            asked,
             forwardable,
         })
     }

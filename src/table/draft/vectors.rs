@@ -181,10 +181,10 @@ fn json(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<Json> {
                 .iter()
                 .filter_map(|(key, value)| Some((key.text.to_string(), json(cx, &key.text, value)?)))
                 .collect();
-            (values.len() == members.len()).then_some(Json::Object(values))
+            (values.len() == members.len()).then(|| Json::Object(values.into_iter().collect()))
         }
         Kind::Scalar { text, of } => match of {
-            Type::String => Some(Json::String(text.to_string())),
+            Type::String => Some(Json::String(text.to_string().into())),
             Type::Null => Some(Json::Null),
             Type::Boolean(value) => Some(Json::Bool(*value)),
             Type::Integer | Type::Float => {
