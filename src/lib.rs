@@ -16,6 +16,7 @@ pub mod claims;
 pub mod credential;
 pub mod keys;
 pub mod memory;
+pub mod flood;
 pub mod trail;
 pub mod trust;
 pub mod decide;

@@ -20,7 +20,7 @@ pub struct AuthzRequest<'a> {
     pub host: &'a str,
     /// `x-request-id` as the proxy set or kept it; for the log only.
     pub request_id: Option<&'a str>,
-    /// Address of the proxy's downstream peer (`attributes.source.address`); for the log only.
+    /// Address of the proxy's downstream peer (`attributes.source.address`): for the log, and to count bad signatures.
     pub source_address: Option<&'a str>,
     /// URI SAN of the downstream peer's certificate (`attributes.source.principal`); for the log only.
     pub source_principal: Option<&'a str>,

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use crate::claims::Asked;
+use crate::flood::Caller;
 use crate::keys::Signed;
-use crate::memory::{Fingerprint, Memory, Testimony};
-use crate::name::Site;
+use crate::memory::{Fingerprint, Memory, Testimony, Token};
+use crate::name::{Issuer, Site};
 use crate::reason::Reason;
 
 /// Stands where a proof would: nothing was proven. Offline commands work with it, the answer to Envoy does not.
@@ -87,6 +88,15 @@ pub trait Trail: sealed::Sealed {
     /// token.
     fn learn(&mut self, testimony: &Arc<Testimony>);
 
+    /// Whether the signature of a token that names `issuer` is looked at.
+    ///
+    /// # Errors
+    /// [`Reason::Overloaded`]: too many of this caller's were bad.
+    fn may_verify(&self, token: Token<'_>, issuer: &Issuer) -> Result<(), Reason>;
+
+    /// The signature was bad.
+    fn bad_signature(&self, token: Token<'_>, issuer: &Issuer);
+
     /// The judgement on the signature.
     ///
     /// # Errors
@@ -105,12 +115,19 @@ mod sealed {
 pub struct Strict<'m> {
     memory: Option<&'m Memory>,
     token: Option<Fingerprint>,
+    caller: Option<Caller<'m>>,
 }
 
 impl<'m> Strict<'m> {
     /// A walk that need not verify what is in `memory`.
     pub const fn with(memory: &'m Memory) -> Self {
-        Self { memory: Some(memory), token: None }
+        Self { memory: Some(memory), token: None, caller: None }
+    }
+
+    /// The same, on behalf of a caller whose bad signatures are counted.
+    #[must_use]
+    pub const fn on_behalf_of(self, caller: Option<Caller<'m>>) -> Self {
+        Self { caller, ..self }
     }
 }
 
@@ -142,6 +159,17 @@ impl Trail for Strict<'_> {
     fn learn(&mut self, testimony: &Arc<Testimony>) {
         if let (Some(memory), Some(token)) = (self.memory, self.token.take()) {
             memory.learn(token, testimony);
+        }
+    }
+
+    fn may_verify(&self, token: Token<'_>, issuer: &Issuer) -> Result<(), Reason> {
+        let shut = |caller: Caller<'_>| matches!(token, Token::Read(_)) && !caller.may_try(issuer);
+        if self.caller.is_some_and(shut) { Err(Reason::Overloaded) } else { Ok(()) }
+    }
+
+    fn bad_signature(&self, token: Token<'_>, issuer: &Issuer) {
+        if let (Some(caller), Token::Read(_)) = (self.caller, token) {
+            caller.failed(issuer);
         }
     }
 
@@ -235,6 +263,12 @@ impl Trail for Recorder {
     }
 
     fn learn(&mut self, _: &Arc<Testimony>) {}
+
+    fn may_verify(&self, _: Token<'_>, _: &Issuer) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    fn bad_signature(&self, _: Token<'_>, _: &Issuer) {}
 
     fn proof(&mut self, outcome: Result<Signed, Reason>, note: impl FnOnce() -> Note) -> Result<Assumed, Reason> {
         if self.without_keys && outcome.as_ref().err() == Some(&Reason::KeysUnavailable) {

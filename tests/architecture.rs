@@ -24,7 +24,7 @@ const WALLS: [(&str, &[&str]); 17] = [
     ("saphyr_parser", &["table"]),
     ("prometheus_client", &["observe"]),
     ("jsonwebtoken", &["keys"]),
-    ("quick_cache", &["memory"]),
+    ("quick_cache", &["memory", "flood"]),
 ];
 
 /// Names of the rooms, from `lib.rs`, top to bottom.

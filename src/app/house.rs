@@ -10,6 +10,7 @@ use super::Settings;
 use crate::admin::{IssuerState, Readiness, Status, TableState};
 use crate::answer::{self, Occasion, Style};
 use crate::clock::{Clock, Time};
+use crate::flood::Floodgate;
 use crate::grpc::Validity;
 use crate::keys::{Landing, Signed};
 use crate::memory::Memory;
@@ -43,6 +44,7 @@ pub struct House {
     when_full: WhenFull,
     metrics: Metrics,
     memory: Memory,
+    floodgate: Floodgate,
     reload_error: Mutex<Option<String>>,
     /// Whether every `required` issuer has had keys once. It stays so: were keys that are lost later to end the
     /// readiness, one issuer's trouble would take every gateway away from all the others.
@@ -61,6 +63,7 @@ impl House {
             when_full: settings.when_full,
             metrics: Metrics::default(),
             memory: Memory::new(settings.token_memory),
+            floodgate: Floodgate::new(settings.max_bad_signatures),
             reload_error: Mutex::new(None),
             settled: AtomicBool::new(false),
             shared: Mutex::default(),
@@ -159,7 +162,10 @@ impl House {
             (_, Err(Reason::Internal)) => refused(Reason::Internal),
             (None, _) => refused(Reason::NotReady),
             (Some(_), Err(reason)) => refused(reason),
-            (Some(published), Ok(request)) => walk(&published.snapshot, request, now, &mut Strict::with(&self.memory)),
+            (Some(published), Ok(request)) => {
+                let caller = self.floodgate.caller(request.source_address, now);
+                walk(&published.snapshot, request, now, &mut Strict::with(&self.memory).on_behalf_of(caller))
+            }
         };
         if self.when_full == WhenFull::Deny && self.log.is_failing() {
             return Walk { outcome: Outcome::Refused(Reason::LogUnavailable), ..finished };

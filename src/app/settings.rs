@@ -33,6 +33,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `--token-memory`: bytes for what is remembered of verified tokens; 0 for none.
     pub token_memory: usize,
+    /// `--max-bad-signatures`: a second, for each address and issuer; 0 for no limit.
+    pub max_bad_signatures: u32,
     /// `--claim-headers`, `--deny-detail`
     pub style: Style,
     /// `--secrets-dir`, `--service-account-dir`, and what the environment says of proxies and of a cluster.
@@ -55,6 +57,7 @@ impl Settings {
             when_full: WhenFull::Drop,
             limits: Limits::default(),
             token_memory: 64 << 20,
+            max_bad_signatures: 100,
             style: Style::default(),
             surroundings: Surroundings::of_process(),
             clock: Clock::System,

@@ -73,6 +73,11 @@ pub(super) struct Serve {
     /// token takes some 300 bytes; 0 remembers none.
     #[arg(long, env = "CREDENCE_TOKEN_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = super::output::size)]
     token_memory: usize,
+    /// Bad signatures that are checked in one second for one address of a client (`source.address` of the call; of IPv6
+    /// its /64) and one issuer, and ten times as many for an address in all. More of them are denied as `overloaded`
+    /// without a look at the signature; tokens that were verified before are not held up. 0 sets no limit.
+    #[arg(long, env = "CREDENCE_MAX_BAD_SIGNATURES", value_name = "NUMBER", default_value_t = 100)]
+    max_bad_signatures: u32,
     /// Hand forwarded claims on as `x-credence-claim-NAME` headers too, not only as metadata.
     #[arg(long, env = "CREDENCE_CLAIM_HEADERS", value_parser = super::output::switch)]
     claim_headers: bool,
@@ -186,6 +191,7 @@ fn settings(serve: Serve) -> Result<Settings, TlsError> {
             ..Limits::default()
         },
         token_memory: serve.token_memory,
+        max_bad_signatures: serve.max_bad_signatures,
         style: Style { claim_headers: serve.claim_headers, deny_detail: serve.deny_detail == Detail::Reason },
         ..Settings::new(serve.trust)
     })

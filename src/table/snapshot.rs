@@ -107,7 +107,9 @@ impl Issuers {
                 Found::assumed(first.into_iter().chain(second).chain(named).collect(), signer)
             }
             (None, Some(only), None) => Some(Found::only(only)),
-            (None, first, second) => Found::among(first.into_iter().chain(second).chain(named).collect(), token, now),
+            (None, first, second) => {
+                Found::among(first.into_iter().chain(second).chain(named).collect(), token, now, trail)
+            }
         };
         found.ok_or(Reason::IssuerUnknown)
     }

@@ -48,8 +48,8 @@ impl<'s> Found<'s> {
 
     /// The entry whose own keys hold the key that the token names. Where several do, it is the one whose key verifies;
     /// a key that two of them publish speaks for neither. `None` where there is no candidate at all.
-    pub fn among(candidates: Vec<&'s TrustedIssuer>, token: Token<'_>, now: Time) -> Option<Self> {
-        match by_key(&candidates, token) {
+    pub fn among<T: Trail>(candidates: Vec<&'s TrustedIssuer>, token: Token<'_>, now: Time, trail: &T) -> Option<Self> {
+        match by_key(&candidates, token, trail) {
             Ok(issuer) => {
                 // A name that another entry will use for a new key of its own is of two keys then.
                 let header = token.header();
@@ -110,7 +110,11 @@ impl<'s> Found<'s> {
 }
 
 /// The one candidate that the signature speaks for, or why there is none.
-fn by_key<'s>(candidates: &[&'s TrustedIssuer], token: Token<'_>) -> Result<&'s TrustedIssuer, (Reason, &'static str)> {
+fn by_key<'s, T: Trail>(
+    candidates: &[&'s TrustedIssuer],
+    token: Token<'_>,
+    trail: &T,
+) -> Result<&'s TrustedIssuer, (Reason, &'static str)> {
     const UNKNOWN: (Reason, &str) = (Reason::KeyUnknown, "none of them has the key that the token names");
     let header = token.header();
     let Some(algorithm) = Algorithm::parse(&header.algorithm) else { return Err(UNKNOWN) };
@@ -122,10 +126,13 @@ fn by_key<'s>(candidates: &[&'s TrustedIssuer], token: Token<'_>) -> Result<&'s 
             Err(miss) => misses.push(miss),
         }
     }
-    if holders.len() > 1 {
+    if let [(holder, _), _, ..] = holders.as_slice() {
+        let (name, why) = (&holder.issuer, "the signature is by no key of theirs");
+        trail.may_verify(token, name).map_err(|reason| (reason, why))?;
         holders.retain(|(_, key)| token.verify(key).is_ok());
         if holders.is_empty() {
-            return Err((Reason::SignatureInvalid, "the signature is by no key of theirs"));
+            trail.bad_signature(token, name);
+            return Err((Reason::SignatureInvalid, why));
         }
     }
     match (holders.as_slice(), misses.as_slice()) {

@@ -157,7 +157,7 @@ impl TrustedIssuer {
                 Note::at(&self.site, unsettled.to_string())
             });
         }
-        let signature = algorithm.and_then(|algorithm| self.signature(token, header.key_id(), algorithm));
+        let signature = algorithm.and_then(|algorithm| self.signature(token, header.key_id(), algorithm, trail));
         let signed = signature.as_ref().ok().cloned();
         let proof = trail.proof(signature, || {
             let ring = self.keys.ring();
@@ -212,9 +212,19 @@ impl TrustedIssuer {
     }
 
     /// The signature, by the one key that the header names among this issuer's own.
-    fn signature(&self, token: Token<'_>, key_id: Option<&str>, algorithm: Algorithm) -> Result<Signed, Reason> {
+    fn signature<T: Trail>(
+        &self,
+        token: Token<'_>,
+        key_id: Option<&str>,
+        algorithm: Algorithm,
+        trail: &T,
+    ) -> Result<Signed, Reason> {
         let ring = self.keys.ring();
         let key = ring.find(key_id, algorithm).map_err(|miss| miss.reason())?;
-        token.verify(key).map_err(|_| Reason::SignatureInvalid)
+        trail.may_verify(token, &self.issuer)?;
+        token.verify(key).map_err(|bad| {
+            trail.bad_signature(token, &self.issuer);
+            bad.reason()
+        })
     }
 }

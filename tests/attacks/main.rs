@@ -9,6 +9,7 @@ mod support;
 
 mod audience;
 mod fetching;
+mod flood;
 mod issuer_and_subject;
 mod jose;
 mod key_sets;

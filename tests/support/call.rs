@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use credence::proto::envoy::config::core::v3::{HeaderMap, HeaderValue, Metadata};
-use credence::proto::envoy::service::auth::v3::attribute_context::{HttpRequest, Request};
+use credence::proto::envoy::config::core::v3::{Address, HeaderMap, HeaderValue, Metadata, SocketAddress, address};
+use credence::proto::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
 use credence::proto::envoy::service::auth::v3::{AttributeContext, CheckRequest};
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
@@ -19,6 +19,7 @@ pub struct Call {
     raw: bool,
     context: HashMap<String, String>,
     routes: Vec<(String, String)>,
+    source: Option<String>,
 }
 
 impl Call {
@@ -50,6 +51,13 @@ impl Call {
     #[must_use]
     pub fn target(mut self, target: &str) -> Self {
         self.target = target.into();
+        self
+    }
+
+    /// The address of the client, as the proxy tells it.
+    #[must_use]
+    pub fn from(mut self, address: &str) -> Self {
+        self.source = Some(address.into());
         self
     }
 
@@ -117,6 +125,7 @@ impl Call {
                 request: Some(Request { http: Some(http) }),
                 context_extensions: self.context.clone(),
                 route_metadata_context: self.route_metadata(),
+                source: self.source.as_deref().map(peer),
                 ..AttributeContext::default()
             }),
         }
@@ -134,4 +143,9 @@ impl Call {
         let filter_metadata = [("envoy-gateway".to_owned(), Struct { fields })].into();
         (!self.routes.is_empty()).then_some(Metadata { filter_metadata })
     }
+}
+
+fn peer(address: &str) -> Peer {
+    let socket = SocketAddress { address: address.into(), ..SocketAddress::default() };
+    Peer { address: Some(Address { address: Some(address::Address::SocketAddress(socket)) }), ..Peer::default() }
 }
