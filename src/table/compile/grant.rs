@@ -7,7 +7,7 @@ use super::issuer::IssuerPlan;
 use super::resource::{ResourcePlan, sort_paths};
 use super::{Bench, Names};
 use crate::claims::Matcher;
-use crate::decide::{AudienceFrom, Grant, GrantTimes, Mode, SubjectRule};
+use crate::decide::{AudienceFrom, Grant, GrantId, GrantTimes, Mode, SubjectRule};
 use crate::name::{Audience, GrantName, Scope};
 use crate::trust::IssuerId;
 
@@ -198,6 +198,7 @@ fn build(draft: &GrantDraft, issuers: Vec<IssuerId>, resource: &ResourcePlan<'_>
         None => resource.resource.as_ref()?.audience.clone(),
     };
     Some(Grant {
+        id: GrantId::default(),
         name: GrantName::new(draft.name.value.as_str()),
         site: draft.name.place.site(),
         issuers,
