@@ -9,9 +9,13 @@ use super::fit::Case;
 use super::grant::{Grant, GrantId, SubjectRule};
 use crate::claims::{ClaimKey, Glob, Matcher, Scalar};
 use crate::json::Json;
+use crate::resource::{PathPattern, PathTree};
 
 /// Up to this many are looked at one by one.
 const FEW: usize = 16;
+/// Whether so many share a condition or one has it alone: then the order of preference decides, `sub` first, because a
+/// caller who shares that is the nearest.
+const AS_GOOD_AS_ONE: usize = 4;
 /// At most this many look-ups are made where grants are split; the grants of any other condition are looked at one by one.
 const MAX_PROBES: usize = 8;
 /// What shares one condition is split again by another, so often.
@@ -25,13 +29,18 @@ pub(super) struct Split {
     rest: Box<[GrantId]>,
 }
 
-/// One look-up: by what the token says there.
+/// One look-up.
 #[derive(Debug)]
-struct Probe {
-    source: Source<ClaimKey>,
-    texts: HashMap<Box<str>, Branch>,
-    /// By their bits: only numbers that are held exactly equal anything.
-    numbers: HashMap<u64, Branch>,
+enum Probe {
+    /// By what the token says there.
+    Token {
+        source: Source<ClaimKey>,
+        texts: HashMap<Box<str>, Branch>,
+        /// By their bits: only numbers that are held exactly equal anything.
+        numbers: HashMap<u64, Branch>,
+    },
+    /// By the path of the request.
+    Path(PathTree<Branch>),
 }
 
 #[derive(Debug)]
@@ -51,6 +60,8 @@ enum Source<K> {
     SubjectStart(usize),
     /// The first so many parts of a claim.
     ClaimStart(K, usize),
+    /// The path of the request.
+    Path,
 }
 
 /// What a condition wants to read there.
@@ -58,6 +69,7 @@ enum Source<K> {
 enum Wanted<'g> {
     Text(&'g str),
     Number(u64),
+    Path(&'g PathPattern),
 }
 
 /// A condition of a grant that a look-up can stand for: any of these values, and no other, is met.
@@ -99,10 +111,14 @@ impl Split {
     /// Shows every grant whose conditions may all hold.
     pub(super) fn candidates(&self, case: &Case<'_>, each: &mut dyn FnMut(GrantId)) {
         self.rest.iter().copied().for_each(&mut *each);
-        for branch in self.probes.iter().filter_map(|probe| probe.find(case)) {
-            match branch {
-                Branch::Few(ids) => ids.iter().copied().for_each(&mut *each),
-                Branch::Split(split) => split.candidates(case, each),
+        for probe in &self.probes {
+            match probe {
+                Probe::Token { source, texts, numbers } => {
+                    if let Some(branch) = source.find(case, texts, numbers) {
+                        branch.candidates(case, each);
+                    }
+                }
+                Probe::Path(tree) => tree.matching(&case.place.path, &mut |branch| branch.candidates(case, each)),
             }
         }
     }
@@ -110,27 +126,39 @@ impl Split {
 
 impl Probe {
     fn of(depth: usize, source: Source<&ClaimKey>, group: HashMap<Wanted<'_>, Vec<&Grant>>) -> Self {
-        let mut probe = Self { source: source.owned(), texts: HashMap::new(), numbers: HashMap::new() };
+        let (mut texts, mut numbers, mut paths) = (HashMap::new(), HashMap::new(), PathTree::default());
         for (value, members) in group {
             let branch = Branch::of(depth + 1, &members);
             match value {
-                Wanted::Text(text) => drop(probe.texts.insert(text.into(), branch)),
-                Wanted::Number(bits) => drop(probe.numbers.insert(bits, branch)),
+                Wanted::Text(text) => drop(texts.insert(text.into(), branch)),
+                Wanted::Number(bits) => drop(numbers.insert(bits, branch)),
+                Wanted::Path(pattern) => paths.insert(pattern, branch),
             }
         }
-        probe
+        match source.owned() {
+            Source::Path => Self::Path(paths),
+            source => Self::Token { source, texts, numbers },
+        }
     }
+}
 
-    fn find(&self, case: &Case<'_>) -> Option<&Branch> {
-        match &self.source {
-            Source::Subject => self.texts.get(case.subject()),
-            Source::SubjectStart(parts) => self.texts.get(Glob::first_parts(case.subject(), *parts)?),
-            Source::Claim(key) => match case.claim(key)? {
-                Json::String(text) => self.texts.get(text.as_str()),
-                Json::Number(number) => self.numbers.get(&bits(*number)),
+impl Source<ClaimKey> {
+    fn find<'b>(
+        &self,
+        case: &Case<'_>,
+        texts: &'b HashMap<Box<str>, Branch>,
+        numbers: &'b HashMap<u64, Branch>,
+    ) -> Option<&'b Branch> {
+        match self {
+            Self::Subject => texts.get(case.subject()),
+            Self::SubjectStart(parts) => texts.get(Glob::first_parts(case.subject(), *parts)?),
+            Self::Claim(key) => match case.claim(key)? {
+                Json::String(text) => texts.get(text.as_str()),
+                Json::Number(number) => numbers.get(&bits(*number)),
                 _ => None,
             },
-            Source::ClaimStart(key, parts) => self.texts.get(Glob::first_parts(case.claim(key)?.as_str()?, *parts)?),
+            Self::ClaimStart(key, parts) => texts.get(Glob::first_parts(case.claim(key)?.as_str()?, *parts)?),
+            Self::Path => None,
         }
     }
 }
@@ -142,6 +170,13 @@ impl Branch {
             None => Self::Few(members.iter().map(|grant| grant.id).collect()),
         }
     }
+
+    fn candidates(&self, case: &Case<'_>, each: &mut dyn FnMut(GrantId)) {
+        match self {
+            Self::Few(ids) => ids.iter().copied().for_each(each),
+            Self::Split(split) => split.candidates(case, each),
+        }
+    }
 }
 
 impl Source<&ClaimKey> {
@@ -151,6 +186,7 @@ impl Source<&ClaimKey> {
             Self::Claim(key) => Source::Claim(key.clone()),
             Self::SubjectStart(parts) => Source::SubjectStart(parts),
             Self::ClaimStart(key, parts) => Source::ClaimStart(key.clone(), parts),
+            Self::Path => Source::Path,
         }
     }
 }
@@ -166,7 +202,8 @@ fn choose<'g>(depth: usize, members: &[&'g Grant]) -> Vec<Option<Handle<'g>>> {
     }
     let best = |grant: &'g Grant, kept: Option<&[Source<&ClaimKey>]>| {
         let shared = |handle: &Handle<'g>| {
-            handle.wanted.iter().filter_map(|value| counts.get(&(handle.source, *value))).max().copied().unwrap_or(0)
+            let counted = handle.wanted.iter().filter_map(|value| counts.get(&(handle.source, *value)));
+            counted.copied().max().unwrap_or(0).max(AS_GOOD_AS_ONE)
         };
         let handles = handles(depth, grant).filter(|handle| kept.is_none_or(|kept| kept.contains(&handle.source)));
         handles.filter(|handle| shared(handle) < members.len()).min_by_key(|handle| (shared(handle), handle.source))
@@ -199,7 +236,8 @@ fn handles(depth: usize, grant: &Grant) -> impl Iterator<Item = Handle<'_>> {
             Some(Handle { source: Source::Claim(&rule.key), wanted })
         }
     });
-    subject.into_iter().chain(claims).filter(move |handle| depth == 0 || handle.wanted.len() == 1)
+    let paths = Handle { source: Source::Path, wanted: grant.paths.iter().map(Wanted::Path).collect() };
+    subject.into_iter().chain(claims).chain([paths]).filter(move |handle| depth == 0 || handle.wanted.len() == 1)
 }
 
 fn start<'g>(glob: &'g Glob, source: impl Fn(usize) -> Source<&'g ClaimKey>) -> Option<Handle<'g>> {

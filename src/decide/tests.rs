@@ -50,7 +50,7 @@ fn site() -> Site {
 
 fn scalar(dice: &mut Dice) -> Scalar {
     match Json::parse(dice.one(&VALUES).as_bytes(), 4).unwrap() {
-        Json::String(text) => Scalar::String(text.into()),
+        Json::String(text) => Scalar::String(text),
         Json::Number(number) => Scalar::Number(number),
         _ => Scalar::Bool(true),
     }
@@ -254,6 +254,11 @@ fn of_a_thousand_grants_that_differ_somewhere_a_few_are_looked_at() {
     let by_two = |grant: &mut Grant, number: usize| {
         grant.claims = vec![claim("owner", text(number / 32)), claim("id", text(number % 32))];
     };
+    let by_path = |grant: &mut Grant, number: usize| {
+        grant.subject = Some(SubjectRule::Exact(vec!["s".into()]));
+        grant.paths = ["/a", "/b"].map(|top| PathPattern::parse(&format!("{top}/{number}/**")).unwrap()).into();
+    };
+    assert_eq!(candidates(by_path, r#"{"sub":"s","exp":9}"#), 1);
     assert_eq!(candidates(exact, r#"{"sub":"t700","exp":9}"#), 1);
     assert_eq!(candidates(exact, r#"{"sub":"u700","exp":9}"#), 0);
     assert_eq!(candidates(glob, r#"{"sub":"ns:700:sa/x","exp":9}"#), 1);
