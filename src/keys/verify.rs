@@ -1,19 +1,22 @@
 //! A key with its one algorithm, and the proof that it makes.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::signature::ParsedPublicKey;
 
+use super::jwk::Jwk;
 use crate::name::{Algorithm, KeyId, Thumbprint};
 use crate::reason::Reason;
 
-/// A public key that verifies with exactly one algorithm. The token's `alg` may only agree (RFC 8725 §3.1).
+/// A public key that verifies with exactly one algorithm. The token's `alg` may only agree (RFC 8725 §3.1). Clones
+/// share it.
 #[derive(Debug, Clone)]
 pub struct VerifyKey {
-    pub(super) kid: Option<KeyId>,
-    pub(super) algorithm: Algorithm,
-    pub(super) thumbprint: Thumbprint,
-    pub(super) key: ParsedPublicKey,
+    jwk: Jwk,
+    algorithm: Algorithm,
+    /// Parsed at the first use, since most published keys are never used; `None` within where that failed.
+    parsed: Arc<OnceLock<Option<ParsedPublicKey>>>,
 }
 
 /// The proof that a signature stood. Only [`VerifyKey::verify`] makes it.
@@ -53,9 +56,14 @@ impl fmt::Display for SignatureInvalid {
 impl std::error::Error for SignatureInvalid {}
 
 impl VerifyKey {
+    /// The key bound to `algorithm`; `None` if it does not fit.
+    pub(super) fn bind(jwk: &Jwk, algorithm: Algorithm) -> Option<Self> {
+        jwk.fits(algorithm).then(|| Self { jwk: jwk.clone(), algorithm, parsed: Arc::default() })
+    }
+
     /// The `kid` under which the key is published.
-    pub const fn kid(&self) -> Option<&KeyId> {
-        self.kid.as_ref()
+    pub fn kid(&self) -> Option<&KeyId> {
+        self.jwk.kid()
     }
 
     /// The one algorithm.
@@ -64,14 +72,15 @@ impl VerifyKey {
     }
 
     /// The RFC 7638 thumbprint, by SHA-256.
-    pub const fn thumbprint(&self) -> Thumbprint {
-        self.thumbprint
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.jwk.thumbprint()
     }
 
     /// Checks `signature` over `signing_input`, the first two parts of a compact JWS with the dot between (RFC 7515
     /// §5.2). ECDSA signatures are r and s at fixed length, never DER (RFC 7518 §3.4).
     pub fn verify(&self, signing_input: &[u8], signature: &[u8]) -> Result<Signed, SignatureInvalid> {
-        self.key.verify_sig(signing_input, signature).map(|()| Signed(())).map_err(|_| SignatureInvalid)
+        let key = self.parsed.get_or_init(|| self.jwk.parsed(self.algorithm)).as_ref().ok_or(SignatureInvalid)?;
+        key.verify_sig(signing_input, signature).map(|()| Signed(())).map_err(|_| SignatureInvalid)
     }
 }
 
