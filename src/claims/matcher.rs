@@ -205,6 +205,20 @@ impl Glob {
         self.text.split('*').next().unwrap_or_default()
     }
 
+    /// How many whole parts stand before the first star, and their text with the separator after the last of them:
+    /// what every match begins with, see [`Glob::first_parts`].
+    pub fn literal_parts(&self) -> (usize, &str) {
+        let start = self.literal_start();
+        let parts = start.matches(SEPARATORS).count();
+        (parts, Self::first_parts(start, parts).unwrap_or_default())
+    }
+
+    /// The first `parts` parts of a value with the separator after the last of them, if it has so many.
+    pub fn first_parts(value: &str, parts: usize) -> Option<&str> {
+        let (at, separator) = value.match_indices(SEPARATORS).nth(parts.checked_sub(1)?)?;
+        value.get(..at + separator.len())
+    }
+
     /// Whether `value` has this form. Parts `.` and `..` are never matched by a star.
     pub fn matches(&self, value: &str) -> bool {
         let mut wanted = Parts::new(&self.text);

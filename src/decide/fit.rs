@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::grant::{AudienceFrom, CLIENT_ID, Grant};
-use crate::claims::{ClaimRule, Claims};
+use crate::claims::{ClaimKey, ClaimRule, Claims};
 use crate::clock::Time;
 use crate::json::Json;
 use crate::request::AuthzRequest;
@@ -77,24 +77,13 @@ impl NearMiss<'_> {
 }
 
 impl Case<'_> {
-    pub(super) fn fits(&self, grant: &Grant) -> bool {
-        self.fits_but_actor_and_times(grant) && self.actor_fits() && self.times_fit(grant)
-    }
-
-    pub(super) fn fits_but_actor(&self, grant: &Grant) -> bool {
-        self.fits_but_actor_and_times(grant) && self.times_fit(grant)
-    }
-
-    pub(super) fn fits_but_times(&self, grant: &Grant) -> bool {
-        self.fits_but_actor_and_times(grant) && self.actor_fits()
-    }
-
-    fn fits_but_actor_and_times(&self, grant: &Grant) -> bool {
+    /// Whether who and where fit: what a grant says besides actor and times.
+    pub(super) fn relation_fits(&self, grant: &Grant) -> bool {
         self.method_fits(grant)
             && self.path_fits(grant)
             && self.audience_fits(grant)
             && self.subject_fits(grant)
-            && grant.claims.iter().all(|rule| self.claims.hold(rule))
+            && grant.claims.iter().all(|rule| self.holds(rule))
     }
 
     /// Everything that differs, in the order of the fields of a grant.
@@ -108,7 +97,7 @@ impl Case<'_> {
         unless(self.audience_fits(grant), Failed::Audience);
         unless(self.subject_fits(grant), Failed::Subject);
         for rule in &grant.claims {
-            unless(self.claims.hold(rule), Failed::Claim(rule));
+            unless(self.holds(rule), Failed::Claim(rule));
         }
         unless(self.actor_fits(), Failed::Actor);
         unless(self.method_fits(grant), Failed::Method);
@@ -119,21 +108,45 @@ impl Case<'_> {
         NearMiss { grant, failed }
     }
 
-    pub(super) fn audience_fits(&self, grant: &Grant) -> bool {
+    fn holds(&self, rule: &ClaimRule) -> bool {
+        self.claims.hold(rule)
+    }
+
+    /// What the token says there.
+    pub(super) fn claim(&self, key: &ClaimKey) -> Option<&Json> {
+        self.claims.find(key)
+    }
+
+    /// `sub`
+    pub(super) fn subject(&self) -> &str {
+        self.claims.subject()
+    }
+
+    /// `aud`
+    pub(super) fn audiences(&self) -> impl Iterator<Item = &str> {
+        self.claims.audience()
+    }
+
+    /// `client_id`
+    pub(super) fn client_id(&self) -> Option<&str> {
+        self.claims.find(&CLIENT_ID).and_then(Json::as_str)
+    }
+
+    fn audience_fits(&self, grant: &Grant) -> bool {
         let wanted = grant.audience.as_str();
         match grant.audience_from {
-            AudienceFrom::Audience => self.claims.audience().any(|given| given == wanted),
-            AudienceFrom::ClientId => self.claims.find(&CLIENT_ID).and_then(Json::as_str) == Some(wanted),
+            AudienceFrom::Audience => self.audiences().any(|given| given == wanted),
+            AudienceFrom::ClientId => self.client_id() == Some(wanted),
         }
     }
 
     /// `aud` is absent or empty.
     pub(super) fn names_no_audience(&self) -> bool {
-        self.claims.audience().all(str::is_empty)
+        self.audiences().all(str::is_empty)
     }
 
     fn subject_fits(&self, grant: &Grant) -> bool {
-        grant.subject.as_ref().is_none_or(|rule| rule.matches(self.claims.subject()))
+        grant.subject.as_ref().is_none_or(|rule| rule.matches(self.subject()))
     }
 
     fn method_fits(&self, grant: &Grant) -> bool {
@@ -145,11 +158,11 @@ impl Case<'_> {
     }
 
     /// No grant says yet whom it lets act for someone else, so a token with `act` fits none.
-    fn actor_fits(&self) -> bool {
+    pub(super) fn actor_fits(&self) -> bool {
         self.claims.actor().is_none()
     }
 
-    fn times_fit(&self, grant: &Grant) -> bool {
+    pub(super) fn times_fit(&self, grant: &Grant) -> bool {
         self.started(grant) && self.unexpired(grant) && self.young_enough(grant)
     }
 

@@ -1,6 +1,5 @@
-//! One entry of the table under `grants:`, and the index of them.
+//! One entry of the table under `grants:`.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -11,9 +10,15 @@ use crate::name::{Audience, GrantName, Scope, Site};
 use crate::resource::{Methods, PathPattern, ResourceId};
 use crate::trust::IssuerId;
 
+/// Number of a grant within one snapshot: its position in the order of names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct GrantId(pub u32);
+
 /// The relation: these issuers, this subject, these claims, this resource, these scopes.
 #[derive(Debug, Clone)]
 pub struct Grant {
+    /// Its number, given by [`GrantIndex::build`](super::GrantIndex::build).
+    pub id: GrantId,
     /// Its name in the table.
     pub name: GrantName,
     /// Where it is written.
@@ -118,45 +123,4 @@ pub enum Mode {
     Enforce,
     /// Is evaluated, logged and counted, and never allows.
     Shadow,
-}
-
-/// All grants of a snapshot, by issuer and resource.
-#[derive(Debug, Default)]
-pub struct GrantIndex {
-    by_pair: HashMap<(IssuerId, ResourceId), Vec<Grant>>,
-    count: usize,
-}
-
-impl GrantIndex {
-    /// Builds the index; within a pair grants are in the order of their names, so that the order of the table has no say.
-    pub fn build(mut grants: Vec<Grant>) -> Self {
-        grants.sort_by(|one, two| one.name.cmp(&two.name));
-        let mut index = Self { count: grants.len(), ..Self::default() };
-        for grant in grants {
-            for issuer in grant.issuers.clone() {
-                index.by_pair.entry((issuer, grant.resource)).or_default().push(grant.clone());
-            }
-        }
-        index
-    }
-
-    /// The grants of this issuer for this resource.
-    pub fn of(&self, issuer: IssuerId, resource: ResourceId) -> &[Grant] {
-        self.by_pair.get(&(issuer, resource)).map_or(&[], Vec::as_slice)
-    }
-
-    /// How many grants the table has.
-    pub const fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether the table has none.
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// Every grant, once for each of its issuers, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = &Grant> {
-        self.by_pair.values().flatten()
-    }
 }

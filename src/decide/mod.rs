@@ -5,10 +5,15 @@
 
 mod fit;
 mod grant;
+mod index;
 mod permit;
+mod split;
+#[cfg(test)]
+mod tests;
 
 pub use fit::{Failed, NearMiss};
-pub use grant::{AudienceFrom, Grant, GrantIndex, GrantTimes, Mode, SubjectRule};
+pub use grant::{AudienceFrom, Grant, GrantId, GrantTimes, Mode, SubjectRule};
+pub use index::{GrantIndex, Grants};
 pub use permit::{Permit, Refusal};
 
 use crate::clock::Time;
@@ -19,8 +24,6 @@ use crate::trail::{Note, Trail};
 use crate::trust::Verified;
 use fit::Case;
 
-/// Near misses are looked for among at most this many grants.
-const MAX_CANDIDATES: usize = 32;
 /// At most this many near misses are told.
 const MAX_NEAR_MISSES: usize = 3;
 
@@ -38,23 +41,19 @@ pub fn decide<'s, T: Trail>(
     trail: &mut T,
 ) -> Result<Permit<'s, T::Proof>, Refusal<'s>> {
     let case = Case { place, request, claims: caller.claims(), now };
-    let candidates = grants.of(caller.issuer().id, place.id);
-    let matching = |mode| candidates.iter().filter(move |grant| grant.mode == mode && case.fits(grant));
-    let shadow: Vec<&Grant> = matching(Mode::Shadow).collect();
-    let allowing: Vec<&Grant> = matching(Mode::Enforce).collect();
-
-    let outcome = if allowing.is_empty() { Err(case.reason(candidates)) } else { Ok(()) };
-    let walked = trail.check("grants", outcome, || note(&case, candidates, &allowing, caller.issuer().name.as_str()));
+    let grants = grants.of(caller.issuer().id, place.id);
+    let Judged { allowing, shadow, outcome } = case.judge(grants);
+    let walked = trail.check("grants", outcome, || note(&case, grants, &allowing, caller.issuer().name.as_str()));
     if let Err(reason) = walked.and(outcome) {
-        return Err(Refusal { reason, near_misses: case.near_misses(candidates), shadow });
+        return Err(Refusal { reason, near_misses: case.near_misses(grants), shadow });
     }
     Ok(Permit::new(place, caller, allowing, shadow))
 }
 
 /// What `explain` prints: the grants that fit, or how many were looked at.
-fn note(case: &Case<'_>, candidates: &[Grant], allowing: &[&Grant], issuer: &str) -> Note {
+fn note(case: &Case<'_>, grants: Grants<'_>, allowing: &[&Grant], issuer: &str) -> Note {
     let resource = &case.place.resource.name;
-    match (allowing.first(), candidates.len()) {
+    match (allowing.first(), grants.len()) {
         (Some(first), _) => {
             let names = allowing.iter().map(|grant| grant.name.as_str()).collect::<Vec<_>>().join(", ");
             Note::at(&first.site, format!("grant {names} fits"))
@@ -67,32 +66,58 @@ fn note(case: &Case<'_>, candidates: &[Grant], allowing: &[&Grant], issuer: &str
     }
 }
 
+/// What came of holding the grants against a case; both lists in the order of names.
+#[derive(Debug)]
+struct Judged<'s> {
+    /// Enforcing grants that fit.
+    allowing: Vec<&'s Grant>,
+    /// Shadow grants that fit.
+    shadow: Vec<&'s Grant>,
+    outcome: Result<(), Reason>,
+}
+
 impl Case<'_> {
-    /// Which reason it is when no enforcing grant fits.
-    fn reason(&self, candidates: &[Grant]) -> Reason {
-        let enforcing = || candidates.iter().filter(|grant| grant.mode == Mode::Enforce);
-        if enforcing().next().is_none() {
+    fn judge<'s>(&self, grants: Grants<'s>) -> Judged<'s> {
+        let (mut allowing, mut shadow) = (Vec::new(), Vec::new());
+        let (mut all_but_actor, mut all_but_times) = (false, false);
+        grants.candidates(self, &mut |grant| {
+            if !self.relation_fits(grant) {
+                return;
+            }
+            match (grant.mode, self.actor_fits(), self.times_fit(grant)) {
+                (Mode::Enforce, true, true) => allowing.push(grant),
+                (Mode::Shadow, true, true) => shadow.push(grant),
+                (Mode::Enforce, false, true) => all_but_actor = true,
+                (Mode::Enforce, true, false) => all_but_times = true,
+                _ => {}
+            }
+        });
+        for fitting in [&mut allowing, &mut shadow] {
+            fitting.sort_unstable_by_key(|grant| grant.id);
+            fitting.dedup_by_key(|grant| grant.id);
+        }
+        let outcome = if !allowing.is_empty() {
+            Ok(())
+        } else if !grants.any_enforces() && !self.names_no_audience() {
             // A token for nobody is the wrong one everywhere; one for somebody meets no grant here.
-            return if self.names_no_audience() { Reason::AudienceMismatch } else { Reason::GrantNone };
-        }
-        if !enforcing().any(|grant| self.audience_fits(grant)) {
-            return Reason::AudienceMismatch;
-        }
-        if enforcing().any(|grant| self.fits_but_actor(grant)) {
-            return Reason::ActorNotAllowed;
-        }
-        if enforcing().any(|grant| self.fits_but_times(grant)) {
-            return Reason::GrantExpired;
-        }
-        Reason::GrantNone
+            Err(Reason::GrantNone)
+        } else if !grants.any_audience_fits(self) {
+            Err(Reason::AudienceMismatch)
+        } else if all_but_actor {
+            Err(Reason::ActorNotAllowed)
+        } else if all_but_times {
+            Err(Reason::GrantExpired)
+        } else {
+            Err(Reason::GrantNone)
+        };
+        Judged { allowing, shadow, outcome }
     }
 
-    /// The enforcing grants in which the least differs, nearest first. A grant for another method or path is further
-    /// away than one for this very place that asks for another claim.
-    fn near_misses<'s>(&self, candidates: &'s [Grant]) -> Vec<NearMiss<'s>> {
-        let enforcing = candidates.iter().filter(|grant| grant.mode == Mode::Enforce);
-        let mut misses: Vec<_> = enforcing.take(MAX_CANDIDATES).map(|grant| self.miss(grant)).collect();
-        misses.sort_by_key(|miss| (miss.distance(), miss.grant.name.clone()));
+    /// The enforcing grants in which the least differs, nearest first. A grant for another method or path is further away than one for this very place
+    /// that asks for another claim.
+    fn near_misses<'s>(&self, grants: Grants<'s>) -> Vec<NearMiss<'s>> {
+        let mut misses: Vec<_> = grants.near(self).into_iter().map(|grant| self.miss(grant)).collect();
+        misses.sort_by_key(|miss| (miss.distance(), miss.grant.id));
         misses.truncate(MAX_NEAR_MISSES);
         misses
     }

@@ -1,5 +1,7 @@
 //! One JSON Web Key (RFC 7517), judged alone.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 use base64::Engine as _;
@@ -9,9 +11,12 @@ use super::weak;
 use crate::json::Json;
 use crate::name::{Algorithm, Issuer, KeyId, Thumbprint, is_guid};
 
-/// A usable public key of a JWK Set: for signatures, asymmetric, of a sound size, on its curve.
+/// A usable public key of a JWK Set: for signatures, asymmetric, of a sound size, on its curve. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Jwk {
+pub struct Jwk(Arc<Published>);
+
+#[derive(Debug)]
+struct Published {
     kid: Option<KeyId>,
     algorithm: Option<Algorithm>,
     issuer: Option<String>,
@@ -28,20 +33,21 @@ pub(super) enum Purpose {
     JwtSvid,
 }
 
-/// What the mathematics needs. An RSA key is bound to its hash and padding only once the algorithm is known.
-#[derive(Debug, Clone)]
+/// What the mathematics needs, in the fewest bytes: parsed, a key takes several times as much. An RSA key is bound to
+/// its hash and padding only once the algorithm is known.
+#[derive(Debug)]
 enum Material {
     Rsa { n: Box<[u8]>, e: Box<[u8]> },
-    Curve { algorithm: Algorithm, key: ParsedPublicKey },
+    Curve { algorithm: Algorithm, point: Box<[u8]> },
 }
 
 /// Equality of what was published: the thumbprint stands for the key itself.
 impl PartialEq for Jwk {
     fn eq(&self, other: &Self) -> bool {
-        self.kid == other.kid
-            && self.algorithm == other.algorithm
-            && self.issuer == other.issuer
-            && self.thumbprint == other.thumbprint
+        self.0.kid == other.0.kid
+            && self.0.algorithm == other.0.algorithm
+            && self.0.issuer == other.0.issuer
+            && self.0.thumbprint == other.0.thumbprint
     }
 }
 
@@ -49,28 +55,28 @@ impl Eq for Jwk {}
 
 impl Jwk {
     /// The `kid`, if the key has one.
-    pub const fn kid(&self) -> Option<&KeyId> {
-        self.kid.as_ref()
+    pub fn kid(&self) -> Option<&KeyId> {
+        self.0.kid.as_ref()
     }
 
     /// The `alg` that the key itself declares.
-    pub const fn algorithm(&self) -> Option<Algorithm> {
-        self.algorithm
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.0.algorithm
     }
 
     /// The RFC 7638 thumbprint, by SHA-256.
-    pub const fn thumbprint(&self) -> Thumbprint {
-        self.thumbprint
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.0.thumbprint
     }
 
     /// The `issuer` member that Entra writes beside each key.
     pub fn issuer(&self) -> Option<&str> {
-        self.issuer.as_deref()
+        self.0.issuer.as_deref()
     }
 
     /// Type and size for people: `RSA 2048`, `EC P-256`, `OKP Ed25519`.
     pub fn shape(&self) -> String {
-        match &self.material {
+        match &self.0.material {
             Material::Rsa { n, .. } => format!("RSA {}", bit_length(n).unwrap_or_default()),
             Material::Curve { algorithm: Algorithm::ES256, .. } => "EC P-256".to_owned(),
             Material::Curve { algorithm: Algorithm::ES384, .. } => "EC P-384".to_owned(),
@@ -88,18 +94,14 @@ impl Jwk {
 
     /// Whether the key can be used with `algorithm`: its own `alg` agrees, and so do its type and curve.
     pub fn fits(&self, algorithm: Algorithm) -> bool {
-        self.algorithm.is_none_or(|own| own == algorithm)
-            && match &self.material {
-                Material::Rsa { .. } => rsa_parameters(algorithm).is_some(),
-                Material::Curve { algorithm: only, .. } => *only == algorithm,
-            }
+        self.0.algorithm.is_none_or(|own| own == algorithm) && self.0.material.fits(algorithm)
     }
 
     /// The key parsed for one algorithm; `None` if it does not fit.
     pub(super) fn parsed(&self, algorithm: Algorithm) -> Option<ParsedPublicKey> {
-        match &self.material {
+        match &self.0.material {
             _ if !self.fits(algorithm) => None,
-            Material::Curve { key, .. } => Some(key.clone()),
+            Material::Curve { point, .. } => parse_on_curve(algorithm, point),
             Material::Rsa { n, e } => {
                 RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(algorithm)?).ok()
             }
@@ -126,17 +128,27 @@ impl Jwk {
             "OKP" => read_okp(json)?,
             other => return Err(format!("has the unknown kty {}", quoted(other))),
         };
-        let mut key =
-            Self { kid, algorithm: None, issuer: text(json, "issuer")?.map(str::to_owned), thumbprint, material };
+        let issuer = text(json, "issuer")?.map(str::to_owned);
+        let mut key = Published { kid, algorithm: None, issuer, thumbprint, material };
         if let Some(name) = text(json, "alg")? {
             let algorithm = Algorithm::parse(name)
                 .ok_or_else(|| format!("is for alg {}, which is no signature algorithm known here", quoted(name)))?;
-            if !key.fits(algorithm) {
+            if !key.material.fits(algorithm) {
                 return Err(format!("says alg {algorithm}, which its type or curve cannot do"));
             }
             key.algorithm = Some(algorithm);
         }
-        Ok(key)
+        Ok(Self(Arc::new(key)))
+    }
+}
+
+impl Material {
+    /// Whether type and curve can do this.
+    fn fits(&self, algorithm: Algorithm) -> bool {
+        match self {
+            Self::Rsa { .. } => rsa_parameters(algorithm).is_some(),
+            Self::Curve { algorithm: only, .. } => *only == algorithm,
+        }
     }
 }
 
@@ -205,9 +217,9 @@ fn read_ec(json: &Json) -> Result<(Material, Thumbprint), String> {
         return Err(format!("has {crv} coordinates of {} and {} bytes, not {length}", x.len(), y.len()));
     }
     let point = [&[4], x.as_slice(), y.as_slice()].concat();
-    let key = parse_on_curve(algorithm, &point).ok_or_else(|| format!("has a point that does not lie on {crv}"))?;
+    parse_on_curve(algorithm, &point).ok_or_else(|| format!("has a point that does not lie on {crv}"))?;
     let thumbprint = thumbprint(&[("crv", crv), ("kty", "EC"), ("x", &encode(&x)), ("y", &encode(&y))]);
-    Ok((Material::Curve { algorithm, key }, thumbprint))
+    Ok((Material::Curve { algorithm, point: point.into() }, thumbprint))
 }
 
 /// Ed25519 (RFC 8037 §2). Under a key of small order one signature fits every message, so those are refused.
@@ -222,9 +234,9 @@ fn read_okp(json: &Json) -> Result<(Material, Thumbprint), String> {
     if weak::is_degenerate_ed25519(point) {
         return Err("has an Ed25519 point of small order or in a non-canonical encoding".to_owned());
     }
-    let key = parse_on_curve(Algorithm::EdDSA, point).ok_or("has a point that does not lie on Ed25519")?;
+    parse_on_curve(Algorithm::EdDSA, point).ok_or("has a point that does not lie on Ed25519")?;
     let thumbprint = thumbprint(&[("crv", crv), ("kty", "OKP"), ("x", &encode(point))]);
-    Ok((Material::Curve { algorithm: Algorithm::EdDSA, key }, thumbprint))
+    Ok((Material::Curve { algorithm: Algorithm::EdDSA, point: x.into() }, thumbprint))
 }
 
 /// The verification parameters of an RSA algorithm; the PSS salt is as long as the hash (RFC 7518 §3.5).

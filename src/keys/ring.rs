@@ -1,7 +1,6 @@
 //! The keys of one exact issuer, under its rules, found by name.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +37,8 @@ impl KeyRules {
 pub struct KeyRing {
     keys: Vec<VerifyKey>,
     quarantine: Vec<Quarantined>,
-    named: HashMap<KeyId, Named>,
+    /// Sorted by name: a set is small, and there are as many rings as issuers.
+    named: Box<[(KeyId, Named)]>,
     left_out: usize,
     set: Arc<KeySet>,
     /// Keys that verified until they grew too old.
@@ -118,15 +118,15 @@ impl KeyRing {
         let mut ring = Self::empty();
         // A key that is listed twice is one key.
         let mut seen = HashSet::new();
+        let mut all: BTreeMap<&KeyId, Named> = BTreeMap::new();
         let listed = set.keys().iter().filter(|key| key.speaks_for(issuer));
         for key in listed.filter(|key| seen.insert((key.kid(), key.thumbprint()))) {
             let named = ring.take(key, rules);
             let Some(kid) = key.kid() else { continue };
-            match ring.named.entry(kid.clone()) {
-                Entry::Vacant(free) => drop(free.insert(named)),
-                Entry::Occupied(mut taken) => drop(taken.insert(Named::Several)),
-            }
+            all.entry(kid).and_modify(|taken| *taken = Named::Several).or_insert(named);
         }
+        ring.named = all.into_iter().map(|(kid, named)| (kid.clone(), named)).collect();
+        ring.keys.shrink_to_fit();
         ring.left_out = set.keys().len() - ring.keys.len() - ring.quarantine.len();
         ring.set = set;
         ring
@@ -138,26 +138,30 @@ impl KeyRing {
             self.quarantine.push(Quarantined { kid: key.kid().cloned(), thumbprint: key.thumbprint(), algorithm });
             return Named::NotPinned(algorithm);
         }
-        let Some(parsed) = key.parsed(algorithm) else { return Named::Nothing };
-        let thumbprint = key.thumbprint();
-        self.keys.push(VerifyKey::new(key.kid().cloned(), algorithm, thumbprint, parsed));
+        let Some(bound) = VerifyKey::bind(key, algorithm) else { return Named::Nothing };
+        self.keys.push(bound);
         Named::Key(self.keys.len() - 1)
     }
 
     /// The key that a token names. A `kid` matches exactly and no other key is tried; without one exactly one key
-    /// must fit the algorithm. Constant time by `kid`, linear in the ring without.
+    /// must fit the algorithm. Logarithmic by `kid`, linear in the ring without.
     pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&VerifyKey, KeyMiss> {
         if self.is_empty() {
             return Err(KeyMiss::Unavailable);
         }
         let Some(kid) = kid else { return self.only(algorithm) };
-        match self.named.get(kid) {
+        match self.named(kid) {
             Some(Named::Key(index)) => {
                 self.keys.get(*index).filter(|key| key.algorithm() == algorithm).ok_or(KeyMiss::Unknown)
             }
             Some(Named::NotPinned(bound)) if *bound == algorithm => Err(KeyMiss::NotPinned),
             Some(Named::NotPinned(_) | Named::Several | Named::Nothing) | None => Err(KeyMiss::Unknown),
         }
+    }
+
+    fn named(&self, kid: &str) -> Option<&Named> {
+        let at = self.named.binary_search_by(|(known, _)| known.as_str().cmp(kid)).ok()?;
+        self.named.get(at).map(|(_, named)| named)
     }
 
     fn only(&self, algorithm: Algorithm) -> Result<&VerifyKey, KeyMiss> {
@@ -179,14 +183,14 @@ impl KeyRing {
 
     /// Those of them that a token can name: a name of several keys names none.
     pub fn usable(&self) -> impl Iterator<Item = &VerifyKey> {
-        let shared = |kid: &KeyId| matches!(self.named.get(kid), Some(Named::Several));
+        let shared = |kid: &KeyId| matches!(self.named(kid.as_str()), Some(Named::Several));
         self.keys.iter().filter(move |key| !key.kid().is_some_and(shared))
     }
 
     /// What became of the key of this name, for people: to be read after the name.
     pub fn tell(&self, kid: &str) -> &'static str {
         let published = || self.set.keys().iter().any(|key| key.kid().is_some_and(|name| name.as_str() == kid));
-        match self.named.get(kid) {
+        match self.named(kid) {
             Some(Named::Several) => "is the name of several published keys, so it names none",
             Some(Named::Key(_)) => "is a key of this issuer",
             Some(Named::NotPinned(_)) => "is published, but not pinned (pin.keys)",
@@ -208,7 +212,7 @@ impl KeyRing {
 
     /// Whether a key of the set has this name, whatever becomes of it.
     pub fn names(&self, kid: &str) -> bool {
-        self.named.contains_key(kid)
+        self.named(kid).is_some()
     }
 
     /// Whether there is no key at all, pinned or not.

@@ -1,26 +1,25 @@
 //! A key with its one algorithm, and the proof that it makes.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::signature::ParsedPublicKey;
 
+use super::jwk::Jwk;
 use crate::name::{Algorithm, KeyId, Thumbprint};
 use crate::reason::Reason;
 
-/// A public key that verifies with exactly one algorithm. The token's `alg` may only agree (RFC 8725 §3.1).
+/// A public key that verifies with exactly one algorithm. The token's `alg` may only agree (RFC 8725 §3.1). Clones
+/// share it.
 #[derive(Debug, Clone)]
-pub struct VerifyKey {
-    identity: Arc<KeyIdentity>,
-    key: ParsedPublicKey,
-}
+pub struct VerifyKey(Arc<Bound>);
 
-/// Which key: all but the key itself.
-#[derive(Debug, PartialEq, Eq)]
-struct KeyIdentity {
-    kid: Option<KeyId>,
+#[derive(Debug)]
+struct Bound {
+    jwk: Jwk,
     algorithm: Algorithm,
-    thumbprint: Thumbprint,
+    /// Parsed at the first use, since most published keys are never used; `None` within where that failed.
+    parsed: OnceLock<Option<ParsedPublicKey>>,
 }
 
 /// The proof that a signature stood. Only [`VerifyKey::verify`] makes it.
@@ -38,22 +37,22 @@ struct KeyIdentity {
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct Signed(Arc<KeyIdentity>);
+pub struct Signed(VerifyKey);
 
 impl Signed {
     /// The RFC 7638 thumbprint of the key that verified.
     pub fn key(&self) -> Thumbprint {
-        self.0.thumbprint
+        self.0.thumbprint()
     }
 
     /// The name under which that key was published.
     pub fn key_id(&self) -> Option<&KeyId> {
-        self.0.kid.as_ref()
+        self.0.kid()
     }
 
     /// The algorithm of that key.
     pub fn algorithm(&self) -> Algorithm {
-        self.0.algorithm
+        self.0.algorithm()
     }
 }
 
@@ -77,35 +76,39 @@ impl fmt::Display for SignatureInvalid {
 impl std::error::Error for SignatureInvalid {}
 
 impl VerifyKey {
-    pub(super) fn new(kid: Option<KeyId>, algorithm: Algorithm, thumbprint: Thumbprint, key: ParsedPublicKey) -> Self {
-        Self { identity: Arc::new(KeyIdentity { kid, algorithm, thumbprint }), key }
+    /// The key bound to `algorithm`; `None` if it does not fit.
+    pub(super) fn bind(jwk: &Jwk, algorithm: Algorithm) -> Option<Self> {
+        let bound = || Bound { jwk: jwk.clone(), algorithm, parsed: OnceLock::new() };
+        jwk.fits(algorithm).then(|| Self(Arc::new(bound())))
     }
 
     /// The `kid` under which the key is published.
     pub fn kid(&self) -> Option<&KeyId> {
-        self.identity.kid.as_ref()
+        self.0.jwk.kid()
     }
 
     /// The one algorithm.
     pub fn algorithm(&self) -> Algorithm {
-        self.identity.algorithm
+        self.0.algorithm
     }
 
     /// The RFC 7638 thumbprint, by SHA-256.
     pub fn thumbprint(&self) -> Thumbprint {
-        self.identity.thumbprint
+        self.0.jwk.thumbprint()
     }
 
     /// Checks `signature` over `signing_input`, the first two parts of a compact JWS with the dot between (RFC 7515
     /// §5.2). ECDSA signatures are r and s at fixed length, never DER (RFC 7518 §3.4).
     pub fn verify(&self, signing_input: &[u8], signature: &[u8]) -> Result<Signed, SignatureInvalid> {
-        let stands = self.key.verify_sig(signing_input, signature).is_ok();
-        if stands { Ok(Signed(Arc::clone(&self.identity))) } else { Err(SignatureInvalid) }
+        let Bound { jwk, algorithm, parsed } = &*self.0;
+        let key = parsed.get_or_init(|| jwk.parsed(*algorithm)).as_ref().ok_or(SignatureInvalid)?;
+        let stands = key.verify_sig(signing_input, signature).is_ok();
+        if stands { Ok(Signed(self.clone())) } else { Err(SignatureInvalid) }
     }
 
     /// Checks a signature that stood before: it stands by the very same key with the same algorithm, and by no other.
     pub fn verify_again(&self, before: &Signed) -> Result<Signed, SignatureInvalid> {
-        let same = Arc::ptr_eq(&self.identity, &before.0)
+        let same = Arc::ptr_eq(&self.0, &before.0.0)
             || (self.thumbprint() == before.key() && self.algorithm() == before.algorithm());
         if same { Ok(before.clone()) } else { Err(SignatureInvalid) }
     }

@@ -1,8 +1,9 @@
 //! The index that picks exactly one resource.
 
-use std::collections::HashMap;
-
-use super::{Authority, HostPattern, Place, RequestPath, Resource, ResourceId};
+use super::conflict::{Conflict, conflicts};
+use super::hosts::{Hosts, Paths, Ranked};
+use super::scope::Scopes;
+use super::{Authority, Place, RequestPath, Resource, ResourceId};
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
 
@@ -10,51 +11,28 @@ use crate::request::AuthzRequest;
 #[derive(Debug, Default)]
 pub struct ResourceIndex {
     resources: Vec<Resource>,
-    /// By one of its `context` or `route` conditions: those resources that have any.
-    by_condition: HashMap<Condition, Vec<ResourceId>>,
-    /// By exact host, then by the name behind `*.`: those resources that have no such condition.
-    by_host: HashMap<String, Vec<ResourceId>>,
-    by_suffix: HashMap<String, Vec<ResourceId>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Condition {
-    Context(String, String),
-    RouteNamespace(String),
-}
-
-/// Two resources that one request could pick with equal rank: such a table does not load (CR132).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conflict {
-    /// The one that was first in the list.
-    pub first: ResourceId,
-    /// The other.
-    pub second: ResourceId,
+    /// Those with a `context` or a `route`.
+    scopes: Scopes,
+    /// Those without.
+    hosts: Hosts,
 }
 
 impl ResourceIndex {
     /// Builds the index. Each resource's number is its position in the list.
     ///
     /// # Errors
-    /// Every pair of resources that a request could pick with equal rank.
+    /// The pairs of resources that a request could pick with equal rank; of very many, the first.
     pub fn build(resources: Vec<Resource>) -> Result<Self, Vec<Conflict>> {
-        let mut index = Self::default();
-        for (id, resource) in (0..).map(ResourceId).zip(&resources) {
-            if let Some(condition) = resource.first_condition() {
-                index.by_condition.entry(condition).or_default().push(id);
-                continue;
-            }
-            for host in &resource.hosts {
-                let map = if host.wildcard { &mut index.by_suffix } else { &mut index.by_host };
-                let ids = map.entry(host.host.clone()).or_default();
-                if ids.last() != Some(&id) {
-                    ids.push(id);
-                }
-            }
+        let found = conflicts(&resources);
+        if !found.is_empty() {
+            return Err(found);
         }
-        index.resources = resources;
-        let conflicts = index.conflicts();
-        if conflicts.is_empty() { Ok(index) } else { Err(conflicts) }
+        let scopes = Scopes::build(&resources);
+        let mut hosts = Hosts::default();
+        for (id, resource) in (0..).map(ResourceId).zip(&resources).filter(|(_, resource)| resource.pairs() == 0) {
+            hosts.insert(id, resource);
+        }
+        Ok(Self { resources, scopes, hosts })
     }
 
     /// The resource with this number.
@@ -75,132 +53,42 @@ impl ResourceIndex {
     /// [`Reason::ResourceUnknown`]: no resource there, or a host that two readers could read differently.
     pub fn find<'s, 'r>(&'s self, request: &AuthzRequest<'r>, path: RequestPath<'r>) -> Result<Place<'s, 'r>, Reason> {
         let authority = Authority::read(request.host).ok_or(Reason::ResourceUnknown)?;
-        let conditioned = self.conditioned(request, &authority);
-        let candidates = if conditioned.is_empty() { self.hosted(&authority) } else { conditioned };
-        let mut tied = false;
-        let mut best: Option<((bool, usize), ResourceId, &Resource)> = None;
-        for (id, resource) in top_rank(candidates, |(_, resource)| resource.host_rank(&authority)) {
-            for pattern in resource.paths.iter().filter(|pattern| pattern.matches(&path)) {
-                match &best {
-                    Some((rank, ..)) if *rank > pattern.specificity() => {}
-                    // A request that names several routes could pick two with equal rank: then it picks none.
-                    Some((rank, other, _)) if *rank == pattern.specificity() && *other != id => tied = true,
-                    _ => {
-                        tied &= best.is_some_and(|(rank, ..)| rank == pattern.specificity());
-                        best = Some((pattern.specificity(), id, resource));
-                    }
+        let mut best = Best::default();
+        let mut top = None;
+        self.scopes.holding(request, &mut |scope| top = top.max(scope.rank(&authority)));
+        match top {
+            Some(_) => self.scopes.holding(request, &mut |scope| {
+                if scope.rank(&authority) == top {
+                    scope.trees(&authority).for_each(|paths| best.look(paths, &path));
                 }
-            }
+            }),
+            None => self.hosts.trees(&authority).for_each(|paths| best.look(paths, &path)),
         }
-        best.filter(|_| !tied).map(|(_, id, resource)| Place { id, resource, path }).ok_or(Reason::ResourceUnknown)
-    }
-
-    /// Resources whose `context`, `route` and `hosts` all fit, of those the ones with the most pairs.
-    fn conditioned(&self, request: &AuthzRequest<'_>, authority: &Authority<'_>) -> Vec<(ResourceId, &Resource)> {
-        if self.by_condition.is_empty() {
-            return Vec::new();
-        }
-        let context = request.context.iter().map(|(key, value)| Condition::Context((*key).into(), (*value).into()));
-        let routes = request.routes.iter().map(|route| Condition::RouteNamespace(route.namespace.into()));
-        let mut ids: Vec<_> =
-            context.chain(routes).filter_map(|key| self.by_condition.get(&key)).flatten().copied().collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let fitting = ids.into_iter().filter_map(|id| Some((id, self.get(id)?))).filter(|(_, resource)| {
-            resource.conditions_hold(request) && (resource.hosts.is_empty() || resource.host_rank(authority).is_some())
-        });
-        top_rank(fitting.collect(), |(_, resource)| resource.pairs())
-    }
-
-    fn hosted(&self, authority: &Authority<'_>) -> Vec<(ResourceId, &Resource)> {
-        let suffix = authority.host.split_once('.').map(|(_, suffix)| suffix);
-        let exact = self.by_host.get(&*authority.host);
-        let wildcard = suffix.and_then(|suffix| self.by_suffix.get(suffix));
-        let ids = exact.into_iter().chain(wildcard).flatten();
-        ids.filter_map(|id| Some((*id, self.get(*id)?)))
-            .filter(|(_, resource)| resource.host_rank(authority).is_some())
-            .collect()
-    }
-
-    fn conflicts(&self) -> Vec<Conflict> {
-        let mut found = Vec::new();
-        let groups = self.by_host.values().chain(self.by_suffix.values());
-        for group in groups {
-            self.conflicts_among(group, &mut found);
-        }
-        let mut conditioned: Vec<_> = self.by_condition.values().flatten().copied().collect();
-        conditioned.sort_unstable();
-        self.conflicts_among(&conditioned, &mut found);
-        found.sort_by_key(|conflict| (conflict.first, conflict.second));
-        found.dedup();
-        found
-    }
-
-    fn conflicts_among(&self, group: &[ResourceId], found: &mut Vec<Conflict>) {
-        for (position, first) in group.iter().enumerate() {
-            for second in group.iter().skip(position + 1) {
-                let (Some(one), Some(two)) = (self.get(*first), self.get(*second)) else { continue };
-                if one.collides_with(two) {
-                    found.push(Conflict { first: *first, second: *second });
-                }
-            }
-        }
+        let id = best.only().ok_or(Reason::ResourceUnknown)?;
+        let resource = self.get(id).ok_or(Reason::ResourceUnknown)?;
+        Ok(Place { id, resource, path })
     }
 }
 
-/// Those of the candidates whose rank is highest.
-fn top_rank<T, R: Ord>(candidates: Vec<T>, rank: impl Fn(&T) -> R) -> Vec<T> {
-    let Some(best) = candidates.iter().map(&rank).max() else { return candidates };
-    candidates.into_iter().filter(|candidate| rank(candidate) == best).collect()
+/// The one with the most specific path, so far.
+#[derive(Debug, Default)]
+struct Best {
+    first: Option<Ranked>,
+    /// A request that names several routes could pick two with equal rank: then it picks none.
+    tied: bool,
 }
 
-impl Resource {
-    /// Number of `context` and `route` pairs that must be equal.
-    fn pairs(&self) -> usize {
-        self.context.len() + self.route.as_ref().map_or(0, |route| 1 + usize::from(route.name.is_some()))
-    }
-
-    fn first_condition(&self) -> Option<Condition> {
-        let context = self.context.first().map(|(key, value)| Condition::Context(key.clone(), value.clone()));
-        context.or_else(|| self.route.as_ref().map(|route| Condition::RouteNamespace(route.namespace.clone())))
-    }
-
-    fn conditions_hold(&self, request: &AuthzRequest<'_>) -> bool {
-        let context = self.context.iter().all(|(key, value)| request.context.contains(&(key.as_str(), value.as_str())));
-        let route = self.route.as_ref().is_none_or(|wanted| {
-            let fits = |name: &str| wanted.name.as_ref().is_none_or(|wanted| wanted == name);
-            request.routes.iter().any(|route| route.namespace == wanted.namespace && fits(route.name))
+impl Best {
+    fn look(&mut self, paths: &Paths, path: &RequestPath<'_>) {
+        paths.matching(path, &mut |found| match &self.first {
+            Some(first) if first.specificity > found.specificity => {}
+            Some(first) if first.specificity == found.specificity => self.tied |= first.id != found.id,
+            _ => *self = Self { first: Some(*found), tied: false },
         });
-        context && route
     }
 
-    /// The rank of the best of its hosts that matches.
-    fn host_rank(&self, authority: &Authority<'_>) -> Option<(bool, bool)> {
-        let matching = self.hosts.iter().filter(|host| host.matches(authority));
-        matching.map(HostPattern::specificity).max()
-    }
-
-    /// Whether one request could pick both with equal rank.
-    fn collides_with(&self, other: &Self) -> bool {
-        let pairs = self.pairs() == other.pairs();
-        let contradicts = self.context.iter().any(|(key, value)| {
-            other.context.iter().any(|(other_key, other_value)| key == other_key && value != other_value)
-        });
-        let hosts = (self.hosts.is_empty() && other.hosts.is_empty())
-            || self.hosts.iter().any(|host| other.hosts.contains(host));
-        let paths = self
-            .paths
-            .iter()
-            .any(|one| other.paths.iter().any(|two| one.specificity() == two.specificity() && one.intersects(two)));
-        pairs && !contradicts && hosts && paths && !self.routes_differ(other)
-    }
-
-    /// A request names the route it took, so two resources with different routes are not picked together; with
-    /// several routes in one request they could be, but Envoy Gateway sends one.
-    fn routes_differ(&self, other: &Self) -> bool {
-        let (Some(one), Some(two)) = (&self.route, &other.route) else { return false };
-        let names_differ = one.name.is_some() && two.name.is_some() && one.name != two.name;
-        one.namespace != two.namespace || names_differ
+    fn only(&self) -> Option<ResourceId> {
+        self.first.filter(|_| !self.tied).map(|first| first.id)
     }
 }
 

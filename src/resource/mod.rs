@@ -4,15 +4,23 @@
 //! resource and the path inside it, and what is open there without identity. It must never see a token: what a
 //! caller claims has no say in which rules apply.
 
+mod conflict;
 mod host;
+mod hosts;
 mod index;
 mod method;
 mod path;
+mod scope;
+mod tree;
+#[cfg(test)]
+mod tests;
 
+pub use conflict::Conflict;
 pub use host::{Authority, HostPattern};
-pub use index::{Conflict, ResourceIndex};
+pub use index::ResourceIndex;
 pub use method::{Methods, is_method};
 pub use path::{PathFault, PathPattern, PatternFault, RequestPath};
+pub use tree::PathTree;
 
 use crate::clock::Time;
 use crate::name::{Audience, ResourceName, Site};
@@ -57,7 +65,7 @@ pub struct Resource {
 }
 
 /// `route: {namespace, name}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RouteMatch {
     /// Kubernetes namespace of the route.
     pub namespace: String,

@@ -96,7 +96,7 @@ impl<'a> RequestPath<'a> {
         self.encoded_slash
     }
 
-    fn segments(&self) -> impl Iterator<Item = &'a str> {
+    pub(super) fn segments(&self) -> impl Iterator<Item = &'a str> + Clone {
         self.text.strip_prefix('/').unwrap_or(self.text).split('/')
     }
 }
@@ -104,7 +104,7 @@ impl<'a> RequestPath<'a> {
 /// The bytes of a segment with its escapes resolved. A path that was read escapes nothing that has a meaning of its
 /// own but `/`, so two segments with the same bytes are the same to every reader, whichever of them they decode:
 /// `orders%3Acancel` is `orders:cancel`, and `%c3%a9` is `%C3%A9`.
-fn decoded(segment: &str) -> impl Iterator<Item = u8> {
+pub(super) fn decoded(segment: &str) -> impl Iterator<Item = u8> {
     let mut bytes = segment.bytes();
     std::iter::from_fn(move || match bytes.next()? {
         b'%' => {
@@ -183,8 +183,8 @@ impl fmt::Display for PatternFault {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Segment {
     /// Exactly these bytes, escapes resolved.
     Literal(Box<[u8]>),
     /// `*`: one segment that is not empty.
@@ -192,7 +192,7 @@ enum Segment {
 }
 
 /// A path in the table: `*` is one non-empty segment, a last `**` is this and all below.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PathPattern {
     text: Box<str>,
     segments: Vec<Segment>,
@@ -252,6 +252,15 @@ impl PathPattern {
         self.tail || given.next().is_none()
     }
 
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Whether it ends with `**`.
+    pub(super) const fn has_tail(&self) -> bool {
+        self.tail
+    }
+
     /// Whether the pattern is one literal path.
     pub fn is_exact(&self) -> bool {
         !self.tail && self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)))
@@ -259,11 +268,14 @@ impl PathPattern {
 
     /// How specific the pattern is among those that match: exact before pattern, then the longest literal start.
     pub fn specificity(&self) -> (bool, usize) {
-        let literal = self.segments.iter().map_while(|segment| match segment {
-            Segment::Literal(literal) => Some(literal.len() + 1),
-            Segment::Star => None,
-        });
-        (self.is_exact(), literal.sum())
+        let length = |segment: &Segment| if let Segment::Literal(literal) = segment { literal.len() + 1 } else { 0 };
+        (self.is_exact(), self.literal_start().iter().map(length).sum())
+    }
+
+    /// The segments before the first star.
+    pub(super) fn literal_start(&self) -> &[Segment] {
+        let literal = |segment: &&Segment| matches!(segment, Segment::Literal(_));
+        self.segments.get(..self.segments.iter().take_while(literal).count()).unwrap_or_default()
     }
 
     /// Whether some path matches both.

@@ -1,6 +1,7 @@
 //! The digest of a table's meaning: what could change a verdict, an answer or a log line, in one canonical order.
 //! Owners, descriptions, labels, review dates, reasons and places are not part of it.
 
+use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -10,7 +11,9 @@ use super::issuer::IssuerPlan;
 use crate::claims::{ClaimRule, Matcher, Scalar};
 use crate::decide::Grant;
 use crate::keys::KeySource;
+use crate::name::{Issuer, IssuerName};
 use crate::resource::{OpenMethods, PathPattern, Resource, ResourceIndex};
+use crate::trust::IssuerId;
 
 /// SHA-256 in lower-case hexadecimal. The lists are sorted by name.
 pub(super) fn of(issuers: &[IssuerPlan<'_>], resources: &ResourceIndex, grants: &[Grant]) -> String {
@@ -21,8 +24,10 @@ pub(super) fn of(issuers: &[IssuerPlan<'_>], resources: &ResourceIndex, grants: 
     for (_, resource) in resources.iter() {
         text.resource(resource);
     }
+    let exact = issuers.iter().flat_map(|plan| plan.exact.iter().map(move |exact| (&plan.name, exact)));
+    let exact: BTreeMap<_, _> = exact.map(|(name, exact)| (exact.id, (name, &exact.issuer))).collect();
     for grant in grants {
-        text.grant(grant, issuers, resources);
+        text.grant(grant, &exact, resources);
     }
     let hash = digest(&SHA256, text.0.as_bytes());
     hash.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
@@ -118,13 +123,13 @@ impl Canon {
         self.line("anonymous", &open);
     }
 
-    fn grant(&mut self, grant: &Grant, issuers: &[IssuerPlan<'_>], resources: &ResourceIndex) {
+    fn grant(&mut self, grant: &Grant, exact: &BTreeMap<IssuerId, (&IssuerName, &Issuer)>, resources: &ResourceIndex) {
         self.line("grant", &grant.name);
-        let exact = issuers.iter().flat_map(|plan| plan.exact.iter().map(move |exact| (&plan.name, exact)));
-        let names: Vec<_> = exact
-            .filter(|(_, exact)| grant.issuers.contains(&exact.id))
-            .map(|(name, exact)| (name, &exact.issuer))
-            .collect();
+        // In the order of the entries, whichever order they are named in.
+        let mut ids = grant.issuers.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        let names: Vec<_> = ids.iter().filter_map(|id| exact.get(id)).collect();
         self.line("issuers", &names);
         self.line("resource", &resources.get(grant.resource).map(|resource| &resource.name));
         self.line("subject", &grant.subject);

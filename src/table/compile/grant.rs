@@ -1,5 +1,7 @@
 //! One grant: who, where, what.
 
+use std::collections::HashSet;
+
 use super::super::draft::{At, ClaimDraft, Field, GrantDraft, Subject};
 use super::super::{Code, Diagnostic};
 use super::exact::ExactIssuer;
@@ -7,7 +9,7 @@ use super::issuer::IssuerPlan;
 use super::resource::{ResourcePlan, sort_paths};
 use super::{Bench, Names};
 use crate::claims::Matcher;
-use crate::decide::{AudienceFrom, Grant, GrantTimes, Mode, SubjectRule};
+use crate::decide::{AudienceFrom, Grant, GrantId, GrantTimes, Mode, SubjectRule};
 use crate::name::{Audience, GrantName, Scope};
 use crate::trust::IssuerId;
 
@@ -21,7 +23,7 @@ impl<'a> Bench<'a> {
         let resource = self.resource_of(&owner, draft, names);
         self.who(&owner, draft);
         self.what(&owner, draft);
-        self.own_audience(&owner, draft);
+        self.own_audience(&owner, draft, names);
         self.never(&owner, draft, &issuers, resource);
         for plan in &issuers {
             self.claim_types(&owner, plan.profile, draft.claims.items());
@@ -56,8 +58,10 @@ impl<'a> Bench<'a> {
             let label = "its issuers stand for one `iss` each";
             self.report(Code::CR002, &wanted.place, message, label, "remove it");
         }
-        let named = |exact: &&ExactIssuer| wanted.value.iter().any(|iss| iss.value == exact.issuer.as_str());
-        let stranger = |iss: &&At<String>| all().all(|exact| exact.issuer.as_str() != iss.value);
+        let asked: HashSet<&str> = wanted.value.iter().map(|iss| iss.value.as_str()).collect();
+        let there: HashSet<&str> = all().map(|exact| exact.issuer.as_str()).collect();
+        let named = |exact: &&ExactIssuer| asked.contains(exact.issuer.as_str());
+        let stranger = |iss: &&At<String>| !there.contains(iss.value.as_str());
         let strangers: Vec<_> = wanted.value.iter().filter(stranger).collect();
         for iss in strangers.iter().filter(|_| judged) {
             let message = format!("{owner} is for an `iss` that none of its issuers stands for");
@@ -79,12 +83,13 @@ impl<'a> Bench<'a> {
             self.report(Code::CR002, &draft.name.place, format!("{owner} has no `issuer`"), "whose tokens?", help);
         }
         let mut plans: Vec<&IssuerPlan<'a>> = Vec::new();
+        let mut seen = HashSet::new();
         for name in draft.issuers.items() {
             if !self.exists(owner, "issuer", name) {
                 continue;
             }
             let Some(plan) = names.issuers.get(name.value.as_str()) else { continue };
-            if plans.iter().any(|other| other.name == plan.name) {
+            if !seen.insert(name.value.as_str()) {
                 let message = format!("{owner} names issuer \"{}\" twice", name.value);
                 self.report(Code::CR002, &name.place, message, "", "remove one");
                 continue;
@@ -157,7 +162,7 @@ impl<'a> Bench<'a> {
     }
 
     /// A grant's own audience needs a reason, and is no other resource's (CR133).
-    fn own_audience(&mut self, owner: &str, draft: &GrantDraft) {
+    fn own_audience(&mut self, owner: &str, draft: &GrantDraft, names: &Names<'_, 'a>) {
         let Some(audience) = draft.audience.given() else { return };
         if draft.reason.is_absent() {
             let help = "add `reason:`, or remove `audience:` to use the resource's";
@@ -165,9 +170,9 @@ impl<'a> Bench<'a> {
             self.report(Code::CR002, &audience.place, message, "no `reason`", help);
         }
         let own = draft.resource.value();
-        let mut others = self.draft.resources.iter().filter(|resource| Some(&resource.name.value) != own);
-        let other = others.find(|resource| resource.audience.value() == Some(&audience.value));
-        if let Some(other) = other {
+        let same = names.audiences.get(audience.value.as_str()).into_iter().flatten();
+        let mut others = same.filter(|resource| Some(&resource.name.value) != own);
+        if let Some(other) = others.next() {
             let finding = Diagnostic::at(
                 Code::CR133,
                 &audience.place,
@@ -198,6 +203,7 @@ fn build(draft: &GrantDraft, issuers: Vec<IssuerId>, resource: &ResourcePlan<'_>
         None => resource.resource.as_ref()?.audience.clone(),
     };
     Some(Grant {
+        id: GrantId::default(),
         name: GrantName::new(draft.name.value.as_str()),
         site: draft.name.place.site(),
         issuers,

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::draft::{self, At, Draft, Field, nearest};
+use super::draft::{self, At, Draft, Field, ResourceDraft, nearest};
 use super::{Code, Diagnostic, Issuers, Place, Report, Snapshot, Sources};
 use crate::claims::{Asked, ClaimKey};
 use crate::clock::Time;
@@ -81,6 +81,9 @@ pub fn compile(
 /// An end that is nearer than this is warned of.
 const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// For at most so many errors the name is looked for that was meant.
+const MAX_SUGGESTED: usize = 200;
+
 /// Where a table is judged.
 struct Bench<'a> {
     draft: &'a Draft,
@@ -99,7 +102,12 @@ impl<'a> Bench<'a> {
             (0..).map(ResourceId).zip(&draft.resources).map(|(id, entry)| self.resource(id, entry)).collect();
         let index = self.resource_index(&resources);
         self.ceilings();
+        let mut audiences: HashMap<_, Vec<_>> = HashMap::new();
+        for entry in &draft.resources {
+            audiences.entry(entry.audience.value().map_or("", String::as_str)).or_default().push(entry);
+        }
         let by_name = Names {
+            audiences,
             issuers: issuers.iter().map(|plan| (plan.draft.name.value.as_str(), plan)).collect(),
             resources: resources.iter().map(|plan| (plan.draft.name.value.as_str(), plan)).collect(),
         };
@@ -191,7 +199,10 @@ impl<'a> Bench<'a> {
         if self.draft.torn {
             return false;
         }
-        let help = match nearest(&name.value, names.iter().map(String::as_str)) {
+        // Nobody reads so many; where everything is misnamed, looking for what was meant would take long.
+        let near = Some(names).filter(|_| self.report.errors() < MAX_SUGGESTED);
+        let near = near.and_then(|names| nearest(&name.value, names.iter().map(String::as_str)));
+        let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None if names.is_empty() => format!("the table has no {what}s"),
             None => format!("add it under `{what}s`, or name one that is there"),
@@ -230,6 +241,8 @@ impl<'a> Bench<'a> {
 struct Names<'p, 'a> {
     issuers: BTreeMap<&'a str, &'p IssuerPlan<'a>>,
     resources: BTreeMap<&'a str, &'p ResourcePlan<'a>>,
+    /// Those that have this audience, in the order of their names.
+    audiences: HashMap<&'a str, Vec<&'a ResourceDraft>>,
 }
 
 #[cfg(test)]

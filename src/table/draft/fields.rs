@@ -188,8 +188,12 @@ pub(crate) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clo
     if text.len() > 64 {
         return None;
     }
+    // Where the lengths differ by so much, so do the texts.
+    let alike = |one: usize, two: usize| one.abs_diff(two) * 5 < one.max(two) * 2;
     names
-        .map(|name| (strsim::normalized_damerau_levenshtein(&wanted, &bare(name)), name))
+        .map(|name| (bare(name), name))
+        .filter(|(bare, _)| alike(bare.chars().count(), wanted.chars().count()))
+        .map(|(bare, name)| (strsim::normalized_damerau_levenshtein(&wanted, &bare), name))
         .filter(|(alike, _)| *alike > 0.6)
         .max_by(|(one, a), (two, b)| one.total_cmp(two).then(b.cmp(a)))
         .map(|(_, name)| name)
