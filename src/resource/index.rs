@@ -37,9 +37,10 @@ impl ResourceIndex {
     ///
     /// # Errors
     /// Every pair of resources that a request could pick with equal rank.
-    pub fn build(resources: Vec<Resource>) -> Result<Self, Vec<Conflict>> {
+    pub fn build(mut resources: Vec<Resource>) -> Result<Self, Vec<Conflict>> {
         let mut index = Self::default();
-        for (id, resource) in (0..).map(ResourceId).zip(&resources) {
+        for (id, resource) in (0..).map(ResourceId).zip(&mut resources) {
+            resource.id = id;
             if let Some(condition) = resource.first_condition() {
                 index.by_condition.entry(condition).or_default().push(id);
                 continue;
@@ -215,6 +216,7 @@ mod tests {
 
     fn resource(name: &str, hosts: &[&str], paths: &[&str]) -> Resource {
         Resource {
+            id: ResourceId(0),
             name: ResourceName::new(name),
             site: Site { file: Arc::from("t"), line: 1, column: 1 },
             audience: Audience::new(name),
