@@ -4,12 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, missing_docs, reason = "a benchmark")]
 
 use std::fs;
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use credence::clock::{Clock, Time};
 use credence::keys::{KeySet, LiveKeys, Signed};
-use credence::observe::{Call, DecisionLog, Metrics, Sink, Table, line};
+use credence::observe::{Call, DecisionId, DecisionLog, Metrics, Sink, Table, line};
 use credence::path::{Outcome, Walk, walk};
 use credence::request::{AuthzRequest, Headers};
 use credence::table::{Permissions, Published, Snapshot, SourceFile, Sources, compile};
@@ -67,6 +68,11 @@ impl World {
         format!("Bearer {input}.{}", b64(signature))
     }
 
+    fn call<'a>(&'a self, time: Time, decision_id: &'a str, request: &'a AuthzRequest<'a>) -> Call<'a> {
+        let table = Some(Table { generation: 1, sha256: &self.published.snapshot.digest });
+        Call { time, decision_id, duration_us: 17, status: 200, request: Some(request), table }
+    }
+
     fn walk(&self, request: &AuthzRequest<'_>) -> Walk<'_, Signed> {
         walk(&self.published.snapshot, request, self.now, &mut Strict)
     }
@@ -114,15 +120,21 @@ fn measure(name: &str, mut work: impl FnMut()) {
         })
         .collect();
     figures.sort_unstable();
-    println!("{name:40} {:6} ns ({}..{})", figures[2], figures[0], figures[4]);
+    println!("{name:56} {:6} ns ({}..{})", figures[2], figures[0], figures[4]);
 }
 
 fn main() {
     let world = World::new();
     let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let file = Sink::File(scratch.path().join("decisions.jsonl"));
-    measure("decision id", || {
-        std::hint::black_box(id());
+    let path = scratch.path().join("decisions.jsonl");
+    let sinks =
+        [("off", Sink::Off), ("/dev/null", Sink::File("/dev/null".into())), ("a file", Sink::File(path.clone()))];
+    let id = || DecisionId::new(Clock::System.now());
+    measure("clock", || {
+        black_box(Clock::System.now());
+    });
+    measure("clock and decision id", || {
+        black_box(id());
     });
     for (name, good) in [("allowed", true), ("bad signature", false)] {
         let credential = world.token(good);
@@ -131,38 +143,31 @@ fn main() {
         assert_eq!(matches!(walk.outcome, Outcome::Allowed(_)), good);
         let metrics = Metrics::default();
         metrics.published(&world.published);
-        measure(&format!("{name}: counters"), || count(&metrics, &walk));
-        for (to, sink) in [("off", &Sink::Off), ("/dev/null", &Sink::File("/dev/null".into())), ("a file", &file)] {
-            let log = DecisionLog::open(sink).unwrap();
-            measure(&format!("{name}: line to {to}"), || write(&log, &world, &walk, &request));
-            println!("  dropped: {}", log.dropped());
-            let _ = fs::File::create(scratch.path().join("decisions.jsonl")).unwrap();
-        }
-        let log = DecisionLog::open(&file).unwrap();
-        measure(&format!("{name}: all"), || {
-            std::hint::black_box(id());
-            write(&log, &world, &walk, &request);
-            count(&metrics, &walk);
+        let count = || metrics.decided(Some(1), &walk, Duration::from_micros(17));
+        let write = |log: &DecisionLog, time: Time, id: &str| {
+            let _ = log.take(|to| line(to, &walk, world.call(time, id, &request)));
+        };
+        measure(&format!("{name}: counters"), count);
+        let mut text = Vec::new();
+        let (now, same) = (Clock::System.now(), id());
+        measure(&format!("{name}: text of the line"), || {
+            text.clear();
+            line(&mut text, &walk, world.call(now, same.as_str(), &request));
+            black_box(&text);
         });
+        for (to, sink) in &sinks {
+            let log = DecisionLog::open(sink).unwrap();
+            measure(&format!("{name}: line to {to}"), || write(&log, now, same.as_str()));
+            assert_eq!(log.dropped(), 0);
+            // What is written is not to be kept.
+            fs::File::create(&path).unwrap();
+        }
+        let log = DecisionLog::open(&Sink::File(path.clone())).unwrap();
+        measure(&format!("{name}: clock, id, line to a file, counters"), || {
+            let time = Clock::System.now();
+            write(&log, time, DecisionId::new(time).as_str());
+            count();
+        });
+        assert_eq!(log.dropped(), 0);
     }
-}
-
-fn id() -> String {
-    Uuid::now_v7().hyphenated().to_string()
-}
-
-fn count(metrics: &Metrics, walk: &Walk<'_, Signed>) {
-    metrics.decided(walk, Duration::from_micros(17));
-}
-
-fn write(log: &DecisionLog, world: &World, walk: &Walk<'_, Signed>, request: &AuthzRequest<'_>) {
-    let call = Call {
-        time: Clock::System.now(),
-        decision_id: "019aab1e-7f0e-7a4e-9d0f-1f6f6c1f2f11",
-        duration_us: 17,
-        status: 200,
-        request: Some(request),
-        table: Some(Table { generation: 1, sha256: &world.published.snapshot.digest }),
-    };
-    let _ = log.take(line(walk, call));
 }
