@@ -1,7 +1,14 @@
 //! What one decision costs after its verdict: its id, its line in the log, its counters. Processor time of the whole
 //! process, the log's writer included, at a pace of about fifty thousand decisions a second.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, missing_docs, reason = "a benchmark")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark"
+)]
 
 use std::fs;
 use std::hint::black_box;
