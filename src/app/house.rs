@@ -4,8 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use uuid::Uuid;
-
 use super::Settings;
 use crate::admin::{IssuerState, Readiness, Status, TableState};
 use crate::answer::{self, Occasion, Style};
@@ -15,7 +13,7 @@ use crate::grpc::Validity;
 use crate::keys::{Landing, Signed};
 use crate::memory::Memory;
 use crate::name::KeyId;
-use crate::observe::{Call, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
+use crate::observe::{Call, DecisionId, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
 use crate::path::{Facts, Outcome, Walk, walk};
 use crate::proto::envoy::service::auth::v3::CheckResponse;
 use crate::reason::Reason;
@@ -242,9 +240,10 @@ impl House {
         request: Option<&AuthzRequest<'_>>,
         arrival: Instant,
     ) -> CheckResponse {
-        let decision_id = Uuid::now_v7().hyphenated().to_string();
+        let time = self.clock.now();
+        let decision_id = DecisionId::new(time);
         let occasion = Occasion {
-            decision_id: &decision_id,
+            decision_id: decision_id.as_str(),
             table: published.map(|published| (published.generation, published.snapshot.digest.as_str())),
             forwardable: published.map_or(&[], |published| &published.snapshot.forwardable),
             style: self.style,
@@ -258,26 +257,23 @@ impl House {
         }
         let mut response = self.answer(&walk, request, occasion);
         let duration = arrival.elapsed();
-        let record = line(
-            &walk,
-            Call {
-                time: self.clock.now(),
-                decision_id: &decision_id,
-                duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-                status: match walk.outcome {
-                    Outcome::Refused(reason) => reason.class().http_status(request.is_some_and(AuthzRequest::is_grpc)),
-                    Outcome::Allowed(_) | Outcome::Open(_) => 200,
-                },
-                request,
-                table: occasion.table.map(|(generation, sha256)| Table { generation, sha256 }),
+        let call = Call {
+            time,
+            decision_id: decision_id.as_str(),
+            duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            status: match walk.outcome {
+                Outcome::Refused(reason) => reason.class().http_status(request.is_some_and(AuthzRequest::is_grpc)),
+                Outcome::Allowed(_) | Outcome::Open(_) => 200,
             },
-        );
+            request,
+            table: occasion.table.map(|(generation, sha256)| Table { generation, sha256 }),
+        };
         // The line is taken only when the answer stands; where it cannot be, the answer may have to fall.
-        if self.log.take(record).is_err() && self.when_full == WhenFull::Deny {
+        if self.log.take(|to| line(to, &walk, call)).is_err() && self.when_full == WhenFull::Deny {
             walk.outcome = Outcome::Refused(Reason::LogUnavailable);
             response = self.answer(&walk, request, occasion);
         }
-        self.metrics.decided(&walk, duration);
+        self.metrics.decided(published.map(|published| published.generation), &walk, duration);
         response
     }
 }

@@ -73,6 +73,11 @@ impl<'s, P> Permit<'s, P> {
         self.resource
     }
 
+    /// The grants that fit, in the order of their names.
+    pub fn granted(&self) -> &[&'s Grant] {
+        &self.grants
+    }
+
     /// The names of the grants that fit, sorted.
     pub fn grants(&self) -> impl Iterator<Item = &'s GrantName> {
         self.grants.iter().map(|grant| &grant.name)

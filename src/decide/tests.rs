@@ -113,7 +113,8 @@ fn grant(dice: &mut Dice, number: usize) -> Grant {
 
 /// Claims with all that any grant of these tests asks for.
 fn claims_of(payload: &str) -> Claims {
-    let keys = KEYS.iter().chain(&["client_id", "ref", "id", "owner", "/o/stage"]).filter_map(|key| ClaimKey::parse(key));
+    let keys =
+        KEYS.iter().chain(&["client_id", "ref", "id", "owner", "/o/stage"]).filter_map(|key| ClaimKey::parse(key));
     Claims::read(&Json::parse(payload.as_bytes(), 16).unwrap(), &Asked::new(keys)).unwrap()
 }
 
@@ -140,6 +141,7 @@ fn token(dice: &mut Dice) -> Claims {
 
 fn resource() -> Resource {
     Resource {
+        id: ResourceId(0),
         name: ResourceName::new("r"),
         site: site(),
         audience: Audience::new("r"),

@@ -1,13 +1,10 @@
 //! The decision log's line: schema `credence.decision/v1`.
 
-use std::io;
-
-use serde::Serialize;
-
+use super::stamp;
+use super::text::{Object, hex, quote, quote_shown};
 use crate::clock::Time;
 use crate::json::Json;
 use crate::keys::Signed;
-use crate::memory::TokenFacts;
 use crate::path::{Facts, Outcome, Walk};
 use crate::request::AuthzRequest;
 use crate::trust::Principal;
@@ -35,7 +32,7 @@ pub struct Call<'a> {
 }
 
 /// Which table decided.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Table<'a> {
     /// Counts up from 1.
     pub generation: u64,
@@ -43,198 +40,123 @@ pub struct Table<'a> {
     pub sha256: &'a str,
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    schema: &'static str,
-    ts: String,
-    decision_id: &'a str,
-    decision: &'static str,
-    reason: &'static str,
-    status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    principal: Option<&'a Principal>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verified: Option<&'a Principal>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    claimed: Option<Said<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    realm: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    grants: Vec<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    near_miss: Vec<Near<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    scopes: Vec<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    shadow: Vec<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    http: Option<Http<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<Source<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proxy: Option<Proxy<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<Token>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    table: Option<Table<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    span_id: Option<&'a str>,
-    duration_us: u64,
+/// Writes the line of one decision to the end of `to`, newline included: one object of printable ASCII. Members that
+/// have nothing to say are left out.
+pub fn line(to: &mut Vec<u8>, walk: &Walk<'_, Signed>, call: Call<'_>) {
+    Object::write(to, |line| {
+        line.text("schema", "credence.decision/v1");
+        line.quoted("ts", |to| stamp::write(to, call.time));
+        line.text("decision_id", call.decision_id);
+        verdict(line, walk, call.status);
+        relation(line, walk);
+        if let Some(request) = call.request {
+            question(line, request);
+        }
+        token(line, &walk.facts);
+        if let Some(table) = call.table {
+            line.object("table", |member| {
+                member.number("generation", table.generation);
+                member.text("sha256", table.sha256);
+            });
+        }
+        let traced = call.request.and_then(|request| request.headers.first("traceparent"));
+        if let Some((trace, span)) = traced.and_then(trace_context) {
+            line.text("trace_id", trace);
+            line.text("span_id", span);
+        }
+        line.number("duration_us", call.duration_us);
+    });
+    to.push(b'\n');
 }
 
-/// What an unverified token said of its pair.
-#[derive(Serialize)]
-struct Said<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iss: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sub: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Near<'a> {
-    grant: &'a str,
-    failed: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Http<'a> {
-    method: &'a str,
-    host: &'a str,
-    path: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Source<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    principal: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Proxy<'a> {
-    peer: &'a str,
-}
-
-#[derive(Default, Serialize)]
-struct Token {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kid: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alg: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    typ: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    jti_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iat: Option<Json>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exp: Option<Json>,
-}
-
-/// Writes the line of one decision, newline included. Only ASCII: whatever else a caller sent is escaped, so that
-/// no line can look like another one in a terminal.
-pub fn line(walk: &Walk<'_, Signed>, call: Call<'_>) -> Vec<u8> {
+/// What was decided, and about whom.
+fn verdict(line: &mut Object<'_>, walk: &Walk<'_, Signed>, status: u16) {
     let Walk { outcome, facts } = walk;
-    let permit = match outcome {
-        Outcome::Allowed(permit) => Some(permit),
-        Outcome::Open(_) | Outcome::Refused(_) => None,
-    };
-    let refused = matches!(outcome, Outcome::Refused(_));
-    let trace = call.request.and_then(|request| request.headers.first("traceparent")).and_then(trace_context);
-    let line = Line {
-        schema: "credence.decision/v1",
-        ts: call.time.to_rfc3339(),
-        decision_id: call.decision_id,
-        decision: if refused { "deny" } else { "allow" },
-        reason: outcome.code(),
-        status: call.status,
-        principal: permit.map(|permit| permit.principal()),
-        verified: facts.verified.as_ref().filter(|_| refused),
-        claimed: facts
-            .claimed
-            .as_ref()
-            .filter(|_| refused && facts.verified.is_none())
-            .map(|claimed| Said { iss: claimed.iss.as_deref(), sub: claimed.sub.as_deref() }),
-        realm: facts.verified.as_ref().and_then(Principal::realm).map(|realm| realm.as_str()),
-        issuer_name: facts.vouching_issuer().map(|issuer| issuer.name.as_str()),
-        resource: facts.resource.map(|resource| resource.name.as_str()),
-        grants: permit.map(|permit| permit.grants().map(|grant| grant.as_str()).collect()).unwrap_or_default(),
-        near_miss: facts
-            .near_misses
-            .iter()
-            .map(|miss| Near {
-                grant: miss.grant.name.as_str(),
-                failed: miss.failed.iter().map(ToString::to_string).collect(),
-            })
-            .collect(),
-        scopes: permit.map(|permit| permit.scopes().iter().map(|scope| scope.as_str()).collect()).unwrap_or_default(),
-        shadow: facts.shadow.iter().map(|grant| grant.name.as_str()).collect(),
-        http: call.request.map(http),
-        source: call.request.and_then(source),
-        proxy: call.request.and_then(|request| request.proxy_peer).map(|peer| Proxy { peer }),
-        token: token(facts),
-        table: call.table,
-        trace_id: trace.map(|(trace, _)| trace),
-        span_id: trace.map(|(_, span)| span),
-        duration_us: call.duration_us,
-    };
-    let mut bytes = Vec::with_capacity(768);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Ascii);
-    // Strings and numbers into memory: nothing here can fail.
-    if line.serialize(&mut serializer).is_err() {
-        return Vec::new();
+    line.text("decision", if matches!(outcome, Outcome::Refused(_)) { "deny" } else { "allow" });
+    line.text("reason", outcome.code());
+    line.number("status", status);
+    match (outcome, &facts.verified, &facts.claimed) {
+        (Outcome::Allowed(permit), ..) => pair(line, "principal", permit.principal()),
+        (Outcome::Refused(_), Some(verified), _) => pair(line, "verified", verified),
+        (Outcome::Refused(_), None, Some(claimed)) => line.object("claimed", |member| {
+            member.text_if("iss", claimed.iss.as_deref());
+            member.text_if("sub", claimed.sub.as_deref());
+        }),
+        (Outcome::Open(_) | Outcome::Refused(_), ..) => {}
     }
-    bytes.push(b'\n');
-    bytes
 }
 
-fn http<'a>(request: &'a AuthzRequest<'a>) -> Http<'a> {
-    Http {
-        method: cut(request.method, MAX_TEXT),
+fn pair(line: &mut Object<'_>, name: &str, principal: &Principal) {
+    let (issuer, subject) = principal.pair();
+    line.object(name, |member| {
+        member.text("iss", issuer.as_str());
+        member.text("sub", subject);
+    });
+}
+
+/// What of the table had a say.
+fn relation(line: &mut Object<'_>, walk: &Walk<'_, Signed>) {
+    let Walk { outcome, facts } = walk;
+    line.text_if("realm", facts.verified.as_ref().and_then(Principal::realm).map(|realm| realm.as_str()));
+    line.text_if("issuer_name", facts.vouching_issuer().map(|issuer| issuer.name.as_str()));
+    line.text_if("resource", facts.resource.map(|resource| resource.name.as_str()));
+    let permit = if let Outcome::Allowed(permit) = outcome { Some(permit) } else { None };
+    if let Some(permit) = permit {
+        line.list("grants", permit.grants(), |to, grant| quote(to, grant.as_str()));
+    }
+    line.list("near_miss", &facts.near_misses, |to, miss| {
+        Object::write(to, |member| {
+            member.text("grant", miss.grant.name.as_str());
+            member.list("failed", &miss.failed, quote_shown);
+        });
+    });
+    if let Some(permit) = permit {
+        line.list("scopes", permit.scopes(), |to, scope| quote(to, scope.as_str()));
+    }
+    line.list("shadow", &facts.shadow, |to, grant| quote(to, grant.name.as_str()));
+}
+
+/// What was asked, from where, through whom.
+fn question(line: &mut Object<'_>, request: &AuthzRequest<'_>) {
+    line.object("http", |member| {
+        member.text("method", cut(request.method, MAX_TEXT));
         // What stands before an `@` could be a password.
-        host: cut(request.host.rsplit('@').next().unwrap_or_default(), MAX_TEXT),
-        path: cut(request.path(), MAX_PATH),
-        request_id: request.request_id.map(|id| cut(id, MAX_TEXT)),
+        member.text("host", cut(request.host.rsplit('@').next().unwrap_or_default(), MAX_TEXT));
+        member.text("path", cut(request.path(), MAX_PATH));
+        member.text_if("request_id", request.request_id.map(|id| cut(id, MAX_TEXT)));
+    });
+    if request.source_address.is_some() || request.source_principal.is_some() {
+        line.object("source", |member| {
+            member.text_if("address", request.source_address.map(|address| cut(address, MAX_TEXT)));
+            member.text_if("principal", request.source_principal.map(|principal| cut(principal, MAX_TEXT)));
+        });
+    }
+    if let Some(peer) = request.proxy_peer {
+        line.object("proxy", |member| member.text("peer", peer));
     }
 }
 
-fn source<'a>(request: &'a AuthzRequest<'a>) -> Option<Source<'a>> {
-    let text = |text: Option<&'a str>| text.map(|text| cut(text, MAX_TEXT));
-    let source = Source { address: text(request.source_address), principal: text(request.source_principal) };
-    (source.address.is_some() || source.principal.is_some()).then_some(source)
-}
-
-fn token(facts: &Facts<'_>) -> Option<Token> {
+/// Which token it was, never the token itself.
+fn token(line: &mut Object<'_>, facts: &Facts<'_>) {
     match (facts.token(), &facts.claimed) {
-        (Some(token), _) => Some(verified_token(token)),
-        (None, Some(claimed)) => Some(Token { kid: claimed.kid.clone(), alg: claimed.alg.clone(), ..Token::default() }),
-        (None, None) => None,
+        (Some(token), _) => line.object("token", |member| {
+            member.text_if("kid", token.key_id);
+            member.text_if("alg", token.algorithm.map(|algorithm| algorithm.as_str()));
+            member.text_if("typ", token.kind);
+            if let Some(hash) = token.token_id {
+                member.quoted("jti_hash", |to| to.extend(hash.iter().copied().flat_map(hex)));
+            }
+            if let Some(issued) = token.issued_at {
+                member.number("iat", Json::Number(issued));
+            }
+            member.number("exp", Json::Number(token.expires));
+        }),
+        (None, Some(claimed)) => line.object("token", |member| {
+            member.text_if("kid", claimed.kid.as_deref());
+            member.text_if("alg", claimed.alg.as_deref());
+        }),
+        (None, None) => {}
     }
-}
-
-fn verified_token(token: TokenFacts<'_>) -> Token {
-    Token {
-        kid: token.key_id.map(str::to_owned),
-        alg: token.algorithm.map(|algorithm| algorithm.as_str().to_owned()),
-        typ: token.kind.map(str::to_owned),
-        jti_hash: token.token_id.map(|hash| hex(hash)),
-        iat: token.issued_at.map(Json::Number),
-        exp: Some(Json::Number(token.expires)),
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Trace and parent id of a W3C `traceparent` (version 00).
@@ -253,57 +175,9 @@ fn cut(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
-/// JSON with everything but printable ASCII escaped.
-struct Ascii;
-
-impl serde_json::ser::Formatter for Ascii {
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        if fragment.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
-            return writer.write_all(fragment.as_bytes());
-        }
-        for character in fragment.chars() {
-            if matches!(character, ' '..='~') {
-                write!(writer, "{character}")?;
-                continue;
-            }
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::Claimed;
-    use crate::reason::Reason;
-
-    #[test]
-    fn a_caller_cannot_forge_a_line_or_hide_in_one() {
-        let hostile = "a\"\n{\"schema\":\u{202e}\u{1b}[2J\u{85}\u{1f600}";
-        let facts =
-            Facts { claimed: Some(Claimed { sub: Some(hostile.into()), ..Claimed::default() }), ..Facts::default() };
-        let walk = Walk { outcome: Outcome::Refused(Reason::IssuerUnknown), facts };
-        let request =
-            AuthzRequest { method: hostile, host: hostile, target: "/p?token=secret", ..AuthzRequest::default() };
-        let call = Call {
-            time: Time::from_seconds(0.0),
-            decision_id: "id",
-            duration_us: 7,
-            status: 401,
-            request: Some(&request),
-            table: None,
-        };
-        let bytes = line(&walk, call);
-        assert!(bytes.iter().all(|byte| (0x20..=0x7e).contains(byte) || *byte == b'\n'));
-        assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 1);
-        let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(json["claimed"]["sub"], hostile);
-        assert_eq!(json["http"]["path"], "/p");
-        assert!(!String::from_utf8(bytes).unwrap().contains("secret"));
-    }
 
     #[test]
     fn trace_ids_are_taken_from_a_sound_traceparent_only() {

@@ -1,23 +1,27 @@
 //! The sink of the decision log: a thread that writes, and a bounded queue before it.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Lines that may wait to be written.
-const QUEUE: usize = 16 * 1024;
-/// Bytes that may wait to be written, over all lines.
-const QUEUE_BYTES: usize = 16 << 20;
+use super::queue::Queue;
+
 /// At the end, how long the sink may take nothing before what is still queued is given up.
 const LAST_WAIT: Duration = Duration::from_secs(2);
-/// Bytes that are written at once.
-const BATCH: usize = 64 * 1024;
+/// Bytes that a thread keeps for the line it writes next.
+const LINE: usize = 16 * 1024;
+
+thread_local! {
+    /// Where lines are written before they are queued.
+    static DRAFT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Where the lines go (`--decision-log`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,21 +72,20 @@ pub enum WhenFull {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
-/// The decision log. Taking a line never waits; no line is lost without being counted.
+/// The decision log. Taking a line never waits for the sink; no line is lost without being counted.
 #[derive(Debug)]
 pub struct DecisionLog {
-    queue: Option<SyncSender<Vec<u8>>>,
-    state: Arc<State>,
+    /// `None` where nothing is written.
+    state: Option<Arc<State>>,
     /// Closed when the writer has ended.
     ended: Option<Mutex<Receiver<()>>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    queue: Queue,
     dropped: AtomicU64,
     failing: AtomicBool,
-    /// Bytes in the queue and in the batch that is being written.
-    waiting: AtomicUsize,
 }
 
 impl DecisionLog {
@@ -92,7 +95,7 @@ impl DecisionLog {
     /// A file that cannot be opened for appending.
     pub fn open(sink: &Sink) -> io::Result<Self> {
         match sink {
-            Sink::Off => Ok(Self { queue: None, state: Arc::default(), ended: None }),
+            Sink::Off => Ok(Self { state: None, ended: None }),
             Sink::Stdout => Self::start(io::stdout()),
             Sink::File(path) => Self::start(append(path)?),
         }
@@ -103,53 +106,54 @@ impl DecisionLog {
     /// # Errors
     /// No thread can be started.
     pub fn start(to: impl Write + Send + 'static) -> io::Result<Self> {
-        let (queue, lines) = sync_channel(QUEUE);
         let state = Arc::new(State::default());
         let writer = Writer { to, state: Arc::clone(&state), torn: false };
         let (alive, ended) = sync_channel(0);
         std::thread::Builder::new().name("decision-log".into()).spawn(move || {
-            writer.run(&lines);
+            writer.run();
             drop(alive);
         })?;
-        Ok(Self { queue: Some(queue), state, ended: Some(Mutex::new(ended)) })
+        Ok(Self { state: Some(state), ended: Some(Mutex::new(ended)) })
     }
 
-    /// Takes one line, or counts it as dropped.
+    /// Takes the line that `write` writes, newline included, or counts it as dropped. Where the log is off nothing is
+    /// written at all. `write` must not itself take a line.
     ///
     /// # Errors
     /// [`Full`]: the queue is full.
-    pub fn take(&self, line: Vec<u8>) -> Result<(), Full> {
-        let Some(queue) = &self.queue else { return Ok(()) };
-        let size = line.len();
-        let room = self.state.waiting.fetch_add(size, Ordering::Relaxed) + size <= QUEUE_BYTES;
-        if room && queue.try_send(line).is_ok() {
-            return Ok(());
-        }
-        self.state.waiting.fetch_sub(size, Ordering::Relaxed);
-        self.state.dropped.fetch_add(1, Ordering::Relaxed);
-        Err(Full)
+    pub fn take(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Full> {
+        let Some(state) = &self.state else { return Ok(()) };
+        DRAFT.with_borrow_mut(|line| {
+            line.clear();
+            write(line);
+            let taken = state.queue.push(line);
+            line.shrink_to(LINE);
+            taken.inspect_err(|Full| {
+                state.dropped.fetch_add(1, Ordering::Relaxed);
+            })
+        })
     }
 
     /// Whether the last write failed. It turns with the next line that gets through, so lines are to be sent on.
     pub fn is_failing(&self) -> bool {
-        self.state.failing.load(Ordering::Relaxed)
+        self.state.as_ref().is_some_and(|state| state.failing.load(Ordering::Relaxed))
     }
 
     /// Lines that were lost.
     pub fn dropped(&self) -> u64 {
-        self.state.dropped.load(Ordering::Relaxed)
+        self.state.as_ref().map_or(0, |state| state.dropped.load(Ordering::Relaxed))
     }
 }
 
 /// Writes what is queued, then ends. A sink that takes nothing does not hold the program up for long.
 impl Drop for DecisionLog {
     fn drop(&mut self) {
-        self.queue = None;
-        let Some(ended) = self.ended.take() else { return };
+        let (Some(state), Some(ended)) = (&self.state, self.ended.take()) else { return };
         let ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut before = self.state.waiting.load(Ordering::Relaxed);
+        let mut before = state.queue.bytes();
+        state.queue.close();
         while ended.recv_timeout(LAST_WAIT) == Err(RecvTimeoutError::Timeout) {
-            let bytes = self.state.waiting.load(Ordering::Relaxed);
+            let bytes = state.queue.bytes();
             if bytes == before {
                 tracing::error!(bytes, "the decision log takes nothing any more: what was queued is lost");
                 return;
@@ -175,38 +179,27 @@ struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    fn run(mut self, lines: &Receiver<Vec<u8>>) {
-        while let Ok(first) = lines.recv() {
-            let mut batch = vec![first];
-            let mut size = 0;
-            while let (true, Ok(line)) = (size < BATCH, lines.try_recv()) {
-                size += line.len();
-                batch.push(line);
+    fn run(mut self) {
+        let state = Arc::clone(&self.state);
+        while let Some(chunks) = state.queue.take() {
+            for chunk in chunks {
+                self.write(&chunk);
+                state.queue.done(chunk);
             }
-            self.write(&batch);
-            self.state.waiting.fetch_sub(batch.iter().map(Vec::len).sum(), Ordering::Relaxed);
         }
     }
 
-    /// Writes a batch; what did not get through whole is counted, and the next line starts on a new one.
-    fn write(&mut self, batch: &[Vec<u8>]) {
-        let mut bytes = if self.torn { b"\n".to_vec() } else { Vec::new() };
-        let before = bytes.len();
-        bytes.extend(batch.iter().flatten());
-        let written = write_most(&mut self.to, &bytes);
-        let failed = written < bytes.len() || self.to.flush().is_err();
-        if failed {
-            let mut end = before;
-            let whole = batch.iter().take_while(|line| {
-                end += line.len();
-                end <= written
-            });
-            let lost = batch.len() - whole.count();
-            self.state.dropped.fetch_add(u64::try_from(lost).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Writes whole lines; those that did not get through whole are counted, and the next one starts on a new line.
+    fn write(&mut self, lines: &[u8]) {
+        if self.torn {
+            self.torn = write_most(&mut self.to, b"\n") == 0;
         }
-        let ends_in_line =
-            |upto: usize| bytes.get(..upto).is_some_and(|bytes| bytes.last().is_some_and(|byte| *byte != b'\n'));
-        self.torn = if written == 0 { self.torn } else { ends_in_line(written) };
+        let written = if self.torn { 0 } else { write_most(&mut self.to, lines) };
+        let (through, left) = lines.split_at_checked(written).unwrap_or((lines, &[]));
+        self.torn |= through.last().is_some_and(|byte| *byte != b'\n');
+        let failed = !left.is_empty() || self.to.flush().is_err();
+        let lost = left.iter().filter(|byte| **byte == b'\n').count();
+        self.state.dropped.fetch_add(u64::try_from(lost).unwrap_or(u64::MAX), Ordering::Relaxed);
         let was_failing = self.state.failing.swap(failed, Ordering::Relaxed);
         if failed && !was_failing {
             tracing::error!(
@@ -236,6 +229,7 @@ fn write_most(to: &mut impl Write, bytes: &[u8]) -> usize {
 mod tests {
     use std::sync::Condvar;
 
+    use super::super::queue::QUEUE_BYTES;
     use super::*;
 
     #[derive(Debug, Default)]
@@ -272,19 +266,28 @@ mod tests {
         }
     }
 
+    fn say(log: &DecisionLog, line: &[u8]) -> Result<(), Full> {
+        log.take(|to| to.extend_from_slice(line))
+    }
+
     #[test]
     fn a_full_disk_loses_lines_and_counts_them_and_the_next_line_stands_alone() {
         let disk = Shared::default();
         disk.set(|disk| disk.room = 6);
         let mut writer = Writer { to: disk.clone(), state: Arc::default(), torn: false };
-        writer.write(&[b"1234\n".to_vec(), b"5678\n".to_vec(), b"9\n".to_vec()]);
+        writer.write(b"1234\n5678\n9\n");
         assert_eq!(writer.state.dropped.load(Ordering::Relaxed), 2);
-        writer.write(&[b"lost\n".to_vec()]);
+        writer.write(b"lost\n");
         assert_eq!(writer.state.dropped.load(Ordering::Relaxed), 3);
+        assert!(writer.state.failing.load(Ordering::Relaxed));
+        disk.set(|disk| disk.room = 1);
+        writer.write(b"lost too, but what was torn is ended\n");
+        assert_eq!(writer.state.dropped.load(Ordering::Relaxed), 4);
         disk.set(|disk| disk.room = 100);
-        writer.write(&[b"back\n".to_vec()]);
+        writer.write(b"back\n");
         assert_eq!(disk.0.0.lock().unwrap().bytes, b"1234\n5\nback\n");
-        assert_eq!(writer.state.dropped.load(Ordering::Relaxed), 3);
+        assert_eq!(writer.state.dropped.load(Ordering::Relaxed), 4);
+        assert!(!writer.state.failing.load(Ordering::Relaxed));
     }
 
     #[test]
@@ -292,14 +295,68 @@ mod tests {
         let disk = Shared::default();
         disk.set(|disk| (disk.blocked, disk.room) = (true, usize::MAX));
         let log = DecisionLog::start(disk.clone()).unwrap();
-        assert!(log.take(vec![b'x'; QUEUE_BYTES + 1]).is_err(), "the queue is bounded in bytes too");
-        let refused = 1 + (0..QUEUE * 2).filter(|_| log.take(b"x\n".to_vec()).is_err()).count();
-        assert!(refused > 0);
+        let line = [[b'x'; 1023].as_slice(), b"\n"].concat();
+        let asked = 2 * QUEUE_BYTES / line.len();
+        let refused = (0..asked).filter(|_| say(&log, &line).is_err()).count();
+        assert_eq!(refused, asked / 2, "the queue is bounded in bytes, what the writer has in hand included");
         assert_eq!(log.dropped(), u64::try_from(refused).unwrap());
         disk.set(|disk| disk.blocked = false);
+        while say(&log, &line).is_err() {
+            std::thread::yield_now();
+        }
         drop(log);
-        let written = disk.0.0.lock().unwrap().bytes.len() / 2;
-        assert_eq!(written + refused, 1 + QUEUE * 2, "no line is lost silently");
+        let written = disk.0.0.lock().unwrap().bytes.len() / line.len();
+        assert_eq!(written, asked - refused + 1, "what was written makes room, and no line is lost silently");
+    }
+
+    #[test]
+    fn lines_of_many_threads_and_of_any_length_arrive_whole_and_in_each_thread_s_order() {
+        let disk = Shared::default();
+        disk.set(|disk| disk.room = usize::MAX);
+        let log = DecisionLog::start(disk.clone()).unwrap();
+        const EACH: usize = 2000;
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let log = &log;
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        // Now and then longer than what is written at once.
+                        let length = if number % 500 == 0 { 100_000 } else { number % 700 };
+                        let line = format!("{thread} {number} {}.\n", "x".repeat(length));
+                        say(log, line.as_bytes()).unwrap();
+                    }
+                });
+            }
+        });
+        drop(log);
+        let text = String::from_utf8(disk.0.0.lock().unwrap().bytes.clone()).unwrap();
+        let mut next = [0; 4];
+        for line in text.lines() {
+            let parts: Vec<_> = line.split(' ').collect();
+            let (thread, number): (usize, usize) = (parts[0].parse().unwrap(), parts[1].parse().unwrap());
+            assert_eq!((number, line.ends_with('.')), (next[thread], true));
+            next[thread] += 1;
+        }
+        assert_eq!(next, [EACH; 4]);
+    }
+
+    #[test]
+    fn a_line_that_comes_alone_is_written_without_another_one_or_an_end() {
+        let disk = Shared::default();
+        disk.set(|disk| disk.room = usize::MAX);
+        let log = DecisionLog::start(disk.clone()).unwrap();
+        for round in 1..=20 {
+            say(&log, b"x\n").unwrap();
+            while disk.0.0.lock().unwrap().bytes.len() < 2 * round {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn off_writes_no_line() {
+        let log = DecisionLog::open(&Sink::Off).unwrap();
+        assert_eq!(log.take(|_| panic!("nobody reads it")), Ok(()));
     }
 
     #[cfg(target_os = "linux")]
@@ -307,10 +364,10 @@ mod tests {
     fn dev_full_is_told_to_whoever_wants_to_refuse() {
         let log = DecisionLog::open(&Sink::File("/dev/full".into())).unwrap();
         while !log.is_failing() {
-            let _ = log.take(b"x\n".to_vec());
+            let _ = say(&log, b"x\n");
             std::thread::yield_now();
         }
-        let state = Arc::clone(&log.state);
+        let state = Arc::clone(log.state.as_ref().unwrap());
         drop(log);
         assert!(state.dropped.load(Ordering::Relaxed) >= 1);
     }

@@ -1,6 +1,5 @@
 //! Metrics in OpenMetrics text. Labels are names from the table or closed lists: no caller can make a series.
 
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -9,50 +8,17 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEn
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::decisions::Decisions;
 use super::keys::{FetchTimes, KeyMetrics};
 use crate::clock::Time;
-use crate::decide::{Grant, Mode};
 use crate::keys::Signed;
-use crate::path::{Outcome, Walk};
-use crate::reason::{Accepted, Reason};
+use crate::path::Walk;
 use crate::table::{Published, Snapshot};
 
 pub(super) type Number = Gauge<f64, AtomicU64>;
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Decision {
-    decision: &'static str,
-    reason: &'static str,
-    issuer: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AtResource {
-    resource: String,
-    decision: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByGrant {
-    grant: String,
-    mode: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Verification {
-    issuer: String,
-    result: &'static str,
-    cache: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfDecision {
-    decision: &'static str,
-}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ends {
@@ -102,11 +68,7 @@ impl EncodeLabelValue for ReloadKind {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    decisions: Family<Decision, Counter>,
-    resource_decisions: Family<AtResource, Counter>,
-    grant_matches: Family<ByGrant, Counter>,
-    durations: Family<OfDecision, Histogram>,
-    verifications: Family<Verification, Counter>,
+    decisions: Decisions,
     keys: KeyMetrics,
     ends: Family<Ends, Number>,
     reload_ok: Family<OfKind, Gauge>,
@@ -116,49 +78,13 @@ pub struct Metrics {
     dropped: Counter,
     /// Without a series where there is no TLS.
     certificate: Family<OfListener, Number>,
-    /// Names of the published table and of those that went with the one before, to take their series away.
-    names: Mutex<Seen>,
     /// One exposition at a time: some series are written anew for each.
     exposing: Mutex<()>,
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    known: Names,
-    gone: Names,
-}
-
-#[derive(Debug, Default)]
-struct Names {
-    issuers: BTreeSet<String>,
-    resources: BTreeSet<String>,
-    grants: BTreeSet<(String, &'static str)>,
-}
-
-impl Names {
-    fn without(&self, other: &Self) -> Self {
-        Self {
-            issuers: &self.issuers - &other.issuers,
-            resources: &self.resources - &other.resources,
-            grants: &self.grants - &other.grants,
-        }
-    }
-}
-
-fn buckets() -> Histogram {
-    Histogram::new([
-        0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
-    ])
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("credence");
-        let decisions = Family::default();
-        let resource_decisions = Family::default();
-        let grant_matches = Family::default();
-        let durations = Family::<OfDecision, Histogram>::new_with_constructor(buckets);
-        let verifications = Family::default();
         let ends = Family::default();
         let reload_ok = Family::default();
         let reload_time = Family::default();
@@ -166,15 +92,7 @@ impl Default for Metrics {
         let entries = Family::default();
         let dropped = Counter::default();
         let certificate = Family::default();
-        registry.register("decisions", "Decisions; issuer is `unverified` before a signature stood", decisions.clone());
-        registry.register("resource_decisions", "Decisions by resource", resource_decisions.clone());
-        registry.register("grant_matches", "Requests that a grant fitted, shadow grants too", grant_matches.clone());
-        registry.register(
-            "decision_duration_seconds",
-            "From the arrival of a call's headers to its verdict",
-            durations.clone(),
-        );
-        registry.register("token_verifications", "Tokens held against an issuer's entry", verifications.clone());
+        let decisions = Decisions::register(&mut registry);
         let keys = KeyMetrics::register(&mut registry);
         registry.register("trust_expires_timestamp_seconds", "When an entry of the table ends", ends.clone());
         registry.register("config_last_reload_successful", "Whether the last reload was taken", reload_ok.clone());
@@ -195,10 +113,6 @@ impl Default for Metrics {
         Self {
             registry,
             decisions,
-            resource_decisions,
-            grant_matches,
-            durations,
-            verifications,
             keys,
             ends,
             reload_ok,
@@ -207,55 +121,21 @@ impl Default for Metrics {
             entries,
             dropped,
             certificate,
-            names: Mutex::default(),
             exposing: Mutex::default(),
         }
     }
 }
 
 impl Metrics {
-    /// Counts one decision.
-    pub fn decided(&self, walk: &Walk<'_, Signed>, duration: Duration) {
-        let decision = if matches!(walk.outcome, Outcome::Refused(_)) { "deny" } else { "allow" };
-        let issuer =
-            walk.facts.vouching_issuer().map_or_else(|| "unverified".to_owned(), |issuer| issuer.name.to_string());
-        self.decisions.get_or_create(&Decision { decision, reason: walk.outcome.code(), issuer }).inc();
-        self.durations.get_or_create(&OfDecision { decision }).observe(duration.as_secs_f64());
-        if let Some(resource) = walk.facts.resource {
-            self.resource_decisions.get_or_create(&AtResource { resource: resource.name.to_string(), decision }).inc();
-        }
-        if let Some(issuer) = walk.facts.issuer {
-            let result = match &walk.outcome {
-                Outcome::Refused(reason) if walk.facts.verified.is_none() => reason.code(),
-                _ => Accepted::Ok.code(),
-            };
-            let label = Verification { issuer: issuer.name.to_string(), result, cache: "miss" };
-            self.verifications.get_or_create(&label).inc();
-        }
-        if let Outcome::Allowed(permit) = &walk.outcome {
-            for grant in permit.grants() {
-                self.grant_matches.get_or_create(&ByGrant { grant: grant.to_string(), mode: "enforce" }).inc();
-            }
-        }
-        for grant in &walk.facts.shadow {
-            self.grant_matches.get_or_create(&ByGrant { grant: grant.name.to_string(), mode: "shadow" }).inc();
-        }
+    /// Counts one decision of the table of this generation, or of none.
+    pub fn decided(&self, generation: Option<u64>, walk: &Walk<'_, Signed>, duration: Duration) {
+        self.decisions.decided(generation, walk, duration);
     }
 
     /// A table came into force: its series appear, those of removed entries go.
     pub fn published(&self, published: &Published) {
         let snapshot = &published.snapshot;
-        let now = Names {
-            issuers: snapshot.issuers.iter().map(|issuer| issuer.name.to_string()).collect(),
-            resources: snapshot.resources.iter().map(|(_, resource)| resource.name.to_string()).collect(),
-            grants: snapshot.grants.iter().map(|grant| (grant.name.to_string(), mode(grant))).collect(),
-        };
-        {
-            let mut names = lock(&self.names);
-            names.gone = names.known.without(&now);
-            names.known = now;
-        }
-        self.forget_the_gone();
+        self.decisions.published(published);
         self.describe(snapshot);
         self.config.clear();
         self.config.get_or_create(&Config { sha256: snapshot.digest.clone() }).set(1);
@@ -284,7 +164,7 @@ impl Metrics {
     pub fn expose(&self, snapshot: Option<&Snapshot>, dropped: u64) -> String {
         let _alone = lock(&self.exposing);
         // A call that was in hand while the table changed may have counted for an entry that had just gone.
-        self.forget_the_gone();
+        self.decisions.forget_the_gone();
         self.dropped.inc_by(dropped.saturating_sub(self.dropped.get()));
         self.keys.write(snapshot.into_iter().flat_map(|snapshot| snapshot.issuers.iter()));
         let mut text = String::new();
@@ -318,38 +198,8 @@ impl Metrics {
             end("grant", grant.name.as_str(), grant.times.expires);
         }
     }
-
-    fn forget_the_gone(&self) {
-        let names = lock(&self.names);
-        for issuer in &names.gone.issuers {
-            self.forget_issuer(issuer);
-        }
-        for resource in &names.gone.resources {
-            for decision in ["allow", "deny"] {
-                self.resource_decisions.remove(&AtResource { resource: resource.clone(), decision });
-            }
-        }
-        for (grant, mode) in &names.gone.grants {
-            self.grant_matches.remove(&ByGrant { grant: grant.clone(), mode });
-        }
-    }
-
-    fn forget_issuer(&self, issuer: &str) {
-        let codes = Reason::ALL.iter().map(|reason| ("deny", reason.code())).chain([("allow", Accepted::Ok.code())]);
-        for (decision, reason) in codes {
-            self.decisions.remove(&Decision { decision, reason, issuer: issuer.to_owned() });
-            self.verifications.remove(&Verification { issuer: issuer.to_owned(), result: reason, cache: "miss" });
-        }
-    }
 }
 
-const fn mode(grant: &Grant) -> &'static str {
-    match grant.mode {
-        Mode::Enforce => "enforce",
-        Mode::Shadow => "shadow",
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -4,11 +4,20 @@
 //! from the table or closed lists. It must never hold a token, a signature, a query string, or a claim that the
 //! table does not forward; and it never makes a caller wait.
 
+mod decisions;
+mod durations;
+mod id;
 mod keys;
 mod line;
+#[cfg(test)]
+mod line_tests;
 mod log;
 mod metrics;
+mod queue;
+mod stamp;
+mod text;
 
+pub use id::DecisionId;
 pub use keys::FetchTimes;
 pub use line::{Call, Table, line};
 pub use log::{DecisionLog, Full, Sink, WhenFull};

@@ -54,7 +54,7 @@ pub struct Facts<'s> {
     pub verified: Option<Principal>,
     /// What the token says, once the signature stood.
     pub testimony: Option<Arc<Testimony>>,
-    /// Whether the signature need not be checked, because it stood before.
+    /// Whether the token was remembered: its signature stood before, by the key that it then was.
     pub remembered: bool,
     /// The grants that came near, nearest first.
     pub near_misses: Vec<NearMiss<'s>>,
@@ -129,6 +129,7 @@ fn corridor<'s, T: Trail>(
         Note::at(&place.resource.site, "one bearer token in the place that the resource names")
     })?;
     let known = trail.recall(text, &snapshot.asked);
+    facts.remembered = known.is_some();
     let (mut parts, read);
     let token = match &known {
         Some(testimony) => Token::Remembered(testimony),
@@ -142,7 +143,6 @@ fn corridor<'s, T: Trail>(
         facts.claimed = Some(token.claimed());
         facts.key_id = token.header().key_id().map(KeyId::new);
     })?;
-    facts.remembered = known.is_some();
     facts.verified = Some(authentic.principal());
     facts.testimony = Some(Arc::clone(authentic.testimony()));
     let caller = authentic.admit(trail)?;

@@ -22,10 +22,13 @@ impl ResourceIndex {
     ///
     /// # Errors
     /// The pairs of resources that a request could pick with equal rank; of very many, the first.
-    pub fn build(resources: Vec<Resource>) -> Result<Self, Vec<Conflict>> {
+    pub fn build(mut resources: Vec<Resource>) -> Result<Self, Vec<Conflict>> {
         let found = conflicts(&resources);
         if !found.is_empty() {
             return Err(found);
+        }
+        for (id, resource) in (0..).map(ResourceId).zip(&mut resources) {
+            resource.id = id;
         }
         let scopes = Scopes::build(&resources);
         let mut hosts = Hosts::default();
@@ -103,6 +106,7 @@ mod tests {
 
     fn resource(name: &str, hosts: &[&str], paths: &[&str]) -> Resource {
         Resource {
+            id: ResourceId(0),
             name: ResourceName::new(name),
             site: Site { file: Arc::from("t"), line: 1, column: 1 },
             audience: Audience::new(name),

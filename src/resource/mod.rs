@@ -34,6 +34,8 @@ pub struct ResourceId(pub u32);
 /// What is protected: an entry under `resources:`.
 #[derive(Debug, Clone)]
 pub struct Resource {
+    /// Its number in the snapshot.
+    pub id: ResourceId,
     /// Its name in the table.
     pub name: ResourceName,
     /// Where it is written.

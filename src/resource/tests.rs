@@ -36,6 +36,7 @@ fn resource() -> impl Strategy<Value = Resource> {
                 name: Some(ROUTES[number].1.to_owned()).filter(|name| !name.is_empty()),
             });
             Resource {
+                id: ResourceId(0),
                 name: ResourceName::new("r"),
                 site: Site { file: Arc::from("t"), line: 1, column: 1 },
                 audience: Audience::new("r"),

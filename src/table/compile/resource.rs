@@ -43,7 +43,7 @@ impl<'a> Bench<'a> {
         }
         self.metadata(&owner, draft);
         self.open_places(&owner, draft);
-        ResourcePlan { id, draft, resource: build(draft) }
+        ResourcePlan { id, draft, resource: build(id, draft) }
     }
 
     /// RFC 9728 wants `https:`; on a loopback host `http:` will do.
@@ -87,7 +87,7 @@ pub(super) fn paths(draft: &ResourceDraft) -> Vec<PathPattern> {
     }
 }
 
-fn build(draft: &ResourceDraft) -> Option<Resource> {
+fn build(id: ResourceId, draft: &ResourceDraft) -> Option<Resource> {
     let broken = matches!(draft.hosts, Field::Broken)
         || matches!(draft.context, Field::Broken)
         || matches!(draft.route, Field::Broken)
@@ -102,6 +102,7 @@ fn build(draft: &ResourceDraft) -> Option<Resource> {
     let mut paths = paths(draft);
     sort_paths(&mut paths);
     Some(Resource {
+        id,
         name: ResourceName::new(draft.name.value.as_str()),
         site: draft.name.place.site(),
         // Without an audience the table is refused; the text only lets the place be judged.

@@ -1,0 +1,388 @@
+//! The counters of decisions. Each table in force has a [`Tally`], where a call finds its series by the numbers that the
+//! table gave to issuers and resources; the names are looked up once, when a series is counted for the first time.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::durations::Durations;
+use super::metrics::lock;
+use crate::decide::{Grant, Mode};
+use crate::keys::Signed;
+use crate::path::{Outcome, Walk};
+use crate::reason::{Accepted, Reason};
+use crate::table::Published;
+use crate::trust::TrustedIssuer;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Decision {
+    decision: &'static str,
+    reason: &'static str,
+    issuer: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AtResource {
+    resource: String,
+    decision: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByGrant {
+    grant: String,
+    mode: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Verification {
+    issuer: String,
+    result: &'static str,
+    cache: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfDecision {
+    decision: &'static str,
+}
+
+/// The label `decision`.
+const DECISIONS: [&str; 2] = ["allow", "deny"];
+/// The label `cache`: whether the token had been verified before.
+const CACHE: [&str; 2] = ["miss", "hit"];
+
+/// A series that is resolved with its first count, and appears with it.
+type Slot<T = Counter> = OnceLock<T>;
+
+/// Series that differ in the reason alone.
+#[derive(Debug, Default)]
+struct ByReason {
+    /// `ok` where an issuer vouched, `anonymous` where none did.
+    accepted: Slot,
+    /// By the order of [`Reason::ALL`]; most issuers never need them.
+    refused: OnceLock<Box<[Slot; Reason::ALL.len()]>>,
+}
+
+impl ByReason {
+    fn slot(&self, refusal: Option<Reason>) -> Option<&Slot> {
+        let Some(reason) = refusal else { return Some(&self.accepted) };
+        self.refused.get_or_init(|| Box::new([const { Slot::new() }; Reason::ALL.len()])).get(reason as usize)
+    }
+}
+
+#[derive(Debug, Default)]
+struct OfIssuer {
+    decisions: ByReason,
+    /// In the order of [`CACHE`].
+    verifications: [ByReason; CACHE.len()],
+}
+
+/// The series of one table, by its numbers.
+#[derive(Debug)]
+struct Tally {
+    generation: u64,
+    /// By `IssuerId`.
+    issuers: Box<[OfIssuer]>,
+    /// By `ResourceId`, then in the order of [`DECISIONS`].
+    resources: Box<[[Slot; DECISIONS.len()]]>,
+    /// By `GrantId`.
+    grants: Box<[Slot]>,
+}
+
+impl Tally {
+    fn of(published: &Published) -> Self {
+        let snapshot = &published.snapshot;
+        Self {
+            generation: published.generation,
+            issuers: snapshot.issuers.iter().map(|_| OfIssuer::default()).collect(),
+            resources: snapshot.resources.iter().map(|_| Default::default()).collect(),
+            grants: snapshot.grants.iter().map(|_| Slot::new()).collect(),
+        }
+    }
+}
+
+/// The series of decisions.
+#[derive(Debug, Default)]
+pub(super) struct Decisions {
+    decisions: Family<Decision, Counter>,
+    resource_decisions: Family<AtResource, Counter>,
+    grant_matches: Family<ByGrant, Counter>,
+    durations: Family<OfDecision, Durations>,
+    verifications: Family<Verification, Counter>,
+    /// In the order of [`DECISIONS`].
+    timed: [Slot<Durations>; DECISIONS.len()],
+    unverified: ByReason,
+    tally: ArcSwapOption<Tally>,
+    /// Names of the published table and of those that went with the one before, to take their series away.
+    names: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    known: Names,
+    gone: Names,
+}
+
+#[derive(Debug, Default)]
+struct Names {
+    issuers: BTreeSet<String>,
+    resources: BTreeSet<String>,
+    grants: BTreeSet<(String, &'static str)>,
+}
+
+impl Names {
+    fn without(&self, other: &Self) -> Self {
+        Self {
+            issuers: &self.issuers - &other.issuers,
+            resources: &self.resources - &other.resources,
+            grants: &self.grants - &other.grants,
+        }
+    }
+}
+
+impl Decisions {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let made = Self::default();
+        registry.register(
+            "decisions",
+            "Decisions; issuer is `unverified` before a signature stood",
+            made.decisions.clone(),
+        );
+        registry.register("resource_decisions", "Decisions by resource", made.resource_decisions.clone());
+        registry.register(
+            "grant_matches",
+            "Requests that a grant fitted, shadow grants too",
+            made.grant_matches.clone(),
+        );
+        registry.register(
+            "decision_duration_seconds",
+            "From the arrival of a call's headers to its verdict",
+            made.durations.clone(),
+        );
+        registry.register("token_verifications", "Tokens held against an issuer's entry", made.verifications.clone());
+        made
+    }
+
+    /// Counts one decision of the table of this generation. Where another one is in force by now, or its tally is not
+    /// there yet, the series are found by their names.
+    pub(super) fn decided(&self, generation: Option<u64>, walk: &Walk<'_, Signed>, duration: Duration) {
+        let Walk { outcome, facts } = walk;
+        let tally = self.tally.load();
+        let tally = tally.as_deref().filter(|tally| Some(tally.generation) == generation);
+        let slots = |issuer: &TrustedIssuer| tally.and_then(|tally| at(&tally.issuers, issuer.id.0));
+        let refusal = if let Outcome::Refused(reason) = outcome { Some(*reason) } else { None };
+        let [allow, deny] = &self.timed;
+        let (side, decision, timed) = if refusal.is_some() { (1, "deny", deny) } else { (0, "allow", allow) };
+
+        timed.get_or_init(|| self.durations.get_or_create_owned(&OfDecision { decision })).took(duration);
+        let vouching = facts.vouching_issuer();
+        let reasons = vouching.map_or(Some(&self.unverified), |issuer| slots(issuer).map(|slots| &slots.decisions));
+        count(reasons.and_then(|reasons| reasons.slot(refusal)), &self.decisions, || Decision {
+            decision,
+            reason: outcome.code(),
+            issuer: vouching.map_or("unverified", |issuer| issuer.name.as_str()).to_owned(),
+        });
+        if let Some(resource) = facts.resource {
+            let slot = tally.and_then(|tally| at(&tally.resources, resource.id.0)?.get(side));
+            count(slot, &self.resource_decisions, || AtResource { resource: resource.name.to_string(), decision });
+        }
+        if let Some(issuer) = facts.issuer {
+            let refusal = refusal.filter(|_| facts.verified.is_none());
+            let [miss, hit] = CACHE;
+            let slot = slots(issuer).and_then(|slots| {
+                let [miss, hit] = &slots.verifications;
+                if facts.remembered { hit } else { miss }.slot(refusal)
+            });
+            count(slot, &self.verifications, || Verification {
+                issuer: issuer.name.to_string(),
+                result: refusal.map_or(Accepted::Ok.code(), Reason::code),
+                cache: if facts.remembered { hit } else { miss },
+            });
+        }
+        let of_grant = |grant: &Grant| {
+            let slot = tally.and_then(|tally| at(&tally.grants, grant.id.0));
+            count(slot, &self.grant_matches, || ByGrant { grant: grant.name.to_string(), mode: mode(grant) });
+        };
+        if let Outcome::Allowed(permit) = outcome {
+            permit.granted().iter().copied().for_each(of_grant);
+        }
+        facts.shadow.iter().copied().for_each(of_grant);
+    }
+
+    /// A table came into force: from now on its calls count by its numbers, and the series of removed entries go.
+    pub(super) fn published(&self, published: &Published) {
+        let snapshot = &published.snapshot;
+        let now = Names {
+            issuers: snapshot.issuers.iter().map(|issuer| issuer.name.to_string()).collect(),
+            resources: snapshot.resources.iter().map(|(_, resource)| resource.name.to_string()).collect(),
+            grants: snapshot.grants.iter().map(|grant| (grant.name.to_string(), mode(grant))).collect(),
+        };
+        {
+            let mut names = lock(&self.names);
+            names.gone = names.known.without(&now);
+            names.known = now;
+        }
+        self.forget_the_gone();
+        // Last, so that no series is taken away that the tally holds.
+        self.tally.store(Some(Arc::new(Tally::of(published))));
+    }
+
+    /// Takes away the series of entries that went with the last table, also those that a call in hand brought back.
+    pub(super) fn forget_the_gone(&self) {
+        let names = lock(&self.names);
+        for issuer in &names.gone.issuers {
+            self.forget_issuer(issuer);
+        }
+        for resource in &names.gone.resources {
+            for decision in DECISIONS {
+                self.resource_decisions.remove(&AtResource { resource: resource.clone(), decision });
+            }
+        }
+        for (grant, mode) in &names.gone.grants {
+            self.grant_matches.remove(&ByGrant { grant: grant.clone(), mode });
+        }
+    }
+
+    fn forget_issuer(&self, issuer: &str) {
+        let codes = Reason::ALL.iter().map(|reason| ("deny", reason.code())).chain([("allow", Accepted::Ok.code())]);
+        for (decision, reason) in codes {
+            self.decisions.remove(&Decision { decision, reason, issuer: issuer.to_owned() });
+            for cache in CACHE {
+                self.verifications.remove(&Verification { issuer: issuer.to_owned(), result: reason, cache });
+            }
+        }
+    }
+}
+
+fn at<T>(list: &[T], number: u32) -> Option<&T> {
+    list.get(usize::try_from(number).ok()?)
+}
+
+/// One more in the series that the slot holds; where it holds none yet, or there is no slot, in that of these labels.
+fn count<L>(slot: Option<&Slot>, family: &Family<L, Counter>, labels: impl FnOnce() -> L)
+where
+    L: Clone + std::hash::Hash + Eq,
+{
+    let series = || family.get_or_create_owned(&labels());
+    match slot {
+        Some(slot) => slot.get_or_init(series).inc(),
+        None => series().inc(),
+    };
+}
+
+const fn mode(grant: &Grant) -> &'static str {
+    match grant.mode {
+        Mode::Enforce => "enforce",
+        Mode::Shadow => "shadow",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Time;
+    use crate::keys::LiveKeys;
+    use crate::path::Facts;
+    use crate::table::{Permissions, SourceFile, Sources, compile};
+
+    fn published(generation: u64, issuers: &[&str]) -> Published {
+        let since = Time::from_seconds(1e9);
+        let issuers: String =
+            issuers.iter().map(|name| format!("  {name}: {{issuer: 'https://{name}.test'}}\n")).collect();
+        let text = format!(
+            "apiVersion: credence.dev/v1alpha1\nkind: TrustTable\nissuers:\n{issuers}resources:\n  api: {{audience: api, hosts: [api.test]}}\n  web: {{audience: web, hosts: [web.test]}}\n"
+        );
+        let sources = Sources::from_files(vec![SourceFile::new("trust.yaml".to_owned(), text)]);
+        let compiled =
+            compile(&sources, &Permissions::default(), since, |need| Arc::new(LiveKeys::unfetched(need.rules)));
+        Published { generation, since, snapshot: compiled.snapshot.unwrap() }
+    }
+
+    /// A token of this issuer for the resource `web` that was refused before its signature stood.
+    fn refused<'s>(published: &'s Published, issuer: &str) -> Walk<'s, Signed> {
+        let facts = Facts {
+            issuer: published.snapshot.issuers.iter().find(|one| one.name.as_str() == issuer),
+            resource: published.snapshot.resources.iter().map(|(_, one)| one).find(|one| one.name.as_str() == "web"),
+            ..Facts::default()
+        };
+        Walk { outcome: Outcome::Refused(Reason::Expired), facts }
+    }
+
+    struct Counted(Registry, Decisions);
+
+    impl Counted {
+        fn new() -> Self {
+            let mut registry = Registry::default();
+            let decisions = Decisions::register(&mut registry);
+            Self(registry, decisions)
+        }
+
+        fn count(&self, published: &Published, issuer: &str) {
+            self.1.decided(Some(published.generation), &refused(published, issuer), Duration::from_micros(5));
+        }
+
+        /// Series with a value, without those of times.
+        fn series(&self) -> BTreeSet<String> {
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &self.0).unwrap();
+            text.lines().filter(|line| !line.starts_with('#') && !line.contains("seconds")).map(str::to_owned).collect()
+        }
+    }
+
+    #[test]
+    fn a_series_appears_with_its_first_count_under_the_name_that_the_table_gives() {
+        let (counted, first) = (Counted::new(), published(1, &["b", "a"]));
+        counted.1.published(&first);
+        assert!(counted.series().is_empty());
+        for _ in 0..3 {
+            counted.count(&first, "a");
+        }
+        counted.1.decided(
+            None,
+            &Walk { outcome: Outcome::Refused(Reason::NotReady), facts: Facts::default() },
+            Duration::ZERO,
+        );
+        let wanted = [
+            r#"decisions_total{decision="deny",reason="expired",issuer="unverified"} 3"#,
+            r#"decisions_total{decision="deny",reason="not_ready",issuer="unverified"} 1"#,
+            r#"resource_decisions_total{resource="web",decision="deny"} 3"#,
+            r#"token_verifications_total{issuer="a",result="expired",cache="miss"} 3"#,
+        ];
+        assert_eq!(counted.series(), wanted.map(str::to_owned).into());
+    }
+
+    #[test]
+    fn counts_go_on_over_a_new_table_and_the_series_of_the_gone_do_not_come_back() {
+        let (counted, first, second) = (Counted::new(), published(1, &["a", "gone"]), published(2, &["a", "new"]));
+        let of =
+            |issuer: &str| counted.series().into_iter().find(|line| line.contains(&format!("issuer=\"{issuer}\"")));
+        let told = |issuer: &str, count: u8| {
+            Some(format!(r#"token_verifications_total{{issuer="{issuer}",result="expired",cache="miss"}} {count}"#))
+        };
+        counted.1.published(&first);
+        counted.count(&first, "a");
+        counted.count(&first, "gone");
+        counted.1.published(&second);
+        assert_eq!((of("a"), of("gone")), (told("a", 1), None));
+        // Numbers of one table are not those of another: a call in hand counts by name.
+        counted.count(&first, "a");
+        counted.count(&first, "gone");
+        counted.count(&second, "a");
+        counted.count(&second, "new");
+        assert_eq!((of("a"), of("gone"), of("new")), (told("a", 3), told("gone", 1), told("new", 1)));
+        counted.1.forget_the_gone();
+        assert_eq!((of("a"), of("gone")), (told("a", 3), None));
+        // Who comes back starts anew.
+        counted.1.published(&published(3, &["gone"]));
+        assert_eq!((of("a"), of("gone"), of("new")), (None, None, None));
+        let third = published(3, &["gone"]);
+        counted.count(&third, "gone");
+        counted.1.forget_the_gone();
+        assert_eq!(of("gone"), told("gone", 1));
+    }
+}
