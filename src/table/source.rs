@@ -60,7 +60,15 @@ impl Sources {
     /// Reads `path`: a file, a directory of `*.yaml` and `*.yml`, or `-` for standard input. Never fails: what
     /// could not be read is among the problems.
     pub fn read(path: &Path) -> Self {
-        let mut reader = Reader::default();
+        Self::read_by(path, Reader::default())
+    }
+
+    /// The digest of what [`Sources::read`] would see, without keeping the texts: for looking again and again.
+    pub fn glance(path: &Path) -> [u8; 32] {
+        Self::read_by(path, Reader { forget: true, ..Reader::default() }).digest
+    }
+
+    fn read_by(path: &Path, mut reader: Reader) -> Self {
         let mut directory = false;
         if path == Path::new("-") {
             let name: Arc<str> = Arc::from("<stdin>");
@@ -126,6 +134,8 @@ impl Sources {
 
 /// What a look has gathered so far.
 struct Reader {
+    /// Only the digest is wanted.
+    forget: bool,
     files: Vec<Arc<SourceFile>>,
     problems: Report,
     total: u64,
@@ -134,7 +144,7 @@ struct Reader {
 
 impl Default for Reader {
     fn default() -> Self {
-        Self { files: Vec::new(), problems: Report::default(), total: 0, seen: Context::new(&SHA256) }
+        Self { forget: false, files: Vec::new(), problems: Report::default(), total: 0, seen: Context::new(&SHA256) }
     }
 }
 
@@ -176,6 +186,9 @@ impl Reader {
         self.total += bytes.len() as u64;
         if bytes.len() as u64 > MAX_FILE {
             return self.problem(name, format!("larger than {} MiB", MAX_FILE >> 20));
+        }
+        if self.forget {
+            return;
         }
         match String::from_utf8(bytes) {
             Ok(text) => self.files.push(Arc::new(SourceFile::new(Arc::clone(name), text))),
