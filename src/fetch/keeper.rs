@@ -29,7 +29,6 @@ pub struct Keeper {
 
 /// A source with its task; keys that stand in the table have none.
 struct Kept {
-    origin: KeyOrigin,
     feed: Arc<Feed>,
     task: Option<AbortHandle>,
 }
@@ -68,7 +67,7 @@ impl Keeper {
     pub fn bind(&self, name: &IssuerName, issuer: &Issuer, origin: &KeyOrigin, rules: &KeyRules) -> Arc<LiveKeys> {
         let mut sources = self.sources();
         let kept = sources.entry((name.clone(), issuer.clone())).or_default();
-        if let Some(known) = kept.iter().find(|kept| kept.origin == *origin) {
+        if let Some(known) = kept.iter().find(|kept| kept.feed.origin == *origin) {
             return known.feed.outlet(rules);
         }
         let feed = Arc::new(Feed::new(name.clone(), issuer.clone(), origin.clone(), &self.tools.timing));
@@ -83,7 +82,8 @@ impl Keeper {
             }
         };
         let outlet = feed.outlet(rules);
-        kept.push(Kept { origin: origin.clone(), feed, task });
+        kept.reserve_exact(1);
+        kept.push(Kept { feed, task });
         outlet
     }
 

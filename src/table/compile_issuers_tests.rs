@@ -136,6 +136,27 @@ fn a_trust_domain_is_found_by_its_name_and_its_bundle_server_proves_what_it_can(
 }
 
 #[test]
+fn among_a_hundred_entries_of_one_name_the_one_that_is_not_told_apart_is_found() {
+    let table = |wrong: &str| {
+        let entry = |number| {
+            let own = format!("jwksUri: https://k{number}.test/k, realm: r{number}");
+            let fields = if number == 70 && !wrong.is_empty() { wrong } else { &own };
+            format!("  e{number}: {{issuer: https://x.test, {fields}}}\n")
+        };
+        format!("issuers:\n{}", (0..100).map(entry).collect::<String>())
+    };
+    assert_eq!(good(&table("")).0.issuers.len(), 100);
+    for wrong in [
+        "jwksUri: https://k70.test/k",
+        "jwksUri: https://k70.test/k, realm: r31",
+        "jwksUri: https://k31.test/k, realm: r70",
+        "realm: r70",
+    ] {
+        assert!(codes(&table(wrong)).contains(&"CR104"), "{wrong}");
+    }
+}
+
+#[test]
 fn entries_of_one_name_load_only_with_realms_and_keys_of_their_own() {
     let two = |one: &str, two: &str| {
         format!("issuers:\n  a: {{issuer: https://x.test, {one}}}\n  b: {{issuer: https://x.test, {two}}}\n")

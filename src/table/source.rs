@@ -60,7 +60,15 @@ impl Sources {
     /// Reads `path`: a file, a directory of `*.yaml` and `*.yml`, or `-` for standard input. Never fails: what
     /// could not be read is among the problems.
     pub fn read(path: &Path) -> Self {
-        let mut reader = Reader::default();
+        Self::read_by(path, Reader::default())
+    }
+
+    /// The digest of what [`Sources::read`] would see, without keeping the texts: for looking again and again.
+    pub fn glance(path: &Path) -> [u8; 32] {
+        Self::read_by(path, Reader { forget: true, ..Reader::default() }).digest
+    }
+
+    fn read_by(path: &Path, mut reader: Reader) -> Self {
         let mut directory = false;
         if path == Path::new("-") {
             let name: Arc<str> = Arc::from("<stdin>");
@@ -97,7 +105,8 @@ impl Sources {
     pub fn from_files(files: impl IntoIterator<Item = SourceFile>) -> Self {
         let mut reader = Reader::default();
         for file in files {
-            reader.note(&file.name, file.text.as_bytes());
+            let text = file.text.as_bytes();
+            reader.note(&file.name, text.len() as u64, digest(&SHA256, text).as_ref());
             reader.files.push(Arc::new(file));
         }
         reader.finish(true)
@@ -126,6 +135,8 @@ impl Sources {
 
 /// What a look has gathered so far.
 struct Reader {
+    /// Only the digest is wanted.
+    forget: bool,
     files: Vec<Arc<SourceFile>>,
     problems: Report,
     total: u64,
@@ -134,7 +145,7 @@ struct Reader {
 
 impl Default for Reader {
     fn default() -> Self {
-        Self { files: Vec::new(), problems: Report::default(), total: 0, seen: Context::new(&SHA256) }
+        Self { forget: false, files: Vec::new(), problems: Report::default(), total: 0, seen: Context::new(&SHA256) }
     }
 }
 
@@ -161,26 +172,49 @@ impl Reader {
 
     fn file(&mut self, path: &Path) {
         let name: Arc<str> = path.to_string_lossy().into();
+        if self.forget {
+            return self.pass(&name, open(path).and_then(measured));
+        }
         self.take(&name, open(path).and_then(bounded));
+    }
+
+    /// Notes what [`Reader::take`] would, of a file that was not kept.
+    fn pass(&mut self, name: &Arc<str>, read: io::Result<(u64, [u8; 32])>) {
+        match read {
+            Ok((length, sum)) => self.whole(name, length, &sum),
+            Err(error) => self.unreadable(name, &error),
+        }
     }
 
     fn take(&mut self, name: &Arc<str>, read: io::Result<Vec<u8>>) {
         let bytes = match read {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return self.problem(name, "no such file or directory");
-            }
-            Err(error) => return self.problem(name, format!("cannot be read: {error}")),
+            Err(error) => return self.unreadable(name, &error),
         };
-        self.note(name, &bytes);
-        self.total += bytes.len() as u64;
+        self.whole(name, bytes.len() as u64, digest(&SHA256, &bytes).as_ref());
         if bytes.len() as u64 > MAX_FILE {
-            return self.problem(name, format!("larger than {} MiB", MAX_FILE >> 20));
+            return;
         }
         match String::from_utf8(bytes) {
             Ok(text) => self.files.push(Arc::new(SourceFile::new(Arc::clone(name), text))),
             Err(error) => self.not_utf8(name, error.as_bytes(), error.utf8_error().valid_up_to()),
         }
+    }
+
+    /// A file, of which one byte more was read than it may have at most.
+    fn whole(&mut self, name: &Arc<str>, length: u64, sum: &[u8]) {
+        self.note(name, length, sum);
+        self.total += length;
+        if length > MAX_FILE {
+            self.problem(name, format!("larger than {} MiB", MAX_FILE >> 20));
+        }
+    }
+
+    fn unreadable(&mut self, name: &Arc<str>, error: &io::Error) {
+        if error.kind() == io::ErrorKind::NotFound {
+            return self.problem(name, "no such file or directory");
+        }
+        self.problem(name, format!("cannot be read: {error}"));
     }
 
     fn not_utf8(&mut self, name: &Arc<str>, bytes: &[u8], good: usize) {
@@ -201,17 +235,17 @@ impl Reader {
 
     fn problem(&mut self, name: &Arc<str>, message: impl AsRef<str>) {
         let message = message.as_ref();
-        self.note(name, message.as_bytes());
+        self.note(name, message.len() as u64, digest(&SHA256, message.as_bytes()).as_ref());
         let help = "the table is one file, or a directory of `*.yaml` and `*.yml` files, that this process may read";
         self.problems.push(Diagnostic::about(Code::CR005, name, message).help(help));
     }
 
-    /// Takes a name and what was found there into the digest.
-    fn note(&mut self, name: &str, bytes: &[u8]) {
+    /// Takes a name and what was found there, by its length and SHA-256, into the digest.
+    fn note(&mut self, name: &str, length: u64, sum: &[u8]) {
         self.seen.update(&(name.len() as u64).to_be_bytes());
         self.seen.update(name.as_bytes());
-        self.seen.update(&(bytes.len() as u64).to_be_bytes());
-        self.seen.update(digest(&SHA256, bytes).as_ref());
+        self.seen.update(&length.to_be_bytes());
+        self.seen.update(sum);
     }
 
     fn finish(self, directory: bool) -> Sources {
@@ -252,6 +286,22 @@ fn bounded(from: impl io::Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Length and SHA-256 of what [`bounded`] would read, a piece at a time.
+fn measured(from: impl io::Read) -> io::Result<(u64, [u8; 32])> {
+    let (mut from, mut sum, mut length) = (from.take(MAX_FILE + 1), Context::new(&SHA256), 0);
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let read = match from.read(&mut piece) {
+            Ok(0) => return Ok((length, sum.finish().as_ref().try_into().unwrap_or_default())),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        length += read as u64;
+        sum.update(piece.get(..read).unwrap_or_default());
+    }
 }
 
 #[cfg(test)]

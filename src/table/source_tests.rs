@@ -102,6 +102,21 @@ fn the_digest_tells_names_contents_and_problems_apart() {
 }
 
 #[test]
+fn a_glance_sees_what_a_read_sees() {
+    let dir = tempfile::tempdir().unwrap();
+    let same = |path: &std::path::Path| assert_eq!(Sources::glance(path), *Sources::read(path).digest());
+    same(dir.path());
+    same(&dir.path().join("gone.yaml"));
+    for (name, bytes) in
+        [("a.yaml", &b"x: 1\n"[..]), ("b.yaml", b"\xff\xfe"), ("c.yml", b"\xff"), ("d_test.yaml", b"y")]
+    {
+        fs::write(dir.path().join(name), bytes).unwrap();
+        same(&dir.path().join(name));
+        same(dir.path());
+    }
+}
+
+#[test]
 fn a_stable_read_is_what_two_looks_agree_on() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("trust.yaml");

@@ -1,5 +1,7 @@
 //! Which exact issuers an entry stands for: the one that is written, the profile's own, or those that `with` expands to.
 
+use std::collections::HashSet;
+
 use super::super::draft::{At, IssuerDraft, nearest};
 use super::super::{Code, Place};
 use super::Bench;
@@ -181,11 +183,13 @@ impl<'a> Bench<'a> {
     /// Whether every value has its form, and none stands twice.
     fn parameter(&mut self, owner: &str, parameter: &Parameter, values: &[At<String>]) -> bool {
         let before = self.report.errors();
-        for (index, At { value, place }) in values.iter().enumerate() {
+        let mut seen = HashSet::new();
+        for At { value, place } in values {
+            let news = seen.insert(value.as_str());
             if let Err(form) = (parameter.form)(value) {
                 let message = format!("{value:?} cannot be `{}` of {owner}", parameter.name);
                 self.report(Code::CR002, place, message, "", form);
-            } else if values.iter().take(index).any(|earlier| earlier.value == *value) {
+            } else if !news {
                 let message = format!("`{}` of {owner} names {value:?} twice", parameter.name);
                 self.report(Code::CR002, place, message, "", "remove one");
             }

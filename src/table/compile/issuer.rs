@@ -72,6 +72,7 @@ impl<'a> Bench<'a> {
         let keys = self.key_plan(owner, plan.draft, profile, None);
         // What is wrong with one is wrong with all, and told once.
         let mut told = keys.is_none();
+        plan.exact.reserve_exact(issuers.len());
         for iss in issuers {
             let origin = keys.as_ref().filter(|_| !told);
             let origin = origin.and_then(|keys| self.origin(owner, keys, profile, iss, place, sound));

@@ -1,24 +1,32 @@
 //! Entries that tokens could name alike (CR104).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::Code;
 use super::Bench;
 use super::issuer::IssuerPlan;
+use crate::keys::KeySource;
+
+/// Of more entries that share a name not every pair is judged.
+const MANY: usize = 64;
 
 impl<'a> Bench<'a> {
     /// Two entries may share an `iss` or a trust domain only if each has its own keys and a realm of its own: then a key
     /// tells whose a token is, and the realm tells their principals apart.
     pub(super) fn same_issuer(&mut self, plans: &[IssuerPlan<'a>]) {
         let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        let mut pairs: BTreeMap<(usize, usize), &str> = BTreeMap::new();
         for (index, plan) in plans.iter().enumerate() {
             for name in plan.exact.iter().flat_map(|exact| exact.names()) {
-                let earlier = named.entry(name.as_str()).or_default();
-                for first in earlier.iter().filter(|first| **first != index) {
-                    pairs.entry((*first, index)).or_insert(name.as_str());
+                let group = named.entry(name.as_str()).or_default();
+                if group.last() != Some(&index) {
+                    group.push(index);
                 }
-                earlier.push(index);
+            }
+        }
+        let mut pairs: BTreeMap<(usize, usize), &str> = BTreeMap::new();
+        for (name, group) in named.iter().filter(|(_, group)| group.len() > 1) {
+            for pair in if group.len() > MANY { suspects(plans, group) } else { all_pairs(group) } {
+                pairs.entry(pair).or_insert(name);
             }
         }
         for ((first, second), name) in pairs {
@@ -64,9 +72,6 @@ impl<'a> Bench<'a> {
                 return self.report(Code::CR104, &plan.draft.name.place, message, label, help);
             }
         }
-        let source = |plan: &IssuerPlan<'a>| {
-            plan.exact.first().and_then(|exact| exact.origin.as_ref()).map(|origin| origin.source.clone())
-        };
         if let (Some(one), Some(two)) = (source(first), source(second))
             && one == two
         {
@@ -74,6 +79,41 @@ impl<'a> Bench<'a> {
             let help = format!("make one entry of the two; {own}");
             self.report(Code::CR104, place, message, format!("the same keys as at {site}"), help);
         }
+    }
+}
+
+fn source<'p>(plan: &'p IssuerPlan<'_>) -> Option<&'p KeySource> {
+    plan.exact.first()?.origin.as_ref().map(|origin| &origin.source)
+}
+
+fn all_pairs(group: &[usize]) -> Vec<(usize, usize)> {
+    let with_earlier = |(at, second): (usize, &usize)| {
+        let second = *second;
+        group.iter().take(at).map(move |first| (*first, second))
+    };
+    group.iter().enumerate().flat_map(with_earlier).collect()
+}
+
+/// Among many, the pairs without which no fault would go unseen: with the first, and with one of the same realm or the
+/// same keys.
+fn suspects(plans: &[IssuerPlan<'_>], group: &[usize]) -> Vec<(usize, usize)> {
+    let mut pairs = BTreeSet::new();
+    let (mut by_realm, mut by_source) = (HashMap::new(), HashMap::new());
+    let first = group.first().copied();
+    for (index, plan) in group.iter().filter_map(|index| Some((*index, plans.get(*index)?))) {
+        let realm = plan.draft.realm.value().and_then(|realm| by_realm.insert(realm, index));
+        let keys = source(plan).and_then(|source| by_source.insert(traits(source), index));
+        let suspected = first.into_iter().chain(realm).chain(keys).filter(|other| *other != index);
+        pairs.extend(suspected.map(|other| (other, index)));
+    }
+    pairs.into_iter().collect()
+}
+
+/// Equal for equal sources.
+fn traits(source: &KeySource) -> String {
+    match source {
+        KeySource::Inline(set) => set.keys().iter().map(|key| key.thumbprint().to_string()).collect(),
+        other => format!("{other:?}"),
     }
 }
 
