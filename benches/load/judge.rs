@@ -1,7 +1,7 @@
 //! Is this the answer that was expected? Every single one is judged: a denial, a stranger's answer and a cut-off one
 //! all come with HTTP 200 and `grpc-status: 0`, and all of them are cheap.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
@@ -32,7 +32,9 @@ const LEEWAY: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Judge {
     expect: Expect,
-    first: Cell<Option<usize>>,
+    /// Sizes of the first answer of each kind, and how many kinds there may be.
+    first: RefCell<Vec<usize>>,
+    kinds: usize,
     least: Cell<usize>,
     most: Cell<usize>,
 }
@@ -58,8 +60,15 @@ struct Code {
 }
 
 impl Judge {
+    /// Expects answers of about one size.
     pub(crate) const fn new(expect: Expect) -> Self {
-        Self { expect, first: Cell::new(None), least: Cell::new(usize::MAX), most: Cell::new(0) }
+        Self::of_kinds(expect, 1)
+    }
+
+    /// Expects answers of about so many sizes: as many as there are kinds of questions.
+    pub(crate) const fn of_kinds(expect: Expect, kinds: usize) -> Self {
+        let (least, most) = (Cell::new(usize::MAX), Cell::new(0));
+        Self { expect, first: RefCell::new(Vec::new()), kinds, least, most }
     }
 
     /// Smallest and largest answer so far, in bytes.
@@ -74,7 +83,6 @@ impl Judge {
         if compressed != 0 || u32::from_be_bytes(length) as usize != body.len() {
             return Err("an answer that is cut off or has something behind it".into());
         }
-        self.size(body.len())?;
         let shape = Shape::decode(message.slice(prefix.len()..))?;
         let code = shape.status.as_ref().map(|status| status.code);
         match self.expect {
@@ -91,26 +99,28 @@ impl Judge {
             }
             expected => return Err(format!("expected {expected:?}: {}", told(body)).into()),
         }
-        if self.first.get().is_none() {
-            self.first.set(Some(body.len()));
+        if self.of_new_size(body.len())? {
             self.whole(body)?;
         }
         Ok(())
     }
 
-    /// Answers to like questions are of like size.
-    fn size(&self, size: usize) -> Outcome {
+    /// Answers to like questions are of like size. Whether this is the first of its kind.
+    fn of_new_size(&self, size: usize) -> Outcome<bool> {
         self.least.set(self.least.get().min(size));
         self.most.set(self.most.get().max(size));
-        match self.first.get() {
-            Some(first) if first.abs_diff(size) > LEEWAY && self.expect != Expect::RefuseSomehow => {
-                Err(format!("an answer of {size} bytes where the first had {first}").into())
-            }
-            _ => Ok(()),
+        let mut first = self.first.borrow_mut();
+        if first.iter().any(|first| first.abs_diff(size) <= LEEWAY) {
+            return Ok(false);
         }
+        if first.len() == self.kinds && self.expect != Expect::RefuseSomehow {
+            return Err(format!("an answer of {size} bytes where others had {first:?}").into());
+        }
+        first.push(size);
+        Ok(true)
     }
 
-    /// The first answer is read with Envoy's own types: a yes of credence names the caller.
+    /// The first answer of a kind is read with Envoy's own types: a yes of credence names the caller.
     fn whole(&self, body: &[u8]) -> Outcome {
         if self.expect != Expect::Allow {
             return Ok(());

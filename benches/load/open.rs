@@ -24,6 +24,8 @@ pub(crate) struct Pace {
     pub(crate) rate: f64,
     pub(crate) time: Duration,
     pub(crate) expect: Expect,
+    /// Kinds of questions, by the size of their answers.
+    pub(crate) kinds: usize,
 }
 
 /// More calls than this are not let pile up: then the rate was not kept, and there is no figure.
@@ -35,7 +37,7 @@ impl Pace {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         LocalSet::new().block_on(&runtime, async {
             let connection = Connection::open(address).await?;
-            let judge = Rc::new(Judge::new(self.expect));
+            let judge = Rc::new(Judge::of_kinds(self.expect, self.kinds));
             let (took, fault) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(None)));
             let mut beats = self.beats();
             let mut tasks = Vec::new();

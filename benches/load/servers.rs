@@ -9,7 +9,7 @@ use crate::args::{Args, Habit};
 use crate::closed::{Load, Window};
 use crate::support::credence::Credence;
 use crate::support::process::Process;
-use crate::support::table::Table;
+use crate::support::table::{Table, document};
 use crate::support::{eventually, scratch};
 
 /// The null server.
@@ -61,11 +61,15 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Starts `credence serve` with this table and waits until it is ready.
-    pub(crate) fn start(table: &str, args: &Args) -> Outcome<Self> {
-        let (table, scratch) = (Table::new(table), scratch());
+    /// Starts `credence serve` with the table of these documents and waits until it is ready.
+    pub(crate) fn start(documents: &[String], args: &Args) -> Outcome<Self> {
+        let (first, more) = documents.split_first().ok_or("no table")?;
+        let (table, scratch) = (Table::new(first), scratch());
+        for (n, text) in more.iter().enumerate() {
+            std::fs::write(table.dir().join(format!("more-{n}.yaml")), document(text))?;
+        }
         let log = scratch.path().join("decisions.jsonl");
-        let serve = Credence::serve(table.path()).decision_log(&log.display().to_string());
+        let serve = Credence::serve(table.dir()).decision_log(&log.display().to_string());
         let serve = args.serve_arg.iter().fold(serve, |serve, arg| serve.arg(arg));
         let credence = serve.start();
         let address = credence.grpc().parse()?;

@@ -20,7 +20,7 @@ const REPOSITORY: &str = "acme/payments";
 pub(crate) struct World {
     pub(crate) es: Signer,
     pub(crate) rs: Signer,
-    pub(crate) table: String,
+    pub(crate) table: Vec<String>,
 }
 
 impl World {
@@ -81,7 +81,7 @@ fn actions() -> Signer {
 
 /// A world with many of one thing: its table, and who asks for what.
 pub(crate) struct Large {
-    pub(crate) table: String,
+    pub(crate) table: Vec<String>,
     pub(crate) callers: Vec<Caller>,
 }
 
@@ -167,9 +167,13 @@ pub(crate) fn grants_heaped(count: usize, apart: Apart) -> Large {
     Large { table: table(&entries, &resource("orders", HOST), &grants), callers }
 }
 
-/// A whole document of these entries.
-fn table(issuers: &str, resources: &str, grants: &str) -> String {
-    format!("issuers:\n{issuers}resources:\n{resources}grants:\n{grants}")
+/// Documents of these entries, one a line: further ones where one file would be larger than a table's may be.
+fn table(issuers: &str, resources: &str, grants: &str) -> Vec<String> {
+    const IN_ONE: usize = 50_000;
+    let lines: Vec<&str> = grants.lines().collect();
+    let mut parts = lines.chunks(IN_ONE).map(|part| format!("grants:\n{}\n", part.join("\n")));
+    let first = format!("issuers:\n{issuers}resources:\n{resources}{}", parts.next().unwrap_or_default());
+    std::iter::once(first).chain(parts).collect()
 }
 
 fn issuer(name: &str, iss: &str, keys: &[&Key]) -> String {

@@ -56,14 +56,8 @@ fn measure(
     let part = |windows: Vec<f64>| short(median(&windows).unwrap_or(f64::NAN));
     let subject = |which: usize| part(pairs.0.iter().map(|(_, subject)| subject.cost_of(which)).collect());
     let null = |which: usize| part(pairs.0.iter().map(|(null, _)| null.cost_of(which)).collect());
-    let words = format!(
-        "{} us: Envoy {} + {} against Envoy {} + {}",
-        pairs.in_words(),
-        subject(0),
-        subject(1),
-        null(0),
-        null(1)
-    );
+    let words =
+        format!("{}: Envoy {} + {} against Envoy {} + {}", pairs.in_words(), subject(0), subject(1), null(0), null(1));
     Ok(Row::new(case, "<= 1.0 x Envoy with null", 1.0, "x with null", &pairs.ratios())
         .made_of(words)
         .bar(median(&pairs.ratios()).unwrap_or(f64::NAN), 1.0)

@@ -61,12 +61,13 @@ fn felt(args: &Args, case: &str, world: &World, subject: &Subject, bad: &[String
     let honest = World::ask().frames(&tokens(&signers, AUDIENCE, 0, 512));
     let flooder = Ask { source: "198.51.100.66".into(), ..World::ask() };
     let time = args.window() * 2;
-    let calm = Pace { frames: Arc::new(honest), rate: HONEST, time, expect: Expect::Allow };
+    let calm = Pace { frames: Arc::new(honest), rate: HONEST, time, expect: Expect::Allow, kinds: 2 };
     let flood = Pace {
         frames: Arc::new(flooder.frames(bad)),
         rate: FORGED,
         time: time + Duration::from_millis(300),
         expect: Expect::RefuseSomehow,
+        kinds: 1,
     };
     // Both issuers' tokens come to be known.
     calm.run(subject.address)?;

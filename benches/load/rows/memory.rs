@@ -49,7 +49,8 @@ fn many_issuers(args: &Args) -> Outcome<Row> {
     let world = issuers(10_000, 4);
     let subject = Subject::start(&world.table, args)?;
     let rss = settled(&subject)?;
-    let words = format!("all in all, the table itself is {} MiB", short(world.table.len() as f64 / 1_048_576.0));
+    let words =
+        format!("all in all, the table itself is {} MiB", short(world.table.concat().len() as f64 / 1_048_576.0));
     Ok(Row::new("memory, 10,000 issuers of 4 keys", "<= 80 MiB", 80.0, "MiB", &[rss]).made_of(words))
 }
 

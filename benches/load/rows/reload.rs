@@ -24,8 +24,7 @@ const RATE: f64 = 500.0;
 const GOAL: f64 = 10_000.0;
 
 pub(super) fn rows(args: &Args) -> Outcome<Vec<Row>> {
-    let case = "reload of 10,000 issuers under load";
-    Ok(vec![Row::or_why(case, measure(args, case))])
+    Ok(measure(args).unwrap_or_else(|error| vec![Row::unmeasured("reload of 10,000 issuers", error.to_string())]))
 }
 
 /// Calls of one stretch, and how many reloads there were in it.
@@ -39,21 +38,27 @@ impl Stretch {
         percentile(&self.took, 1.0).unwrap_or(f64::NAN)
     }
 
+    /// Slow calls beyond those of a calm stretch, for each reload.
+    fn more_slow_than(&self, calm: &Self) -> f64 {
+        (self.slow() as f64 - calm.slow() as f64) / self.reloads.max(1) as f64
+    }
+
     fn slow(&self) -> usize {
         self.took.iter().filter(|took| **took > GOAL).count()
     }
 }
 
-fn measure(args: &Args, case: &str) -> Outcome<Row> {
+fn measure(args: &Args) -> Outcome<Vec<Row>> {
     let world = issuers(10_000, 1);
-    let tables = [world.table.clone(), world.table.replace("build-1,", "[build-1, build-2],")];
+    let table = world.table.concat();
+    let tables = [table.replace("build-1,", "[build-1, build-2],"), table];
     let subject = Subject::start(&world.table, args)?;
     let call = |n: usize| {
         let caller = world.callers.get(n)?;
         Some(caller.ask.frame(Some(&caller.signer.token(n, &caller.audience).mint())))
     };
     let frames: Vec<Bytes> = in_parallel(1000, call).into_iter().flatten().collect();
-    let pace = Pace { frames: Arc::new(frames), rate: RATE, time: args.window() * 2, expect: Expect::Allow };
+    let pace = Pace { frames: Arc::new(frames), rate: RATE, time: args.window() * 2, expect: Expect::Allow, kinds: 1 };
     pace.run(subject.address)?;
     let (mut calm, mut busy) = (Vec::new(), Vec::new());
     for round in 0..args.rounds() {
@@ -74,11 +79,6 @@ fn measure(args: &Args, case: &str) -> Outcome<Row> {
     };
     let ((with, slow, calls), (without, slow_calm, calls_calm)) = (of(&busy), of(&calm));
     let reloads: usize = busy.iter().map(|stretch| stretch.reloads).sum();
-    let words = format!(
-        "slowest {} ms against {}; over 10 ms: {slow} of {calls} against {slow_calm} of {calls_calm}; {reloads} reloads",
-        short(with),
-        short(without)
-    );
     let told = |all: &[Stretch]| -> Vec<_> {
         all.iter()
             .map(|one| {
@@ -87,9 +87,14 @@ fn measure(args: &Args, case: &str) -> Outcome<Row> {
             })
             .collect()
     };
-    Ok(Row::new(case, "<= 10 ms slower", GOAL / 1000.0, "ms", &worse)
-        .made_of(words)
-        .detail(json!({"calls_a_second": RATE, "with": told(&busy), "without": told(&calm)})))
+    let slower = Row::new("reload of 10,000 issuers, slowest check", "<= 10 ms slower", GOAL / 1000.0, "ms", &worse)
+        .made_of(format!("{} ms against {} without; {reloads} reloads", short(with), short(without)))
+        .detail(json!({"calls_a_second": RATE, "with": told(&busy), "without": told(&calm)}));
+    // The slowest of all is often the machine's doing; a reload that stops the world shows in the number.
+    let more: Vec<f64> = calm.iter().zip(&busy).map(|(calm, busy)| busy.more_slow_than(calm)).collect();
+    let many = Row::new("reload of 10,000 issuers, checks > 10 ms", "< 1 more a reload", 0.99, "a reload", &more)
+        .made_of(format!("{slow} of {calls} against {slow_calm} of {calls_calm} without"));
+    Ok(vec![slower, many])
 }
 
 /// The same calls while one table after the other comes into force.
@@ -99,7 +104,7 @@ fn reloading(pace: &Pace, subject: &Subject, tables: &[String; 2]) -> Outcome<St
         let done = &done;
         let reloader = scope.spawn(move || {
             let mut reloads = 0;
-            for table in tables.iter().rev().cycle() {
+            for table in tables.iter().cycle() {
                 if done.load(Ordering::Relaxed) {
                     break;
                 }
