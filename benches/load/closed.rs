@@ -20,8 +20,10 @@ use crate::{Outcome, owner};
 pub(crate) enum Until {
     /// After this time; messages come round again.
     Time(Duration),
-    /// After so many calls; no message comes twice.
+    /// After so many calls; no message comes twice. An error if they take too long.
     Count(usize),
+    /// After so many calls, or after [`PRIMING`].
+    Prime(usize),
 }
 
 /// A load to come.
@@ -66,6 +68,9 @@ impl Window {
         self.generator as f64 / self.wall.as_nanos() as f64
     }
 }
+
+/// How long a server may take to be shown everything once. One that is slower shows so in the window.
+const PRIMING: Duration = Duration::from_secs(10);
 
 /// Nothing may take longer than its time and this.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -118,6 +123,7 @@ impl Load {
         let (limit, length) = match until {
             Until::Time(time) => (usize::MAX, time),
             Until::Count(count) => (count, PATIENCE),
+            Until::Prime(count) => (count, PRIMING),
         };
         if let Until::Count(count) = until
             && next.get() + count > self.frames.len()

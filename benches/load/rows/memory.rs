@@ -68,7 +68,7 @@ fn remembered(args: &Args, case: &str) -> Outcome<Row> {
     let signer = std::slice::from_ref(&world.es);
     let send = |from: usize, count: usize| {
         let load = round_and_round(args, World::ask().frames(&tokens(signer, AUDIENCE, from, count)), Expect::Allow);
-        subject.load(&once(&load, Expect::Allow))
+        subject.load(&once(&load))
     };
     // The same traffic first, over one small set, so that the growth is that of the memory alone.
     let few = round_and_round(args, World::ask().frames(&tokens(signer, AUDIENCE, MILLION, 1)), Expect::Allow);

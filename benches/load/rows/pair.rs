@@ -93,9 +93,14 @@ pub(super) fn round_and_round(args: &Args, frames: Vec<Bytes>, expect: Expect) -
     }
 }
 
+/// Each message once, no warming, and no figure of use: what can be remembered is remembered then.
+pub(super) fn prime(load: &Load) -> Load {
+    Load { warm: Until::Count(0), window: Until::Prime(load.frames.len()), ..load.clone() }
+}
+
 /// The same load with each message once and no warming.
-pub(super) fn once(load: &Load, expect: Expect) -> Load {
-    Load { warm: Until::Count(0), window: Until::Count(load.frames.len()), expect, ..load.clone() }
+pub(super) fn once(load: &Load) -> Load {
+    Load { warm: Until::Count(0), window: Until::Count(load.frames.len()), ..load.clone() }
 }
 
 /// credence against the null server on the same messages; the goal is a multiple of the null server's cost.
@@ -108,8 +113,7 @@ pub(super) fn against_null(
 ) -> Outcome<Row> {
     let load = round_and_round(args, frames, expect);
     let empty = Load { expect: Expect::Null, ..load.clone() };
-    // Each message once: what can be remembered is then remembered.
-    subject.load(&once(&load, expect))?;
+    subject.load(&prime(&load))?;
     let lost = subject.lost();
     let pairs = in_turn(args.rounds(), || null.load(&empty), || subject.load(&load))?;
     let lost = subject.lost() - lost;

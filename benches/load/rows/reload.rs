@@ -58,7 +58,13 @@ fn measure(args: &Args) -> Outcome<Vec<Row>> {
         Some(caller.ask.frame(Some(&caller.signer.token(n, &caller.audience).mint())))
     };
     let frames: Vec<Bytes> = in_parallel(1000, call).into_iter().flatten().collect();
-    let pace = Pace { frames: Arc::new(frames), rate: RATE, time: args.window() * 2, expect: Expect::Allow, kinds: 1 };
+    let pace = Pace {
+        frames: Arc::new(frames),
+        rate: RATE,
+        time: (args.window() * 2).max(Duration::from_secs(3)),
+        expect: Expect::Allow,
+        kinds: 1,
+    };
     pace.run(subject.address)?;
     let (mut calm, mut busy) = (Vec::new(), Vec::new());
     for round in 0..args.rounds() {

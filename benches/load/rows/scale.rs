@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use super::pair::{in_turn, once, round_and_round};
+use super::pair::{in_turn, prime, round_and_round};
 use crate::Outcome;
 use crate::args::Args;
 use crate::judge::Expect;
@@ -21,9 +21,9 @@ pub(super) fn rows(args: &Args) -> Outcome<Vec<Row>> {
     let many: [(&str, usize, Make, bool); 5] = [
         ("1 -> 10,000 issuers", ISSUERS, |count| issuers(count, 1), true),
         ("1 -> 100,000 grants", GRANTS, grants_spread, true),
-        ("... all at one issuer and resource", GRANTS, |count| grants_heaped(count, Apart::Subject), true),
-        ("... told apart by a claim alone", GRANTS, |count| grants_heaped(count, Apart::Claim), true),
-        ("... and none of them fits", GRANTS, |count| grants_heaped(count, Apart::Claim), false),
+        ("... at one issuer and resource, by sub", GRANTS, |count| grants_heaped(count, Apart::Subject), true),
+        ("... at one issuer and resource, by claim", GRANTS, |count| grants_heaped(count, Apart::Claim), true),
+        ("... at one issuer and resource, none fits", GRANTS, |count| grants_heaped(count, Apart::Claim), false),
     ];
     let row = |(case, count, make, fits): (&str, usize, Make, bool)| {
         Row::or_why(case, measure(args, case, (&make(1), &make(count)), fits))
@@ -36,8 +36,8 @@ fn measure(args: &Args, case: &str, (small, large): (&Large, &Large), fits: bool
     let load = |world: &Large| round_and_round(args, frames(args, world, fits), expect);
     let (one, many) = (load(small), load(large));
     let (first, second) = (Subject::start(&small.table, args)?, Subject::start(&large.table, args)?);
-    first.load(&once(&one, expect))?;
-    second.load(&once(&many, expect))?;
+    first.load(&prime(&one))?;
+    second.load(&prime(&many))?;
     let pairs = in_turn(args.rounds(), || first.load(&one), || second.load(&many))?;
     let ratio = median(&pairs.ratios()).unwrap_or(f64::NAN);
     Ok(Row::new(case, "<= 1.1 x with one", 1.1, "x with one", &pairs.ratios())
