@@ -12,15 +12,17 @@ const ROW: i32 = 30;
 const LEFT: i32 = 330;
 const WIDTH: i32 = 1000;
 const TOP: i32 = 46;
+/// Longer bars are cut off: one row that is far out must not flatten the others. The number beside it is whole.
+const LONGEST: f64 = 6.0;
 const MET: RGBColor = RGBColor(46, 125, 80);
 const MISSED: RGBColor = RGBColor(178, 58, 46);
 
 /// Draws the rows that are a multiple of something.
 pub(crate) fn draw(report: &Report, path: &Path) -> Outcome {
     let bars: Vec<_> = report.rows.iter().filter_map(|row| Some((row, row.bar?))).collect();
-    let longest = bars.iter().map(|(_, (cost, goal))| cost.max(*goal)).fold(1.0, f64::max);
+    let longest = bars.iter().map(|(_, (cost, goal))| cost.max(*goal)).fold(1.0, f64::max).min(LONGEST);
     let scale = f64::from(WIDTH - LEFT - 130) / longest;
-    let at = |value: f64| LEFT + (value * scale) as i32;
+    let at = |value: f64| LEFT + (value.min(longest) * scale) as i32;
     let height = TOP + ROW * i32::try_from(bars.len())? + 16;
     let mut file = String::new();
     {
