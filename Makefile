@@ -4,7 +4,7 @@
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-interop lint audit clean-tools
+.PHONY: help demo test test-interop bench bench-check lint audit clean-tools
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,13 @@ test-interop: ## Run credence against every real issuer, Kubernetes, SPIRE and K
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/interop/spire.sh >/dev/null
 	@CI=true INTEROP=true scripts/test.sh --test interop -- --include-ignored $(ARGS)
+
+bench: ## Measure a decision against a null server and print the goals; ARGS="--quick" a minute, "--help" the rest
+	@scripts/envoy.sh >/dev/null
+	cargo bench --bench load -- $(ARGS)
+
+bench-check: ## Prove that the bench notices wrong answers, short answers and a second server on the port
+	cargo bench --bench load -- --self-check
 
 lint: ## Format, clippy and docs without warnings, licences, bans and sources of dependencies
 	cargo fmt --all --check

@@ -1,0 +1,33 @@
+//! The rows of the table, one file a group.
+
+mod early;
+mod envoy;
+mod flood;
+mod memory;
+mod never;
+mod pair;
+mod reload;
+mod scale;
+mod seen;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::args::{Args, Group};
+use crate::report::Row;
+
+/// Measures a group. What goes wrong in it makes a row without a figure, and the others go on.
+pub(crate) fn run(group: Group, args: &Args) -> Vec<Row> {
+    let measure = || match group {
+        Group::Seen => seen::rows(args),
+        Group::Never => never::rows(args),
+        Group::Early => early::rows(args),
+        Group::Flood => flood::rows(args),
+        Group::Scale => scale::rows(args),
+        Group::Envoy => envoy::rows(args),
+        Group::Memory => memory::rows(args),
+        Group::Reload => reload::rows(args),
+    };
+    // The helpers that start processes panic when one does not start.
+    let measured = catch_unwind(AssertUnwindSafe(measure)).unwrap_or_else(|_| Err("something did not start".into()));
+    measured.unwrap_or_else(|error| vec![Row::unmeasured(format!("{group:?}"), error.to_string())])
+}
