@@ -1,6 +1,7 @@
 //! What the program needs to start: the outcome of its flags, not the flags.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::answer::Style;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub decision_log: Sink,
     /// `--decision-log-full`
     pub when_full: WhenFull,
+    /// `--workers`
+    pub workers: NonZeroUsize,
     /// `--max-request-bytes`, `--max-concurrent`
     pub limits: Limits,
     /// `--claim-headers`, `--deny-detail`
@@ -40,7 +43,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults: loopback on the documented ports, the decision log on standard output.
+    /// The defaults: loopback on the documented ports, the decision log on standard output, a worker for each core.
     pub fn new(trust: PathBuf) -> Self {
         Self {
             trust,
@@ -51,6 +54,7 @@ impl Settings {
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9192)),
             decision_log: Sink::Stdout,
             when_full: WhenFull::Drop,
+            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             limits: Limits::default(),
             style: Style::default(),
             surroundings: Surroundings::of_process(),
