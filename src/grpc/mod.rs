@@ -150,3 +150,33 @@ impl Server {
         Drained::CutOff
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::proto::envoy::service::auth::v3::CheckResponse;
+    use crate::reason::Reason;
+    use crate::request::AuthzRequest;
+    use crate::wire::Limits;
+
+    struct Mute;
+
+    impl Judge for Mute {
+        fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, _: Instant) -> CheckResponse {
+            CheckResponse::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_accepts_no_more_says_so_even_if_nobody_ended_it() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let checks = CheckService::new(Arc::new(Mute), Limits::default());
+        let server = serve(listener, checks, Reflection::Off, NonZeroUsize::MIN).await.unwrap();
+        let now = tokio::time::timeout(Duration::ZERO, server.ended());
+        assert!(now.await.is_err());
+        server.running.abort();
+        server.ended().await;
+    }
+}
