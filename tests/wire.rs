@@ -320,7 +320,7 @@ async fn five_hundred_calls_cancelled_at_once_do_not_take_their_connection_along
 }
 
 #[tokio::test]
-async fn a_tiny_deadline_is_answered_before_tonic_makes_an_error_of_it() {
+async fn a_tiny_deadline_gets_a_verdict_and_no_error_of_grpc() {
     let (server, _) = start(Arc::default(), Limits::default()).await;
     let mut peer = raw_connection(&server).await;
     let mut streams = (1..).step_by(2);

@@ -50,6 +50,9 @@ pub(super) struct Calls<J, H, R> {
     ledger: Arc<Ledger>,
 }
 
+/// What becomes of a call at the service `S`.
+type Answering<S> = <S as Service<Request<Body>>>::Future;
+
 /// A call in the hand of its service.
 enum Call<C, O> {
     Check(C, Arc<Ledger>),
@@ -72,11 +75,7 @@ impl<J: Judge, H: Health, R: ServerReflection> Calls<J, H, R> {
         }
     }
 
-    fn direct(
-        &self,
-        mut request: Request<Body>,
-    ) -> Call<<CheckService<J> as Service<Request<Body>>>::Future, <HealthServer<H> as Service<Request<Body>>>::Future>
-    {
+    fn direct(&self, mut request: Request<Body>) -> Call<Answering<CheckService<J>>, Answering<HealthServer<H>>> {
         let (services, path) = (&self.services, request.uri().path());
         match &services.reflection {
             _ if path.starts_with(HEALTH) => Call::Other(services.health.clone().call(request)),
