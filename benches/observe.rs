@@ -82,7 +82,7 @@ impl World {
     }
 
     fn walk(&self, request: &AuthzRequest<'_>) -> Walk<'_, Signed> {
-        walk(&self.published.snapshot, request, self.now, &mut Strict)
+        walk(&self.published.snapshot, request, self.now, &mut Strict::default())
     }
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Crates that only these rooms may name.
-const WALLS: [(&str, &[&str]); 17] = [
+const WALLS: [(&str, &[&str]); 19] = [
     ("tonic", &["proto", "wire", "grpc"]),
     ("prost", &["proto", "wire"]),
     ("prost_types", &["answer", "wire"]),
@@ -19,6 +19,8 @@ const WALLS: [(&str, &[&str]); 17] = [
     ("httpdate", &["fetch"]),
     ("axum", &["admin"]),
     ("http", &["wire", "grpc"]),
+    ("hyper", &["grpc"]),
+    ("hyper_util", &["grpc"]),
     ("clap", &["cli"]),
     ("notify", &["table"]),
     ("saphyr_parser", &["table"]),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 use std::convert::Infallible;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tower::Service;
+
+const WORKERS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
 /// Says what it was asked; a question whose path is `/gate` waits for the test.
 #[derive(Default)]
@@ -64,7 +67,7 @@ fn gated() -> (Echo, tokio::sync::mpsc::UnboundedReceiver<()>, mpsc::Sender<()>)
 
 async fn start(judge: Arc<Echo>, limits: Limits) -> (Server, String) {
     let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let server = serve(listener, CheckService::new(judge, limits), Reflection::Off).await;
+    let server = serve(listener, CheckService::new(judge, limits), Reflection::Off, WORKERS).await.unwrap();
     let uri = format!("http://{}", server.address());
     (server, uri)
 }
@@ -170,11 +173,9 @@ async fn another_service_and_another_method_are_unimplemented() {
 async fn a_call_over_the_limit_is_overloaded_while_the_others_wait() {
     let (judge, mut arrivals, open) = gated();
     let (_server, uri) = start(Arc::new(judge), Limits { max_concurrent: 1, ..unhurried() }).await;
-    let channel = connect(&uri).await;
-    let first = tokio::spawn({
-        let channel = channel.clone();
-        async move { ask(&channel, "/gate").await }
-    });
+    // The limit is one for all: these two are served by two workers.
+    let (standing, channel) = (connect(&uri).await, connect(&uri).await);
+    let first = tokio::spawn(async move { ask(&standing, "/gate").await });
     arrivals.recv().await.unwrap();
     let status = ask(&channel, "/").await.unwrap();
     assert_eq!((status.code, status.message.as_str()), (14, "overloaded"));
@@ -319,7 +320,7 @@ async fn five_hundred_calls_cancelled_at_once_do_not_take_their_connection_along
 }
 
 #[tokio::test]
-async fn a_tiny_deadline_is_answered_before_tonic_makes_an_error_of_it() {
+async fn a_tiny_deadline_gets_a_verdict_and_no_error_of_grpc() {
     let (server, _) = start(Arc::default(), Limits::default()).await;
     let mut peer = raw_connection(&server).await;
     let mut streams = (1..).step_by(2);
@@ -417,7 +418,8 @@ async fn a_unix_socket_serves_and_is_gone_after_shutdown() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
     let refusal = Listener::bind(&address).await.unwrap_err();
     assert!(refusal.to_string().contains("another server"), "{refusal}");
-    let server = serve(listener, CheckService::new(Arc::<Echo>::default(), unhurried()), Reflection::Off).await;
+    let checks = CheckService::new(Arc::<Echo>::default(), unhurried());
+    let server = serve(listener, checks, Reflection::Off, WORKERS).await.unwrap();
     let channel = connect(&address.to_string()).await;
     let status = ask(&channel, "/").await.unwrap();
     assert!(status.message.contains(&format!("unix:pid={},uid=", std::process::id())), "{}", status.message);

@@ -1,8 +1,10 @@
 //! The judge behind the door: one walk a call, and what is left of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
 
 use super::Settings;
 use crate::admin::{IssuerState, Readiness, Status, TableState};
@@ -22,16 +24,6 @@ use crate::table::{Live, Published, Snapshot};
 use crate::trail::Strict;
 use crate::wire::{Judge, Look};
 
-/// At most so often calls make the keys of namesakes be compared: it takes a while, and strangers can make such calls.
-const COMPARE_EVERY: Duration = Duration::from_secs(5);
-
-/// Keys that several issuers publish.
-#[derive(Debug, Default)]
-struct Shared {
-    told: Vec<String>,
-    compared: Option<Instant>,
-}
-
 /// What every call shares.
 #[derive(Debug)]
 pub struct House {
@@ -48,7 +40,9 @@ pub struct House {
     /// readiness, one issuer's trouble would take every gateway away from all the others.
     settled: AtomicBool,
     /// What was told of keys that several issuers publish, so that the same is told once.
-    shared: Mutex<Shared>,
+    told: Mutex<Vec<String>>,
+    /// A call found the keys of namesakes worth comparing.
+    suspicion: Arc<Notify>,
 }
 
 impl House {
@@ -64,19 +58,22 @@ impl House {
             floodgate: Floodgate::new(settings.max_bad_signatures),
             reload_error: Mutex::new(None),
             settled: AtomicBool::new(false),
-            shared: Mutex::default(),
+            told: Mutex::default(),
+            suspicion: Arc::default(),
         }
     }
 
-    /// Puts a table in force.
-    pub(super) fn publish(&self, snapshot: Snapshot) -> u64 {
+    /// Puts a table in force. What was in force comes back: calls in hand may still hold it, and the last to let go of a
+    /// large table pays for it.
+    pub(super) fn publish(&self, snapshot: Snapshot) -> (u64, Option<Arc<Published>>) {
         let since = self.clock.now();
+        let before = self.live.load();
         let generation = self.live.publish(|generation| Published { generation, since, snapshot });
         if let Some(published) = self.live.load() {
             self.metrics.published(&published);
         }
         *self.reload_error() = None;
-        generation
+        (generation, before)
     }
 
     /// A new table was not taken; the old one goes on.
@@ -128,21 +125,27 @@ impl House {
         published.is_some() && self.awaited_issuers(published.as_deref()).is_empty()
     }
 
-    /// Keys that several issuers publish; what is new of it is told in the log.
+    /// Told when a call has made it worth while to compare the keys of namesakes.
+    pub(super) fn suspicion(&self) -> Arc<Notify> {
+        Arc::clone(&self.suspicion)
+    }
+
+    /// Keys that several issuers publish; what is new of it is told in the log. Takes a while: not for a call.
+    pub(super) fn compare_keys(&self) -> Vec<String> {
+        let published = self.live.load();
+        published.as_deref().map_or_else(Vec::new, |published| self.shared_keys(published))
+    }
+
     fn shared_keys(&self, published: &Published) -> Vec<String> {
         let now = published.snapshot.issuers.shared_keys();
-        let mut shared = self.shared();
-        for sentence in now.iter().filter(|sentence| !shared.told.contains(sentence)) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for sentence in now.iter().filter(|sentence| !told.contains(sentence)) {
             tracing::error!(
                 "{sentence}: give each cluster a signing key of its own, or pin each one's keys (pin.keys)"
             );
         }
-        *shared = Shared { told: now.clone(), compared: Some(Instant::now()) };
+        told.clone_from(&now);
         now
-    }
-
-    fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reload_error(&self) -> MutexGuard<'_, Option<String>> {
@@ -249,11 +252,8 @@ impl House {
             style: self.style,
         };
 
-        if let (Outcome::Refused(Reason::KeyUnknown), [_, _, ..], Some(published)) =
-            (&walk.outcome, walk.facts.candidates.as_slice(), published)
-            && self.shared().compared.is_none_or(|then| then.elapsed() > COMPARE_EVERY)
-        {
-            self.shared_keys(published);
+        if let (Outcome::Refused(Reason::KeyUnknown), [_, _, ..]) = (&walk.outcome, walk.facts.candidates.as_slice()) {
+            self.suspicion.notify_one();
         }
         let mut response = self.answer(&walk, request, occasion);
         let duration = arrival.elapsed();

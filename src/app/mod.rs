@@ -9,8 +9,10 @@ mod settings;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 pub use house::House;
 pub use reload::Reloader;
@@ -35,6 +37,8 @@ pub enum StartError {
     Tls(TlsError),
     /// The gRPC address cannot be bound.
     Listen(ListenError),
+    /// The threads that serve connections cannot be started.
+    Workers(std::io::Error),
     /// The admin address cannot be bound.
     Admin(SocketAddr, std::io::Error),
     /// The decision log cannot be opened.
@@ -50,6 +54,7 @@ impl fmt::Display for StartError {
             Self::Address(error) => write!(f, "--listen: {error}"),
             Self::Tls(error) => write!(f, "{error}"),
             Self::Listen(error) => write!(f, "--listen: {error}"),
+            Self::Workers(error) => write!(f, "--workers: cannot start them: {error}"),
             Self::Admin(address, error) => write!(f, "--admin-listen: cannot listen on {address}: {error}"),
             Self::DecisionLog(sink, error) => write!(f, "--decision-log: cannot open {sink} for appending: {error}"),
             Self::Watch(error) => write!(f, "--trust: cannot start watching it: {error}"),
@@ -92,8 +97,23 @@ async fn serve_when_ready(house: &Arc<House>, health: grpc::Health) {
     });
 }
 
+/// At most so often calls make the keys of namesakes be compared: it takes a while, and strangers can make such calls.
+const COMPARE_EVERY: Duration = Duration::from_secs(5);
+
+/// Compares them where calls gave reason to, beside the calls.
+async fn compare_shared_keys(suspicion: Arc<Notify>, house: Weak<House>) {
+    loop {
+        suspicion.notified().await;
+        let Some(house) = house.upgrade() else { return };
+        // What a panic there would say is in the log; the next suspicion is another try.
+        _ = tokio::task::spawn_blocking(move || house.compare_keys()).await;
+        tokio::time::sleep(COMPARE_EVERY).await;
+    }
+}
+
 impl App {
-    /// Starts everything on the runtime that this is called on: reads the table (a bad one stops the start), binds
+    /// Starts everything on the runtime that this is called on, but for the calls themselves, which are served by
+    /// threads of their own: so neither ever waits for the other. Reads the table (a bad one stops the start), binds
     /// both listeners, begins to fetch keys and to watch the table. Does not wait for any issuer; but while a
     /// `required` one has no keys, readiness and health say so.
     ///
@@ -122,9 +142,11 @@ impl App {
             .map_err(|error| StartError::Admin(settings.admin_listen, error))?;
         let tls = tls.map(|tls| watch(tls, Arc::clone(&house)));
         let checks = CheckService::new(Arc::clone(&house), settings.limits);
-        let grpc = grpc::serve(listener, checks, settings.reflection).await;
+        let grpc = grpc::serve(listener, checks, settings.reflection, settings.workers).await;
+        let grpc = grpc.map_err(StartError::Workers)?;
         tracing::info!(grpc = %grpc.address(), admin = %admin.address(), "listening");
         serve_when_ready(&house, grpc.health().clone()).await;
+        tokio::spawn(compare_shared_keys(house.suspicion(), Arc::downgrade(&house)));
         Ok(Self { grpc, admin, reloader, tls })
     }
 
@@ -144,6 +166,11 @@ impl App {
         if let Some(tls) = &self.tls {
             tls.poke();
         }
+    }
+
+    /// Ends when calls are no longer taken although nobody asked for that: a fault of ours.
+    pub async fn failed(&self) {
+        self.grpc.ended().await;
     }
 
     /// Ends: health `NOT_SERVING`, accepted calls answered within `grace`, the decision log written out.

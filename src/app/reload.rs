@@ -2,11 +2,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{House, Settings, StartError};
 use crate::fetch::Keeper;
 use crate::keys::LiveKeys;
-use crate::table::{Compiled, Pace, Permissions, Report, Snapshot, Sources, Watcher, compile};
+use crate::table::{Compiled, Pace, Permissions, Published, Report, Snapshot, Sources, Watcher, compile};
+
+/// How long a reload waits for calls to let go of the table before it, which they hold for microseconds.
+const PATIENCE: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Watches the table and puts each good one in force; a bad one changes nothing.
 #[derive(Debug)]
@@ -27,8 +33,10 @@ impl Reloader {
         let Some(snapshot) = snapshot else { return Err(StartError::Table(report.render(false))) };
         tell(&report);
         take(snapshot, &house, &keeper);
+        let mut retired = Retired::default();
         let changed = move |sources: Sources| {
-            let reloaded = catch_unwind(AssertUnwindSafe(|| reload(&sources, &permissions, &house, &keeper)));
+            let reloaded =
+                catch_unwind(AssertUnwindSafe(|| reload(&sources, &permissions, &house, &keeper, &mut retired)));
             if reloaded.is_err() {
                 tracing::error!(
                     "a fault of credence kept the changed trust table from being taken, the old one serves on"
@@ -51,21 +59,28 @@ fn load(sources: &Sources, permissions: &Permissions, house: &House, keeper: &Ke
 }
 
 /// The old generation's keys that nobody needs any more are no longer fetched.
-fn take(snapshot: Snapshot, house: &House, keeper: &Keeper) -> u64 {
+fn take(snapshot: Snapshot, house: &House, keeper: &Keeper) -> (u64, Option<Arc<Published>>) {
     let held: Vec<Arc<LiveKeys>> = snapshot.issuers.iter().map(|issuer| Arc::clone(&issuer.keys)).collect();
-    let generation = house.publish(snapshot);
+    let published = house.publish(snapshot);
     keeper.retain(&held);
-    generation
+    published
 }
 
-fn reload(sources: &Sources, permissions: &Permissions, house: &House, keeper: &Keeper) {
+fn reload(
+    sources: &Sources,
+    permissions: &Permissions,
+    house: &House,
+    keeper: &Keeper,
+    retired: &mut Retired<Published>,
+) {
     let Compiled { snapshot, report } = load(sources, permissions, house, keeper);
     match snapshot {
         Some(snapshot) => {
             tell(&report);
             let digest = snapshot.digest.clone();
-            let generation = take(snapshot, house, keeper);
+            let (generation, before) = take(snapshot, house, keeper);
             tracing::info!(generation, sha256 = digest, "a new trust table is in force");
+            retired.add(before, PATIENCE);
         }
         None => {
             let (generation, since) =
@@ -77,9 +92,81 @@ fn reload(sources: &Sources, permissions: &Permissions, house: &House, keeper: &
     }
 }
 
+/// What is no longer in force, until no call holds it.
+///
+/// A table of ten thousand issuers takes long to free. The last call that held it would do so, and every other call of
+/// its worker would wait; so it is kept here until nobody else has it, and freed on the thread that reloads.
+struct Retired<T>(Vec<Arc<T>>);
+
+impl<T> Default for Retired<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Retired<T> {
+    /// Takes one in, and frees what it can within `patience`; the rest when the next one comes.
+    fn add(&mut self, one: Option<Arc<T>>, patience: Duration) {
+        self.0.extend(one);
+        let end = Instant::now() + patience;
+        loop {
+            // Nobody gets hold of it any more: a count that is down to ours stays there.
+            self.0.retain(|one| Arc::strong_count(one) > 1);
+            if self.0.is_empty() || Instant::now() >= end {
+                return;
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+    }
+}
+
 /// Warnings of a table that was taken.
 fn tell(report: &Report) {
     if !report.is_empty() {
         tracing::warn!("the trust table is in force, with findings:\n{}", report.render(false));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread::ThreadId;
+
+    use super::*;
+
+    /// Tells on which thread it is freed.
+    struct Table(mpsc::Sender<ThreadId>);
+
+    impl Drop for Table {
+        fn drop(&mut self) {
+            self.0.send(thread::current().id()).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_old_table_is_freed_by_the_reloader_however_long_a_call_holds_it() {
+        let (tell, told) = mpsc::channel();
+        let table = Arc::new(Table(tell));
+        let call = Arc::clone(&table);
+        let reloader = thread::spawn(move || Retired::default().add(Some(table), Duration::from_secs(60)));
+        assert!(told.try_recv().is_err());
+        drop(call);
+        assert_eq!(told.recv().unwrap(), reloader.thread().id());
+        reloader.join().unwrap();
+    }
+
+    #[test]
+    fn a_table_that_is_never_let_go_does_not_hold_up_reloads_and_goes_with_a_later_one() {
+        let (tell, told) = mpsc::channel();
+        let mut retired = Retired::default();
+        let (stuck, next) = (Arc::new(Table(tell.clone())), Arc::new(Table(tell)));
+        let call = Arc::clone(&stuck);
+        retired.add(Some(stuck), Duration::ZERO);
+        retired.add(Some(next), Duration::ZERO);
+        assert_eq!((told.try_iter().count(), retired.0.len()), (1, 1));
+        drop(call);
+        assert_eq!(told.try_iter().count(), 0, "the call does not free it");
+        retired.add(None, Duration::ZERO);
+        assert_eq!((told.try_iter().count(), retired.0.len()), (1, 0));
     }
 }

@@ -1,6 +1,7 @@
 //! What the program needs to start: the outcome of its flags, not the flags.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::answer::Style;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub decision_log: Sink,
     /// `--decision-log-full`
     pub when_full: WhenFull,
+    /// `--workers`
+    pub workers: NonZeroUsize,
     /// `--max-request-bytes`, `--max-concurrent`
     pub limits: Limits,
     /// `--token-memory`: bytes for what is remembered of verified tokens; 0 for none.
@@ -44,7 +47,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults: loopback on the documented ports, the decision log on standard output.
+    /// The defaults: loopback on the documented ports, the decision log on standard output, a worker for each core.
     pub fn new(trust: PathBuf) -> Self {
         Self {
             trust,
@@ -55,6 +58,7 @@ impl Settings {
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9192)),
             decision_log: Sink::Stdout,
             when_full: WhenFull::Drop,
+            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             limits: Limits::default(),
             token_memory: 64 << 20,
             max_bad_signatures: 100,

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -78,6 +79,11 @@ pub(super) struct Serve {
     /// without a look at the signature; tokens that were verified before are not held up. 0 sets no limit.
     #[arg(long, env = "CREDENCE_MAX_BAD_SIGNATURES", value_name = "NUMBER", default_value_t = 100)]
     max_bad_signatures: u32,
+    /// Threads that answer calls. The default is one for each core that this process may use, cgroup quotas counted.
+    /// Fewer where cores are shared with the proxy; more gains nothing. A connection stays with one of them, and
+    /// each worker thread of Envoy has a connection of its own.
+    #[arg(long, env = "CREDENCE_WORKERS", value_name = "THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
     /// Hand forwarded claims on as `x-credence-claim-NAME` headers too, not only as metadata.
     #[arg(long, env = "CREDENCE_CLAIM_HEADERS", value_parser = super::output::switch)]
     claim_headers: bool,
@@ -117,7 +123,8 @@ pub(super) fn run(serve: Serve) -> u8 {
     if let Err(message) = start_log(&serve) {
         return trouble(message);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // Calls have threads of their own: this is for what goes on beside them.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return trouble(format!("cannot start the runtime: {error}")),
     };
@@ -150,7 +157,13 @@ async fn until_stopped(serve: Serve) -> u8 {
             "--admin-listen is open to others: names from the table and counts can be read there without TLS"
         );
     }
-    reload_until_stopped(&app, terminate, interrupt, hangup).await;
+    let failed = tokio::select! {
+        () = reload_until_stopped(&app, terminate, interrupt, hangup) => false,
+        () = app.failed() => true,
+    };
+    if failed {
+        tracing::error!("a fault of credence: connections are no longer accepted");
+    }
     tracing::info!("draining");
     match app.shutdown(grace).await {
         Drained::Completely => tracing::info!("stopped: every call was answered"),
@@ -158,7 +171,7 @@ async fn until_stopped(serve: Serve) -> u8 {
             tracing::warn!("stopped: connections were still open after {} s and were cut", grace.as_secs())
         }
     }
-    YES
+    if failed { TROUBLE } else { YES }
 }
 
 async fn reload_until_stopped(app: &App, mut terminate: Signal, mut interrupt: Signal, mut hangup: Signal) {
@@ -172,8 +185,8 @@ async fn reload_until_stopped(app: &App, mut terminate: Signal, mut interrupt: S
 }
 
 fn settings(serve: Serve) -> Result<Settings, TlsError> {
+    let defaults = Settings::new(serve.trust);
     Ok(Settings {
-        trust: serve.trust.clone(),
         surroundings: serve.open.outside(),
         listen: serve.listen,
         tls: TlsFiles::from_flags(serve.tls_cert, serve.tls_key, serve.tls_client_ca, serve.allow_peer)?,
@@ -192,8 +205,9 @@ fn settings(serve: Serve) -> Result<Settings, TlsError> {
         },
         token_memory: serve.token_memory,
         max_bad_signatures: serve.max_bad_signatures,
+        workers: serve.workers.and_then(|workers| NonZeroUsize::new(workers.into())).unwrap_or(defaults.workers),
         style: Style { claim_headers: serve.claim_headers, deny_detail: serve.deny_detail == Detail::Reason },
-        ..Settings::new(serve.trust)
+        ..defaults
     })
 }
 

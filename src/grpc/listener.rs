@@ -1,32 +1,21 @@
-//! Binding, and the stream of connections that never ends by an error.
+//! Binding, and the accepting that no error ends.
 
 use std::fmt;
 use std::io;
-use std::pin::Pin;
+use std::net;
+use std::os::unix::net as unix_net;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep};
-use tokio_rustls::server::TlsStream;
-use tokio_stream::Stream;
-use tonic::transport::server::Connected;
 
 use super::Address;
-use super::authority::Eraser;
-use super::socket::{Leashed, Phase, reaches};
-use super::tls::{Handshakes, Secured, Tls};
+use super::socket::{Phase, reaches};
+use super::tls::Tls;
 use super::unix::{self, SocketFile};
-use super::untaken::{Ledger, Total};
-use crate::wire::ProxyPeer;
-
-/// The HTTP/2 connection preface (RFC 9113 §3.4) has so many bytes, and so long to arrive from the moment of the
-/// connection: a TLS handshake before it included.
-const PREFACE: usize = 24;
-const PREFACE_WAIT: Duration = Duration::from_secs(10);
+use super::workers::Workers;
 
 /// Pause after an accept that failed for want of descriptors or memory: trying at once would only burn time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -99,181 +88,60 @@ impl Listener {
         Self { tls: Some(tls), ..self }
     }
 
-    /// The connections, each on the leash of `phase`.
-    pub(super) fn into_incoming(self, phase: watch::Receiver<Phase>) -> Incoming {
-        let handshakes = self.tls.map(Handshakes::new);
-        Incoming { kind: self.kind, handshakes, phase, pause: None, untaken: Total::default() }
+    /// Its TLS, where it has any.
+    pub(super) fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
     }
-}
 
-/// A stream of connections. Handshakes are made beside it: whoever is slow holds up nobody, and a drain, which drops it,
-/// ends them.
-pub(super) struct Incoming {
-    kind: Kind,
-    handshakes: Option<Handshakes>,
-    phase: watch::Receiver<Phase>,
-    pause: Option<Pin<Box<Sleep>>>,
-    untaken: Total,
-}
-
-impl Stream for Incoming {
-    type Item = io::Result<Leashed<Accepted>>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    /// Hands each connection to `workers` until `phase` says that no more are taken; then closes the door, and waits
+    /// until the workers have served what they have.
+    pub(super) async fn serve(self, mut workers: Workers<Arrival>, phase: watch::Receiver<Phase>) {
+        let mut draining = pin!(reaches(phase, |phase| phase != Phase::Serving));
         loop {
-            if let Some(Poll::Ready(secured)) = self.handshakes.as_mut().map(|under_way| under_way.poll_done(cx)) {
-                let deadline = secured.deadline;
-                return Poll::Ready(Some(Ok(self.leash(Socket::from(secured), deadline))));
-            }
-            if let Some(pause) = &mut self.pause {
-                ready!(pause.as_mut().poll(cx));
-                self.pause = None;
-            }
-            let accepted = ready!(self.kind.poll_accept(cx));
-            let deadline = Instant::now() + PREFACE_WAIT;
-            match (accepted, &mut self.handshakes) {
-                (Ok(Socket::Tcp(socket)), Some(handshakes)) => handshakes.begin(socket, deadline),
-                (Ok(socket), _) => return Poll::Ready(Some(Ok(self.leash(socket, deadline)))),
-                (Err(error), _) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    self.pause = Some(Box::pin(tokio::time::sleep(ACCEPT_PAUSE)));
-                }
-            }
+            let accepted = tokio::select! {
+                biased;
+                () = &mut draining => break,
+                accepted = self.kind.accept() => accepted,
+            };
+            let handed = accepted.and_then(|arrival| {
+                workers.hand(arrival).map_err(|_arrival| io::Error::other("there is no worker that could take it"))
+            });
+            let Err(error) = handed else { continue };
+            tracing::warn!(%error, "a connection could not be accepted");
+            _ = tokio::time::timeout(ACCEPT_PAUSE, &mut draining).await;
         }
+        drop(self.kind);
+        workers.end().await;
     }
 }
 
-impl Incoming {
-    fn leash(&self, socket: Socket, deadline: Instant) -> Leashed<Accepted> {
-        let ledger = Ledger::new(self.untaken.clone());
-        let (phase, untaken) = (self.phase.clone(), Arc::clone(&ledger));
-        let cut = async move {
-            tokio::select! {
-                () = reaches(phase, |phase| phase == Phase::Cut) => {}
-                () = untaken.exhausted() => {}
-            }
-        };
-        let draining = reaches(self.phase.clone(), |phase| phase != Phase::Serving);
-        let ungreeted = async move { _ = tokio::time::timeout_at(deadline, draining).await };
-        Leashed::new(Accepted { socket, authority: Eraser::new(), ledger }, Box::pin(cut))
-            .with_greeting(PREFACE, Box::pin(ungreeted))
-    }
+/// A connection that was accepted, on its way to its worker: of no runtime yet.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) socket: Raw,
+    pub(super) at: Instant,
+}
+
+/// What came in.
+#[derive(Debug)]
+pub(super) enum Raw {
+    Tcp(net::TcpStream),
+    Unix(unix_net::UnixStream),
 }
 
 impl Kind {
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
-        match self {
+    async fn accept(&self) -> io::Result<Arrival> {
+        let socket = match self {
             Self::Tcp(listener) => {
-                let (socket, _) = ready!(listener.poll_accept(cx))?;
+                let (socket, _) = listener.accept().await?;
                 // Answers are small and awaited: nothing is gained by holding them back.
                 if let Err(error) = socket.set_nodelay(true) {
                     tracing::debug!(%error, "TCP_NODELAY could not be set");
                 }
-                Poll::Ready(Ok(Socket::Tcp(socket)))
+                Raw::Tcp(socket.into_std()?)
             }
-            Self::Unix { listener, .. } => listener.poll_accept(cx).map_ok(|(socket, _)| Socket::Unix(socket)),
-        }
-    }
-}
-
-/// What is known of the connection on which a call came; tonic puts it into each call's extensions.
-#[derive(Debug, Clone)]
-pub(super) struct Connection {
-    pub(super) peer: ProxyPeer,
-    pub(super) ledger: Arc<Ledger>,
-}
-
-/// One accepted connection.
-pub(super) struct Accepted {
-    socket: Socket,
-    authority: Eraser,
-    ledger: Arc<Ledger>,
-}
-
-impl Connected for Accepted {
-    type ConnectInfo = Connection;
-
-    fn connect_info(&self) -> Connection {
-        Connection { peer: self.socket.peer(), ledger: Arc::clone(&self.ledger) }
-    }
-}
-
-/// What it is made of.
-enum Socket {
-    Tcp(TcpStream),
-    Tls { stream: Box<TlsStream<TcpStream>>, peer: Arc<str> },
-    Unix(UnixStream),
-}
-
-impl From<Secured> for Socket {
-    fn from(secured: Secured) -> Self {
-        Self::Tls { stream: secured.stream, peer: secured.peer }
-    }
-}
-
-impl Socket {
-    /// The address at the other end, or the process there, as the kernel knows it; before it the name by which a
-    /// certificate was let in.
-    fn peer(&self) -> ProxyPeer {
-        let peer = match self {
-            Self::Tls { peer, .. } => return ProxyPeer(Arc::clone(peer)),
-            Self::Tcp(socket) => socket.peer_addr().map(|peer| peer.to_string()),
-            Self::Unix(socket) => socket.peer_cred().map(|peer| match peer.pid() {
-                Some(pid) => format!("unix:pid={pid},uid={}", peer.uid()),
-                None => format!("unix:uid={}", peer.uid()),
-            }),
+            Self::Unix { listener, .. } => Raw::Unix(listener.accept().await?.0.into_std()?),
         };
-        ProxyPeer(Arc::from(peer.unwrap_or_default()))
-    }
-}
-
-/// Hands a call on to whichever socket this is.
-macro_rules! on_each {
-    ($socket:expr, $method:ident($($argument:expr),*)) => {
-        match &mut $socket.get_mut().socket {
-            Socket::Tcp(socket) => Pin::new(socket).$method($($argument),*),
-            Socket::Tls { stream, .. } => Pin::new(stream).$method($($argument),*),
-            Socket::Unix(socket) => Pin::new(socket).$method($($argument),*),
-        }
-    };
-}
-
-impl AsyncRead for Accepted {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let connection = self.get_mut();
-        let before = buffer.filled().len();
-        let read = on_each!(Pin::new(&mut *connection), poll_read(cx, buffer));
-        connection.authority.pass(buffer.filled_mut().get_mut(before..).unwrap_or_default());
-        read
-    }
-}
-
-impl AsyncWrite for Accepted {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        on_each!(self, poll_write(cx, bytes))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_each!(self, poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_each!(self, poll_shutdown(cx))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        on_each!(self, poll_write_vectored(cx, bytes))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.socket {
-            Socket::Tcp(socket) => socket.is_write_vectored(),
-            Socket::Tls { stream, .. } => stream.is_write_vectored(),
-            Socket::Unix(socket) => socket.is_write_vectored(),
-        }
+        Ok(Arrival { socket, at: Instant::now() })
     }
 }

@@ -6,6 +6,7 @@
 
 mod address;
 mod authority;
+mod connection;
 mod health;
 mod listener;
 mod router;
@@ -13,39 +14,30 @@ pub(crate) mod socket;
 mod tls;
 mod unix;
 mod untaken;
+mod workers;
 
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tonic::transport::Server as Transport;
 use tonic_reflection::server::Builder;
 use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
 use crate::wire::{CheckService, Judge};
 
 pub use address::{Address, AddressError};
+use connection::Common;
 pub use health::Health;
 pub use listener::{ListenError, Listener};
 use router::Router;
 use socket::Phase;
+use tls::Handshakes;
 pub use tls::{Peer, PeerError, Protection, Tls, TlsError, TlsFiles, TlsWatch, Told, Validity};
-
-/// Streams a connection may hold: far above what a proxy opens, because a refused stream is a gRPC error there. Each may
-/// hold an answer that the peer does not take.
-const MAX_STREAMS: u32 = 16_384;
-
-/// Cancelled streams that may wait to be noticed. The usual 20 would close the connection, with every other call
-/// on it, as soon as a client of the proxy cancels a few requests at once.
-const MAX_CANCELLED: usize = 65_536;
-
-/// Bytes of request metadata: four times what Envoy takes from a client by default, because tracing headers are
-/// copied into the call and one that is refused here is a gRPC error there.
-const MAX_METADATA: u32 = 256 << 10;
-
-/// How often a silent connection is asked whether it is still there, and how long it may take to answer.
-const PING_EVERY: Duration = Duration::from_secs(30);
-const PING_WAIT: Duration = Duration::from_secs(10);
+use untaken::Total;
+use workers::Workers;
 
 /// A server that runs until [`Server::shutdown`].
 #[derive(Debug)]
@@ -54,6 +46,8 @@ pub struct Server {
     health: Health,
     phase: watch::Sender<Phase>,
     running: JoinHandle<()>,
+    /// Closed when nobody accepts any more.
+    accepting: watch::Receiver<()>,
 }
 
 /// How a shutdown ended.
@@ -87,31 +81,39 @@ fn describe(reflection: Reflection) -> Option<ServerReflectionServer<impl Server
     described.inspect_err(|error| tracing::error!(%error, "no reflection: the descriptors cannot be read")).ok()
 }
 
-/// Serves `checks` and `grpc.health.v1` on `listener`, on the runtime that this is called on.
+/// Serves `checks` and `grpc.health.v1` on `listener`: accepts on the runtime that this is called on, and serves each
+/// connection on one of so many `workers`, threads that do nothing else.
 ///
 /// Health is `NOT_SERVING` until [`Health::set_serving`] says otherwise.
-pub async fn serve<J: Judge>(listener: Listener, checks: CheckService<J>, reflection: Reflection) -> Server {
+///
+/// # Errors
+/// A worker cannot be started.
+pub async fn serve<J: Judge>(
+    listener: Listener,
+    checks: CheckService<J>,
+    reflection: Reflection,
+    workers: NonZeroUsize,
+) -> io::Result<Server> {
     let (phase, watched) = watch::channel(Phase::Serving);
     let (health, health_service) = health::start().await;
-    let address = listener.address().clone();
-    let mut draining = phase.subscribe();
-    let transport = Transport::builder()
-        .max_concurrent_streams(MAX_STREAMS)
-        .http2_max_pending_accept_reset_streams(Some(MAX_CANCELLED))
-        // Counted over the life of a connection, not at once: any number would end a long-lived one some day.
-        .http2_max_local_error_reset_streams(None)
-        .http2_max_header_list_size(MAX_METADATA)
-        .http2_keepalive_interval(Some(PING_EVERY))
-        .http2_keepalive_timeout(Some(PING_WAIT));
-    let services = Router::new(checks, health_service, describe(reflection));
-    let running = tokio::spawn(async move {
-        let stop = async move { _ = draining.wait_for(|phase| *phase != Phase::Serving).await };
-        let connections = listener.into_incoming(watched);
-        if let Err(error) = transport.serve_with_incoming_shutdown(services, connections, stop).await {
-            tracing::error!(%error, "the gRPC server ended");
-        }
+    let common = Arc::new(Common {
+        services: Router::new(checks, health_service, describe(reflection)),
+        handshakes: listener.tls().map(Handshakes::new),
+        phase: watched.clone(),
+        untaken: Total::default(),
     });
-    Server { address, health, phase, running }
+    let serve_one = move |arrival| {
+        let common = Arc::clone(&common);
+        Box::pin(async move { common.serve(arrival).await }) as workers::Serving
+    };
+    let workers = Workers::start(workers.get(), Arc::new(serve_one))?;
+    let address = listener.address().clone();
+    let (alive, accepting) = watch::channel(());
+    let running = tokio::spawn(async move {
+        listener.serve(workers, watched).await;
+        drop(alive);
+    });
+    Ok(Server { address, health, phase, running, accepting })
 }
 
 impl Server {
@@ -125,6 +127,12 @@ impl Server {
         &self.health
     }
 
+    /// Ends when connections are no longer accepted: after [`Server::shutdown`], or by a fault of ours.
+    pub async fn ended(&self) {
+        let mut accepting = self.accepting.clone();
+        while accepting.changed().await.is_ok() {}
+    }
+
     /// Ends the server: `NOT_SERVING`, no new connections, GOAWAY on the old ones, accepted calls answered; what
     /// is open after `grace` is cut.
     pub async fn shutdown(mut self, grace: Duration) -> Drained {
@@ -135,10 +143,40 @@ impl Server {
             return Drained::Completely;
         }
         self.phase.send_replace(Phase::Cut);
-        // Every socket has heard it; this only waits until their tasks are gone.
+        // Every socket has heard it; this only waits until the workers are gone.
         if tokio::time::timeout(Duration::from_secs(1), &mut self.running).await.is_err() {
             self.running.abort();
         }
         Drained::CutOff
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::proto::envoy::service::auth::v3::CheckResponse;
+    use crate::reason::Reason;
+    use crate::request::AuthzRequest;
+    use crate::wire::Limits;
+
+    struct Mute;
+
+    impl Judge for Mute {
+        fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, _: Instant) -> CheckResponse {
+            CheckResponse::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_accepts_no_more_says_so_even_if_nobody_ended_it() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let checks = CheckService::new(Arc::new(Mute), Limits::default());
+        let server = serve(listener, checks, Reflection::Off, NonZeroUsize::MIN).await.unwrap();
+        let now = tokio::time::timeout(Duration::ZERO, server.ended());
+        assert!(now.await.is_err());
+        server.running.abort();
+        server.ended().await;
     }
 }

@@ -1,17 +1,17 @@
 //! Which of the services a call is for.
 
 use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
 use http::{Request, Response};
+use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 use tower::Service;
 
-use super::listener::Connection;
-use crate::wire::{CheckService, Judge};
+use super::untaken::{Ledger, Untaken};
+use crate::wire::{CheckService, Judge, ProxyPeer};
 
 /// Paths of the health service begin so.
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -34,34 +34,55 @@ impl<J, H, R> Router<J, H, R> {
     ) -> Self {
         Self { checks, health, reflection }
     }
-}
 
-impl<J, H, R> Clone for Router<J, H, R> {
-    fn clone(&self) -> Self {
-        Self { checks: self.checks.clone(), health: self.health.clone(), reflection: self.reflection.clone() }
+    /// The same for the calls of one connection.
+    pub(super) fn for_connection(&self, peer: ProxyPeer, ledger: Arc<Ledger>) -> Calls<J, H, R> {
+        let services =
+            Self { checks: self.checks.clone(), health: self.health.clone(), reflection: self.reflection.clone() };
+        Calls { services, peer, ledger }
     }
 }
 
-impl<J: Judge, H: Health, R: ServerReflection> Service<Request<Body>> for Router<J, H, R> {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+/// The calls of one connection.
+pub(super) struct Calls<J, H, R> {
+    services: Router<J, H, R>,
+    peer: ProxyPeer,
+    ledger: Arc<Ledger>,
+}
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
+/// What becomes of a call at the service `S`.
+type Answering<S> = <S as Service<Request<Body>>>::Future;
+
+/// A call in the hand of its service.
+enum Call<C, O> {
+    Check(C, Arc<Ledger>),
+    Other(O),
+}
+
+impl<J: Judge, H: Health, R: ServerReflection> Calls<J, H, R> {
+    /// Answers one call. Nothing stands between the connection and the service that could answer in its place: no
+    /// deadline, no limit, no other layer.
+    pub(super) fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Untaken>, Infallible>> + Send + use<J, H, R> {
+        let call = self.direct(request.map(Body::new));
+        async move {
+            match call {
+                Call::Check(answer, ledger) => Ok(answer.await?.map(|body| ledger.hold(body))),
+                Call::Other(answer) => Ok(answer.await?.map(Untaken::unheld)),
+            }
+        }
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let connection = request.extensions_mut().remove::<Connection>();
-        let path = request.uri().path();
-        match &mut self.reflection {
-            _ if path.starts_with(HEALTH) => self.health.call(request),
-            Some(reflection) if path.starts_with(REFLECTION) => reflection.call(request),
+    fn direct(&self, mut request: Request<Body>) -> Call<Answering<CheckService<J>>, Answering<HealthServer<H>>> {
+        let (services, path) = (&self.services, request.uri().path());
+        match &services.reflection {
+            _ if path.starts_with(HEALTH) => Call::Other(services.health.clone().call(request)),
+            Some(reflection) if path.starts_with(REFLECTION) => Call::Other(reflection.clone().call(request)),
             _ => {
-                let Some(Connection { peer, ledger }) = connection else { return self.checks.call(request) };
-                request.extensions_mut().insert(peer);
-                let answer = self.checks.call(request);
-                Box::pin(async move { Ok(answer.await?.map(|body| ledger.hold(body))) })
+                request.extensions_mut().insert(self.peer.clone());
+                Call::Check(services.checks.clone().call(request), Arc::clone(&self.ledger))
             }
         }
     }

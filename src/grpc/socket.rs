@@ -1,6 +1,6 @@
 //! A socket on a leash: it can be cut from outside, whatever its two ends are doing.
 //!
-//! Neither hyper nor tonic lets go of a connection that has not finished its handshake, or whose peer neither
+//! hyper does not let go of a connection that has not finished its handshake, or whose peer neither
 //! speaks nor hangs up.
 
 use std::io::{self, ErrorKind};
@@ -9,7 +9,6 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
-use tonic::transport::server::Connected;
 
 /// Where the life of a server stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,14 +80,6 @@ impl<S> Leashed<S> {
         if greeting.bytes_missing == 0 {
             self.greeting = None;
         }
-    }
-}
-
-impl<S: Connected> Connected for Leashed<S> {
-    type ConnectInfo = S::ConnectInfo;
-
-    fn connect_info(&self) -> Self::ConnectInfo {
-        self.socket.connect_info()
     }
 }
 

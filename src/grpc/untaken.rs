@@ -46,7 +46,7 @@ impl Ledger {
     }
 
     /// The answer, which is written down here until it is dropped: taken, or reset by the peer.
-    pub(super) fn hold(self: &Arc<Self>, answer: Body) -> Body {
+    pub(super) fn hold(self: Arc<Self>, answer: Body) -> Untaken {
         let turn = self.turn.load(Ordering::Relaxed);
         let own = self.own.fetch_add(1, Ordering::Relaxed) + 1;
         let total = self.total.0.fetch_add(1, Ordering::Relaxed) + 1;
@@ -56,7 +56,7 @@ impl Ledger {
         if total > MOST && own > SHARE {
             self.too_many.notify_one();
         }
-        Body::new(Untaken { answer, turn, ledger: Arc::clone(self) })
+        Untaken { answer, _held: Some(Held { turn, ledger: self }) }
     }
 
     /// Ends when the connection is to be cut.
@@ -77,13 +77,25 @@ impl Ledger {
 }
 
 /// An answer on its way.
-struct Untaken {
+pub(super) struct Untaken {
     answer: Body,
+    _held: Option<Held>,
+}
+
+impl Untaken {
+    /// An answer that nobody counts: there are few of its kind.
+    pub(super) const fn unheld(answer: Body) -> Self {
+        Self { answer, _held: None }
+    }
+}
+
+/// Where an answer is written down.
+struct Held {
     turn: usize,
     ledger: Arc<Ledger>,
 }
 
-impl Drop for Untaken {
+impl Drop for Held {
     fn drop(&mut self) {
         self.ledger.own.fetch_sub(1, Ordering::Relaxed);
         self.ledger.total.0.fetch_sub(1, Ordering::Relaxed);
@@ -128,11 +140,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_not_taken_ends_the_connection_and_one_that_is_does_not() {
         let ledger = Ledger::new(Total::default());
-        let held = ledger.hold(answer());
+        let held = Arc::clone(&ledger).hold(answer());
         assert!(!is_exhausted_within(&ledger, TURN * 2 - Duration::from_secs(1)).await);
         drop(held);
         assert!(!is_exhausted_within(&ledger, TURN * 20).await);
-        let _held = ledger.hold(answer());
+        let _held = Arc::clone(&ledger).hold(answer());
         assert!(is_exhausted_within(&ledger, TURN * 4).await);
     }
 
@@ -143,7 +155,7 @@ mod tests {
         let watch = tokio::spawn(async move { watched.exhausted().await });
         let mut answers = std::collections::VecDeque::new();
         for _ in 0..100 {
-            answers.push_back(ledger.hold(answer()));
+            answers.push_back(Arc::clone(&ledger).hold(answer()));
             tokio::time::sleep(Duration::from_secs(5)).await;
             if answers.len() > 2 {
                 answers.pop_front();
@@ -156,11 +168,11 @@ mod tests {
     async fn when_too_many_wait_it_is_at_the_expense_of_who_holds_most() {
         let total = Total::default();
         let (greedy, modest) = (Ledger::new(total.clone()), Ledger::new(total.clone()));
-        let _held: Vec<_> = (0..MOST).map(|_| greedy.hold(answer())).collect();
+        let _held: Vec<_> = (0..MOST).map(|_| Arc::clone(&greedy).hold(answer())).collect();
         assert!(!is_exhausted_within(&greedy, Duration::from_secs(1)).await);
-        let _modest: Vec<_> = (0..SHARE).map(|_| modest.hold(answer())).collect();
+        let _modest: Vec<_> = (0..SHARE).map(|_| Arc::clone(&modest).hold(answer())).collect();
         assert!(!is_exhausted_within(&modest, Duration::from_secs(1)).await);
-        let _one_more = greedy.hold(answer());
+        let _one_more = Arc::clone(&greedy).hold(answer());
         assert!(is_exhausted_within(&greedy, Duration::from_secs(1)).await);
     }
 }

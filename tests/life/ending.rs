@@ -35,14 +35,15 @@ fn every_accepted_call_is_answered(signal: &str) {
     let file = Table::new(&table(&ci, &["own"]));
     let credence = Credence::serve(file.path()).start();
     let client = credence.client();
-    no_verdict_is_lost(credence, &client, &token(&ci), signal);
+    no_verdict_is_lost(credence, &[client], &token(&ci), signal);
 }
 
-fn no_verdict_is_lost(mut credence: Credence, client: &AuthorizationClient<Channel>, token: &str, signal: &str) {
+fn no_verdict_is_lost(mut credence: Credence, clients: &[AuthorizationClient<Channel>], token: &str, signal: &str) {
     let asked = Arc::new(AtomicUsize::new(0));
     let askers: Vec<_> = (0..16)
-        .map(|_| {
-            let (mut client, asked, message) = (client.clone(), Arc::clone(&asked), call("own", token).message());
+        .map(|number| {
+            let (asked, message) = (Arc::clone(&asked), call("own", token).message());
+            let mut client = clients[number % clients.len()].clone();
             runtime().spawn(async move {
                 let mut answers = Vec::new();
                 // Until the door is closed: the connection is told to go away, and no new one is accepted.
@@ -82,7 +83,16 @@ fn sigterm_under_load_loses_no_call_over_tls() {
     let setting = Setting::new();
     let credence = setting.mutual(ENVOY).start();
     let client = setting.client(&[ENVOY]).grpc(&credence);
-    no_verdict_is_lost(credence, &client, &token(&setting.ci), "TERM");
+    no_verdict_is_lost(credence, &[client], &token(&setting.ci), "TERM");
+}
+
+#[test]
+fn sigterm_under_load_loses_no_call_of_any_worker() {
+    let ci = Issuer::start();
+    let file = Table::new(&table(&ci, &["own"]));
+    let credence = Credence::serve(file.path()).arg("--workers").arg("3").start();
+    let clients: Vec<_> = (0..4).map(|_| credence.another_client()).collect();
+    no_verdict_is_lost(credence, &clients, &token(&ci), "TERM");
 }
 
 #[test]

@@ -25,4 +25,6 @@ mod sources;
 mod start;
 mod tls;
 mod tls_files;
+#[cfg(target_os = "linux")]
+mod workers;
 mod world;

@@ -233,13 +233,14 @@ impl Credence {
 
     /// A gRPC client over one connection that is made on first use.
     pub fn client(&self) -> AuthorizationClient<Channel> {
-        let connect = || {
-            let uri = if self.grpc.starts_with("unix:") { self.grpc.clone() } else { format!("http://{}", self.grpc) };
-            let _inside = runtime().enter();
-            AuthorizationClient::new(Endpoint::from_shared(uri).unwrap().connect_lazy())
-                .max_decoding_message_size(64 << 20)
-        };
-        self.client.get_or_init(connect).clone()
+        self.client.get_or_init(|| self.another_client()).clone()
+    }
+
+    /// The same over a connection of its own.
+    pub fn another_client(&self) -> AuthorizationClient<Channel> {
+        let uri = if self.grpc.starts_with("unix:") { self.grpc.clone() } else { format!("http://{}", self.grpc) };
+        let _inside = runtime().enter();
+        AuthorizationClient::new(Endpoint::from_shared(uri).unwrap().connect_lazy()).max_decoding_message_size(64 << 20)
     }
 
     /// Whether gRPC health says `SERVING`.

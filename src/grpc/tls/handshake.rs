@@ -1,14 +1,14 @@
-//! Handshakes, beside the accepting of others: bounded in time and in number.
+//! Handshakes: bounded in time, and in number over all workers together.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_rustls::rustls::{CertificateError, Error, InvalidMessage, OtherError};
 use tokio_rustls::server::TlsStream;
@@ -27,8 +27,6 @@ pub(in crate::grpc) struct Secured {
     pub(in crate::grpc) stream: Box<TlsStream<TcpStream>>,
     /// The name that let it in, and its address.
     pub(in crate::grpc) peer: Arc<str>,
-    /// When its greeting must be there.
-    pub(in crate::grpc) deadline: Instant,
 }
 
 struct Failed {
@@ -36,51 +34,68 @@ struct Failed {
     cause: io::Error,
 }
 
-/// The handshakes of one listener.
+/// The handshakes of one listener, whichever worker makes them.
 pub(in crate::grpc) struct Handshakes {
     tls: Arc<Tls>,
-    under_way: JoinSet<(u64, Result<Secured, Failed>)>,
-    /// By age.
-    handles: BTreeMap<u64, AbortHandle>,
+    under_way: Arc<Mutex<UnderWay>>,
+    said: Mutex<Said>,
+}
+
+#[derive(Default)]
+struct UnderWay {
+    /// By age; whose sender is dropped gives its place up.
+    by_age: BTreeMap<u64, oneshot::Sender<Infallible>>,
     next: u64,
-    said: Option<Instant>,
+}
+
+/// A handshake's place among those under way.
+struct Place {
+    number: u64,
+    of: Arc<Mutex<UnderWay>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.of).by_age.remove(&self.number);
+    }
+}
+
+#[derive(Default)]
+struct Said {
+    last: Option<Instant>,
     unsaid: u64,
 }
 
 impl Handshakes {
     pub(in crate::grpc) fn new(tls: Arc<Tls>) -> Self {
-        Self { tls, under_way: JoinSet::new(), handles: BTreeMap::new(), next: 0, said: None, unsaid: 0 }
+        Self { tls, under_way: Arc::default(), said: Mutex::default() }
     }
 
-    /// Begins one, which must be done by `deadline`.
-    pub(in crate::grpc) fn begin(&mut self, socket: TcpStream, deadline: Instant) {
-        if self.handles.len() >= MAX_UNDER_WAY
-            && let Some((_, oldest)) = self.handles.pop_first()
-        {
-            oldest.abort();
-        }
-        let (number, tls) = (self.next, Arc::clone(&self.tls));
-        self.next += 1;
-        let handle = self.under_way.spawn(async move { (number, shake_hands(&tls, socket, deadline).await) });
-        self.handles.insert(number, handle);
+    /// Makes one, which must be done by `deadline`. None if it comes to nothing, which is said where it is worth it.
+    pub(in crate::grpc) async fn shake(&self, socket: TcpStream, deadline: Instant) -> Option<Secured> {
+        let (_place, given_up) = self.enter();
+        let outcome = tokio::select! {
+            outcome = shake_hands(&self.tls, socket, deadline) => outcome,
+            _ = given_up => return None,
+        };
+        outcome.inspect_err(|failed| self.say(failed)).ok()
     }
 
-    /// The next that stands; pending while there is none.
-    pub(in crate::grpc) fn poll_done(&mut self, context: &mut Context<'_>) -> Poll<Secured> {
-        // An empty set is ready with nothing, and `begin` is called by whoever polls this.
-        while let Poll::Ready(Some(ended)) = self.under_way.poll_join_next(context) {
-            let Ok((number, outcome)) = ended else { continue };
-            self.handles.remove(&number);
-            match outcome {
-                Ok(secured) => return Poll::Ready(secured),
-                Err(failed) => self.say(&failed),
-            }
+    /// A place, and what ends when it is to be given up.
+    fn enter(&self) -> (Place, oneshot::Receiver<Infallible>) {
+        let (keep, given_up) = oneshot::channel();
+        let mut under_way = lock(&self.under_way);
+        if under_way.by_age.len() >= MAX_UNDER_WAY {
+            under_way.by_age.pop_first();
         }
-        Poll::Pending
+        let number = under_way.next;
+        under_way.next += 1;
+        under_way.by_age.insert(number, keep);
+        (Place { number, of: Arc::clone(&self.under_way) }, given_up)
     }
 
     /// Whoever hangs up or stays silent is a probe more often than a proxy.
-    fn say(&mut self, failed: &Failed) {
+    fn say(&self, failed: &Failed) {
         let peer = failed.address.map(|address| address.to_string()).unwrap_or_default();
         let error = words(&failed.cause);
         if failed.cause.kind() != ErrorKind::InvalidData {
@@ -88,14 +103,23 @@ impl Handshakes {
             return;
         }
         let now = Instant::now();
-        if self.said.is_some_and(|said| now.duration_since(said) < SAY_EVERY) {
-            self.unsaid += 1;
+        let mut said = lock(&self.said);
+        if said.last.is_some_and(|last| now.duration_since(last) < SAY_EVERY) {
+            said.unsaid += 1;
+            drop(said);
             tracing::debug!(peer, error, "a TLS handshake failed");
             return;
         }
-        tracing::warn!(peer, error, others = self.unsaid, "a TLS handshake failed");
-        (self.said, self.unsaid) = (Some(now), 0);
+        let others = said.unsaid;
+        *said = Said { last: Some(now), unsaid: 0 };
+        drop(said);
+        tracing::warn!(peer, error, others, "a TLS handshake failed");
     }
+}
+
+/// Nothing in here can be left half done by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What rustls says, in words of the flags; and what our own judge of names said in its own.
@@ -125,64 +149,63 @@ async fn shake_hands(tls: &Tls, socket: TcpStream, deadline: Instant) -> Result<
     let name = certificate.map(|certificate| tls.name_of(certificate)).unwrap_or_default();
     let address = address.map(|address| address.to_string()).unwrap_or_default();
     let peer = if name.is_empty() { address } else { format!("{name} {address}") };
-    Ok(Secured { stream: Box::new(stream), peer: Arc::from(peer), deadline })
+    Ok(Secured { stream: Box::new(stream), peer: Arc::from(peer) })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use tokio::io::AsyncReadExt as _;
     use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
 
     use super::super::testing::tls_in;
     use super::*;
 
     const WAIT: Duration = Duration::from_secs(10);
 
-    /// Begins the handshakes of so many who stay silent: their ends.
-    async fn silent(handshakes: &mut Handshakes, count: usize) -> Vec<TcpStream> {
+    /// Begins a handshake with someone who stays silent.
+    async fn silent(handshakes: &Arc<Handshakes>) -> (TcpStream, JoinHandle<bool>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut peers = Vec::new();
-        for _ in 0..count {
-            peers.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
-            let (socket, _) = listener.accept().await.unwrap();
-            handshakes.begin(socket, Instant::now() + WAIT);
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        let (before, handshakes) = (lock(&handshakes.under_way).next, Arc::clone(handshakes));
+        let under_way = Arc::clone(&handshakes.under_way);
+        let deadline = Instant::now() + WAIT;
+        let shaking = tokio::spawn(async move { handshakes.shake(socket, deadline).await.is_some() });
+        while lock(&under_way).next == before {
+            tokio::task::yield_now().await;
         }
-        peers
+        (peer, shaking)
     }
 
-    fn handshakes() -> Handshakes {
-        Handshakes::new(Arc::new(tls_in(tempfile::tempdir().unwrap().path())))
+    fn handshakes() -> Arc<Handshakes> {
+        Arc::new(Handshakes::new(Arc::new(tls_in(tempfile::tempdir().unwrap().path()))))
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_does_not_finish_in_time_is_cut() {
-        let mut handshakes = handshakes();
-        let mut peers = silent(&mut handshakes, 3).await;
-        let done = tokio::time::timeout(WAIT * 2, poll_fn(|context| handshakes.poll_done(context))).await;
-        assert!(done.is_err());
-        for peer in &mut peers {
+        let handshakes = handshakes();
+        for _ in 0..3 {
+            let (mut peer, shaking) = silent(&handshakes).await;
+            assert!(!shaking.await.unwrap());
             assert_eq!(peer.read(&mut [0]).await.unwrap(), 0);
         }
-        assert!(handshakes.handles.is_empty());
+        assert!(lock(&handshakes.under_way).by_age.is_empty());
     }
 
     #[tokio::test]
     async fn one_too_many_is_at_the_expense_of_the_oldest() {
-        let mut handshakes = handshakes();
-        let oldest = silent(&mut handshakes, 1).await.pop();
-        let second = silent(&mut handshakes, 1).await.pop().unwrap();
-        // Descriptors are dear in a test: what is under way is told by the handles.
-        while handshakes.handles.len() < MAX_UNDER_WAY {
-            let idle = handshakes.under_way.spawn(std::future::pending());
-            handshakes.handles.insert(handshakes.next, idle);
-            handshakes.next += 1;
-        }
-        let _newest = silent(&mut handshakes, 1).await;
-        assert_eq!(oldest.unwrap().read(&mut [0]).await.unwrap(), 0);
-        assert_eq!(handshakes.handles.len(), MAX_UNDER_WAY);
-        let still = second.try_read(&mut [0]).unwrap_err();
-        assert_eq!(still.kind(), ErrorKind::WouldBlock, "the second oldest stays");
+        let handshakes = handshakes();
+        let (mut oldest, _) = silent(&handshakes).await;
+        let (second, _) = silent(&handshakes).await;
+        // Descriptors are dear in a test: for the others a place is enough.
+        let places: Vec<_> = (2..MAX_UNDER_WAY).map(|_| handshakes.enter()).collect();
+        assert_eq!(second.try_read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        let _newest = silent(&handshakes).await;
+        assert_eq!(oldest.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(lock(&handshakes.under_way).by_age.len(), MAX_UNDER_WAY);
+        assert_eq!(second.try_read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "the second oldest stays");
+        drop(places);
+        assert_eq!(lock(&handshakes.under_way).by_age.len(), 2);
     }
 }
