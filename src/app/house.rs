@@ -15,12 +15,11 @@ use crate::keys::{Landing, Signed};
 use crate::name::KeyId;
 use crate::observe::{Call, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
 use crate::path::{Facts, Outcome, Walk, walk};
-use crate::proto::envoy::service::auth::v3::CheckResponse;
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
 use crate::table::{Live, Published, Snapshot};
 use crate::trail::Strict;
-use crate::wire::{Judge, Look};
+use crate::wire::{Judge, Look, Reply};
 
 /// At most so often calls make the keys of namesakes be compared: it takes a while, and strangers can make such calls.
 const COMPARE_EVERY: Duration = Duration::from_secs(5);
@@ -169,8 +168,8 @@ impl House {
         walk: &Walk<'_, Signed>,
         request: Option<&AuthzRequest<'_>>,
         occasion: Occasion<'_>,
-    ) -> CheckResponse {
-        match (&walk.outcome, request) {
+    ) -> Reply {
+        Reply::of(&match (&walk.outcome, request) {
             (Outcome::Allowed(permit), Some(request)) => answer::allow(permit, request, occasion),
             (Outcome::Open(opened), Some(request)) => answer::open(*opened, request, occasion),
             (Outcome::Refused(reason), request) => answer::refuse(*reason, &walk.facts, request, occasion),
@@ -178,7 +177,7 @@ impl House {
             (Outcome::Allowed(_) | Outcome::Open(_), None) => {
                 answer::refuse(Reason::Internal, &walk.facts, None, occasion)
             }
-        }
+        })
     }
 }
 
@@ -217,7 +216,7 @@ impl Judge for House {
         }
     }
 
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> CheckResponse {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply {
         let published = self.live.load();
         let walk = self.walk(published.as_deref(), call, self.clock.now());
         self.conclude(published.as_deref(), walk, call.ok(), arrival)
@@ -232,7 +231,7 @@ impl House {
         mut walk: Walk<'_, Signed>,
         request: Option<&AuthzRequest<'_>>,
         arrival: Instant,
-    ) -> CheckResponse {
+    ) -> Reply {
         let decision_id = Uuid::now_v7().hyphenated().to_string();
         let occasion = Occasion {
             decision_id: &decision_id,

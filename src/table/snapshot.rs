@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::ClaimHeader;
 use crate::clock::Time;
 use crate::credential::{ClaimedIssuer, Unverified};
 use crate::decide::GrantIndex;
@@ -22,8 +23,8 @@ pub struct Snapshot {
     pub resources: ResourceIndex,
     /// The relation between them.
     pub grants: GrantIndex,
-    /// Every NAME that some grant can forward as `x-credence-claim-NAME`, sorted.
-    pub forwardable: Vec<String>,
+    /// Every claim that some grant can forward, sorted by its NAME.
+    pub forwardable: Vec<ClaimHeader>,
 }
 
 /// A snapshot in force: which one it is, and since when.
