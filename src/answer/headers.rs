@@ -57,7 +57,8 @@ pub(super) fn decision_id(occasion: Occasion<'_>) -> Header<'_> {
 }
 
 fn claim_header<'a>(name: &str, occasion: Occasion<'a>) -> Cow<'a, str> {
-    match occasion.forwardable.binary_search_by(|known| known.claim().cmp(name)).map(|at| occasion.forwardable.get(at)) {
+    match occasion.forwardable.binary_search_by(|known| known.claim().cmp(name)).map(|at| occasion.forwardable.get(at))
+    {
         Ok(Some(known)) => known.header().into(),
         _ => format!("x-credence-claim-{name}").into(),
     }

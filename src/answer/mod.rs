@@ -64,11 +64,7 @@ pub struct Style {
 ///     answer::allow(permit, request, occasion);
 /// }
 /// ```
-pub fn allow<'a>(
-    permit: &'a Permit<'_, Signed>,
-    request: &AuthzRequest<'_>,
-    occasion: Occasion<'a>,
-) -> Answer<'a> {
+pub fn allow<'a>(permit: &'a Permit<'_, Signed>, request: &AuthzRequest<'_>, occasion: Occasion<'a>) -> Answer<'a> {
     let canonical = canonical_principal(permit.principal());
     let mut set = headers::identity(permit, &canonical, occasion);
     set.push(headers::decision_id(occasion));

@@ -163,12 +163,7 @@ impl House {
         finished
     }
 
-    fn answer(
-        &self,
-        walk: &Walk<'_, Signed>,
-        request: Option<&AuthzRequest<'_>>,
-        occasion: Occasion<'_>,
-    ) -> Reply {
+    fn answer(&self, walk: &Walk<'_, Signed>, request: Option<&AuthzRequest<'_>>, occasion: Occasion<'_>) -> Reply {
         Reply::of(&match (&walk.outcome, request) {
             (Outcome::Allowed(permit), Some(request)) => answer::allow(permit, request, occasion),
             (Outcome::Open(opened), Some(request)) => answer::open(*opened, request, occasion),

@@ -50,10 +50,7 @@ fn route<'a>(value: &Pieces<'a>) -> Result<Option<Route<'a>>, Reason> {
 }
 
 /// Checks a map entry whose values are checked by `check`; returns its key.
-fn checked_entry<'a>(
-    mut scan: Scan<'a>,
-    check: fn(Scan<'a>) -> Result<(), Reason>,
-) -> Result<&'a str, Reason> {
+fn checked_entry<'a>(mut scan: Scan<'a>, check: fn(Scan<'a>) -> Result<(), Reason>) -> Result<&'a str, Reason> {
     let mut key = "";
     while let Some(field) = scan.field()? {
         match field.number {
