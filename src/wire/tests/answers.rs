@@ -64,7 +64,10 @@ fn tree(value: &Value<'_>) -> prost_types::Value {
 const NAMES: [&str; 6] = ["", "a", "decision_id", "iss", "sub", "a name that is rather long, so that lengths grow"];
 
 fn texts() -> impl Strategy<Value = Cow<'static, str>> {
-    prop_oneof![8 => ".{0,20}", 1 => ".{120,140}", 1 => "[a-z]{16380,16390}"].prop_map(Cow::Owned)
+    // Lengths around those that take one byte, two and three.
+    let lengths = prop_oneof![8 => 0..20_usize, 1 => 120..140_usize, 1 => 16_380..16_390_usize];
+    let letters = prop::sample::select(vec!["a", "\u{e4}", "\u{1f600}"]);
+    (letters, lengths).prop_map(|(letter, length)| Cow::Owned(letter.repeat(length)))
 }
 
 fn members(value: impl Strategy<Value = Value<'static>>) -> impl Strategy<Value = Vec<(&'static str, Value<'static>)>> {
