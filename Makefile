@@ -4,7 +4,7 @@
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-interop lint audit clean-tools
+.PHONY: help demo test test-interop fuzz lint audit clean-tools
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ test-interop: ## Run credence against every real issuer, Kubernetes, SPIRE and K
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/interop/spire.sh >/dev/null
 	@CI=true INTEROP=true scripts/test.sh --test interop -- --include-ignored $(ARGS)
+
+fuzz: ## Hold the reader of questions against prost and Envoy's types, over MUTATIONS (5000000) messages from SEED (5)
+	@MUTATIONS=$(or $(MUTATIONS),5000000) SEED=$(or $(SEED),5) cargo test --lib \
+	  --config 'profile.test.package.credence.opt-level=2' wire::tests::differential -- --nocapture --test-threads=1
 
 lint: ## Format, clippy and docs without warnings, licences, bans and sources of dependencies
 	cargo fmt --all --check

@@ -18,7 +18,7 @@ use crate::proto::google::rpc::Status;
 use crate::wire::Reply;
 
 /// The same answer in generated types.
-fn generated(answer: &Answer<'_>) -> CheckResponse {
+pub(super) fn generated(answer: &Answer<'_>) -> CheckResponse {
     let options = |headers: &[(Cow<'_, str>, Cow<'_, str>)]| {
         let option = |(key, value): &(Cow<'_, str>, Cow<'_, str>)| HeaderValueOption {
             header: Some(HeaderValue { key: key.to_string(), value: value.to_string(), raw_value: Vec::new() }),

@@ -4,8 +4,10 @@ mod answers;
 mod corpus;
 mod differential;
 mod facts;
+mod merging;
 mod mutate;
 mod reference;
+mod timing;
 
 use std::convert::Infallible;
 use std::pin::pin;

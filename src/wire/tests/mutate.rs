@@ -159,7 +159,7 @@ pub(super) fn mutate(fields: &mut Vec<Field>, other: &[Field], manners: Manners,
     }
     let at = dice.below(fields.len());
     let polite = 8;
-    match dice.below(if manners == Manners::Wild { 19 } else { polite }) {
+    match dice.below(if manners == Manners::Wild { 20 } else { polite }) {
         0 => fields.insert(place, fields[at].clone()),
         1 => drop(fields.remove(at)),
         2 => {
@@ -217,6 +217,11 @@ pub(super) fn mutate(fields: &mut Vec<Field>, other: &[Field], manners: Manners,
                 let bad: [&[u8]; 4] = [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf5\x80\x80\x80"];
                 bytes.splice(into..into, bad[dice.below(4)].iter().copied());
             }
+        }
+        18 => {
+            // Another kind of a oneof, often.
+            let number = u32::try_from(1 + dice.below(6)).unwrap();
+            fields.insert(place, Field { number, layout: 0, value: Value::Varint(1), lie: 0, padding: 0 });
         }
         _ => fields[at].value = Value::Bytes(Vec::new()),
     }
