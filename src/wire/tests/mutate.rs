@@ -149,10 +149,10 @@ pub(super) fn mutate(fields: &mut Vec<Field>, other: &[Field], manners: Manners,
         }
     }
     let place = dice.below(fields.len() + 1);
-    if fields.is_empty() || dice.one_in(6) {
-        if let Some(lent) = lend(other, dice).filter(|lent| manners == Manners::Wild || lent.layout == 2) {
-            return fields.insert(place, lent);
-        }
+    if (fields.is_empty() || dice.one_in(6))
+        && let Some(lent) = lend(other, dice).filter(|lent| manners == Manners::Wild || lent.layout == 2)
+    {
+        return fields.insert(place, lent);
     }
     if fields.is_empty() {
         return;
