@@ -4,7 +4,7 @@
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-interop bench bench-check lint audit clean-tools
+.PHONY: help demo test test-interop fuzz bench bench-check lint audit clean-tools
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ bench: ## Measure a decision against a null server and print the goals; ARGS="--
 
 bench-check: ## Prove that the bench notices wrong answers, short answers and a second server on the port
 	cargo bench --bench load -- --self-check
+
+fuzz: ## Hold the reader of questions against prost and Envoy's types, over MUTATIONS (5000000) messages from SEED (5)
+	@MUTATIONS=$(or $(MUTATIONS),5000000) SEED=$(or $(SEED),5) cargo test --lib \
+	  --config 'profile.test.package.credence.opt-level=2' wire::tests::differential -- --nocapture --test-threads=1
 
 lint: ## Format, clippy and docs without warnings, licences, bans and sources of dependencies
 	cargo fmt --all --check

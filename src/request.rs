@@ -10,7 +10,7 @@ use crate::reason::Reason;
 pub const MAX_HEADERS: usize = 4096;
 
 /// One call, as Envoy's `AttributeContext` describes it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuthzRequest<'a> {
     /// HTTP method, case-sensitive (`attributes.request.http.method`).
     pub method: &'a str,
@@ -44,7 +44,7 @@ pub struct Route<'a> {
 }
 
 /// Request headers: names compared without ASCII case, repetitions kept.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers<'a> {
     entries: Vec<(&'a str, &'a [u8])>,
     both_maps: bool,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const WALLS: [(&str, &[&str]); 19] = [
     ("tonic", &["proto", "wire", "grpc"]),
     ("prost", &["proto", "wire"]),
-    ("prost_types", &["answer", "wire"]),
+    ("prost_types", &[]),
     ("tokio", &["fetch", "wire", "grpc", "admin", "app", "cli"]),
     ("tokio_rustls", &["grpc"]),
     ("x509_parser", &["certificate"]),

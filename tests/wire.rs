@@ -15,7 +15,7 @@ use credence::proto::envoy::service::auth::v3::{AttributeContext, CheckRequest, 
 use credence::proto::google::rpc::Status;
 use credence::reason::Reason;
 use credence::request::AuthzRequest;
-use credence::wire::{CheckService, Judge, Limits, SERVICE};
+use credence::wire::{CheckService, Judge, Limits, Reply, SERVICE};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use prost::Message;
@@ -43,7 +43,7 @@ struct Gate {
 }
 
 impl Judge for Echo {
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, _: Instant) -> CheckResponse {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, _: Instant) -> Reply {
         self.judged.fetch_add(1, Ordering::SeqCst);
         let (code, message) = match call {
             Ok(question) if question.target == "/panic" => panic!("on purpose"),
@@ -54,7 +54,7 @@ impl Judge for Echo {
             gate.entered.send(()).unwrap();
             gate.leave.lock().unwrap().recv().unwrap();
         }
-        CheckResponse { status: Some(Status { code, message }), ..CheckResponse::default() }
+        Reply::message(&CheckResponse { status: Some(Status { code, message }), ..CheckResponse::default() })
     }
 }
 

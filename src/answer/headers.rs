@@ -1,89 +1,98 @@
 //! Which headers the upstream gets, and which it never sees.
 
+use std::borrow::Cow;
+
 use super::Occasion;
-use super::encode::{element, principal};
+use super::encode::{element, joined};
+use super::told::Header;
 use crate::decide::Permit;
 use crate::json::Json;
 use crate::keys::Signed;
 use crate::request::AuthzRequest;
 use crate::resource::{CredentialPlace, Resource};
 
-/// The fixed family: set by an allow that has a value for it, removed by every other.
-const FAMILY: [&str; 9] = [
-    "x-credence-issuer",
-    "x-credence-subject",
-    "x-credence-principal",
-    "x-credence-realm",
-    "x-credence-scopes",
-    "x-credence-grants",
-    "x-credence-actor-issuer",
-    "x-credence-actor-subject",
-    "x-credence-decision-id",
+/// The fixed family: set by an allow that has a value for it, removed by every other. Each with the spelling of those who
+/// put `_` for `-` (CGI, RFC 3875 §4.1.18), which is always removed.
+const FAMILY: [(&str, &str); 9] = [
+    ("x-credence-issuer", "x_credence_issuer"),
+    ("x-credence-subject", "x_credence_subject"),
+    ("x-credence-principal", "x_credence_principal"),
+    ("x-credence-realm", "x_credence_realm"),
+    ("x-credence-scopes", "x_credence_scopes"),
+    ("x-credence-grants", "x_credence_grants"),
+    ("x-credence-actor-issuer", "x_credence_actor_issuer"),
+    ("x-credence-actor-subject", "x_credence_actor_subject"),
+    ("x-credence-decision-id", "x_credence_decision_id"),
 ];
 
 /// Headers by which some frameworks replace the method or the URL that was judged.
 const OVERRIDES: [&str; 5] =
     ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
 
-type Headers = Vec<(String, String)>;
-
-/// Who calls and what they may.
-pub(super) fn identity(permit: &Permit<'_, Signed>, occasion: Occasion<'_>) -> Headers {
+/// Who calls and what they may; `canonical` is the canonical form of the permit's principal.
+pub(super) fn identity<'a>(permit: &'a Permit<'_, Signed>, canonical: &str, occasion: Occasion<'a>) -> Vec<Header<'a>> {
     let (issuer, subject) = permit.principal().pair();
-    let joined = |elements: Vec<String>, separator| elements.join(separator);
-    let scopes = permit.scopes().iter().map(|scope| element(scope.as_str(), None)).collect();
-    let grants = permit.grants().map(|grant| element(grant.as_str(), None)).collect();
-    let mut set: Headers = vec![
-        ("x-credence-issuer".into(), element(issuer.as_str(), None)),
-        ("x-credence-subject".into(), element(subject, None)),
-        ("x-credence-principal".into(), principal(permit.principal())),
-        ("x-credence-realm".into(), permit.principal().realm().map(ToString::to_string).unwrap_or_default()),
-        ("x-credence-scopes".into(), joined(scopes, " ")),
-        ("x-credence-grants".into(), joined(grants, ",")),
+    let family = [
+        ("x-credence-issuer", element(issuer.as_str(), None)),
+        ("x-credence-subject", element(subject, None)),
+        ("x-credence-principal", Cow::Owned(canonical.to_owned())),
+        ("x-credence-realm", permit.principal().realm().map_or("", |realm| realm.as_str()).into()),
+        ("x-credence-scopes", joined(permit.scopes().iter().map(|scope| scope.as_str()), ' ')),
+        ("x-credence-grants", joined(permit.grants().map(|grant| grant.as_str()), ',')),
     ];
+    // Also for the decision's id and a cookie.
+    let mut set = Vec::with_capacity(family.len() + 2);
     // A header without a value would be one that the client's own could hide behind: it is removed instead.
-    set.retain(|(_, value)| !value.is_empty());
+    let stated = family.into_iter().filter(|(_, value)| !value.is_empty());
+    set.extend(stated.map(|(name, value)| (name.into(), value)));
     if occasion.style.claim_headers {
-        set.extend(
-            permit.forwarded().into_iter().filter_map(|(name, value)| Some((claim_header(name), claim_value(value)?))),
-        );
+        let claims = permit.forwarded().into_iter();
+        set.extend(claims.filter_map(|(name, value)| Some((claim_header(name, occasion), claim_value(value)?))));
     }
     set
 }
 
-pub(super) fn decision_id(occasion: Occasion<'_>) -> Headers {
-    vec![("x-credence-decision-id".into(), occasion.decision_id.to_owned())]
+pub(super) fn decision_id(occasion: Occasion<'_>) -> Header<'_> {
+    ("x-credence-decision-id".into(), occasion.decision_id.into())
 }
 
-fn claim_header(name: &str) -> String {
-    format!("x-credence-claim-{name}")
+fn claim_header<'a>(name: &str, occasion: Occasion<'a>) -> Cow<'a, str> {
+    match occasion.forwardable.binary_search_by(|known| known.claim().cmp(name)).map(|at| occasion.forwardable.get(at))
+    {
+        Ok(Some(known)) => known.header().into(),
+        _ => format!("x-credence-claim-{name}").into(),
+    }
 }
 
-fn claim_value(value: &Json) -> Option<String> {
+fn claim_value(value: &Json) -> Option<Cow<'_, str>> {
     match value {
         Json::String(text) if !text.is_empty() => Some(element(text, None)),
         Json::Number(number) => {
-            Some(crate::json::whole(*number).map_or_else(|| number.to_string(), |whole| whole.to_string()))
+            let text = crate::json::whole(*number).map_or_else(|| number.to_string(), |whole| whole.to_string());
+            Some(text.into())
         }
-        Json::Bool(value) => Some(value.to_string()),
+        Json::Bool(value) => Some(if *value { "true" } else { "false" }.into()),
         _ => None,
     }
 }
 
 /// The headers to remove so that the credential ends here. Of a cookie header only the credential's cookie goes:
 /// what is left is added to `set`.
-pub(super) fn credential(resource: &Resource, request: &AuthzRequest<'_>, set: &mut Headers) -> Vec<String> {
+pub(super) fn credential<'a>(
+    resource: &'a Resource,
+    request: &AuthzRequest<'_>,
+    set: &mut Vec<Header<'a>>,
+) -> Vec<Cow<'a, str>> {
     match &resource.credential {
         CredentialPlace::Authorization => vec!["authorization".into()],
         CredentialPlace::Header(name) => {
             // And every header that some server could take for it.
-            let twins =
-                request.headers.names().filter(|seen| folded(seen).eq(folded(name))).map(str::to_ascii_lowercase);
-            twins.chain([name.clone()]).collect()
+            let twins = request.headers.names().filter(|seen| *seen != name.as_str() && folded(seen).eq(folded(name)));
+            [name.as_str().into()].into_iter().chain(twins.map(|twin| twin.to_ascii_lowercase().into())).collect()
         }
         CredentialPlace::Cookie(name) => match other_cookies(request, name) {
             Some(cookies) => {
-                set.push(("cookie".into(), cookies));
+                set.push(("cookie".into(), cookies.into()));
                 Vec::new()
             }
             None => vec!["cookie".into()],
@@ -103,28 +112,40 @@ fn other_cookies(request: &AuthzRequest<'_>, name: &str) -> Option<String> {
     (!others.is_empty() && others.iter().all(safe)).then(|| others.join("; "))
 }
 
-/// Everything that must not reach the upstream, less what is set: Envoy removes last, so a name in both is lost.
-pub(super) fn removals(
+/// Everything that must not reach the upstream, less what is set: Envoy removes last, so a name in both is lost. Each name
+/// once.
+pub(super) fn removals<'a>(
     resource: &Resource,
     request: &AuthzRequest<'_>,
-    occasion: Occasion<'_>,
-    set: &[(String, String)],
-    credential: Vec<String>,
-) -> Vec<String> {
-    let family = FAMILY.iter().map(|name| (*name).to_owned());
-    let claims = occasion.forwardable.iter().map(|name| claim_header(name));
-    let mut remove: Vec<String> = family.chain(claims).flat_map(|name| [name.replace('-', "_"), name]).collect();
-    let seen =
-        |meant: fn(&str) -> bool| request.headers.names().filter(move |name| meant(name)).map(str::to_ascii_lowercase);
-    remove.extend(seen(is_ours));
-    remove.extend(credential);
-    if !resource.forward_overrides {
-        remove.extend(OVERRIDES.iter().map(|name| (*name).to_owned()));
-        remove.extend(seen(is_override));
+    occasion: Occasion<'a>,
+    set: &[Header<'a>],
+    credential: Vec<Cow<'a, str>>,
+) -> Vec<Cow<'a, str>> {
+    let is_set = |name: &str| set.iter().any(|(key, _)| key == name);
+    let claims = occasion.forwardable.iter().map(|claim| (claim.header(), claim.underscored()));
+    let most = 2 * FAMILY.len() + 2 * claims.len() + OVERRIDES.len() + credential.len();
+    let mut remove: Vec<Cow<'a, str>> = Vec::with_capacity(most);
+    for (name, underscored) in FAMILY.into_iter().chain(claims) {
+        if !is_set(name) {
+            remove.push(name.into());
+        }
+        remove.push(underscored.into());
     }
-    remove.retain(|name| !set.iter().any(|(key, _)| key == name));
-    remove.sort_unstable();
-    remove.dedup();
+    if !resource.forward_overrides {
+        remove.extend(OVERRIDES.map(Cow::from));
+    }
+    // What follows may name one twice: a credential that comes in a header of the table's own choice, and what the client
+    // sent under names that read like those above. Few requests have either.
+    let usual = credential.len() <= 1 && !credential.iter().any(|name| remove.contains(name));
+    remove.extend(credential.into_iter().filter(|name| !is_set(name)));
+    let known = remove.len();
+    let alike = |name: &&str| is_ours(name) || !resource.forward_overrides && is_override(name);
+    let seen = request.headers.names().filter(alike).map(str::to_ascii_lowercase);
+    remove.extend(seen.filter(|name| !is_set(name)).map(Cow::from));
+    if !usual || remove.len() > known {
+        remove.sort_unstable();
+        remove.dedup();
+    }
     remove
 }
 
@@ -135,7 +156,7 @@ fn is_ours(name: &str) -> bool {
 
 /// Whether some reader could take a header for one that overrides method or URL.
 fn is_override(name: &str) -> bool {
-    OVERRIDES.iter().any(|meant| folded(name).eq(meant.bytes()))
+    OVERRIDES.iter().any(|meant| meant.len() == name.len() && folded(name).eq(meant.bytes()))
 }
 
 /// A name as those read it who replace `-` and `.` by `_` (CGI, RFC 3875 §4.1.18), and without case.
@@ -156,6 +177,14 @@ mod tests {
         assert!(is_override("X_HTTP_Method_Override") && !is_override("x-http-method-overrides"));
         for name in ["x-credence", "xcredence-subject", "y-credence-subject", "x-request-id"] {
             assert!(!is_ours(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn both_spellings_of_the_family_differ_in_nothing_else() {
+        for (name, underscored) in FAMILY {
+            assert_eq!(name.replace('-', "_"), underscored);
+            assert!(is_ours(name) && is_ours(underscored));
         }
     }
 

@@ -3,12 +3,10 @@
 //! What was verified and what was merely said stand under different names, because Envoy keeps the metadata of a
 //! refusal, and filters behind may read it.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
-use prost_types::value::Kind;
-use prost_types::{ListValue, Struct, Value};
-
-use super::{Occasion, canonical_principal};
+use super::Occasion;
+use super::told::{Members, Value};
 use crate::decide::Permit;
 use crate::json::Json;
 use crate::keys::Signed;
@@ -17,119 +15,105 @@ use crate::path::Facts;
 use crate::resource::Resource;
 use crate::trust::Principal;
 
+/// Room for the members of an allow.
+const MEMBERS: usize = 16;
+
 /// The members of `credence`, as they come together.
 #[derive(Debug)]
-pub(super) struct Metadata(BTreeMap<String, Value>);
+pub(super) struct Metadata<'a>(Members<'a>);
 
-impl Metadata {
-    pub(super) fn new(occasion: Occasion<'_>, decision: &str, reason: &str, resource: Option<&Resource>) -> Self {
-        let mut metadata = Self(BTreeMap::new());
-        metadata.put("decision_id", text(occasion.decision_id));
-        metadata.put("decision", text(decision));
-        metadata.put("reason", text(reason));
+impl<'a> Metadata<'a> {
+    pub(super) fn new(
+        occasion: Occasion<'a>,
+        decision: &'static str,
+        reason: &'static str,
+        resource: Option<&'a Resource>,
+    ) -> Self {
+        let mut metadata = Self(Vec::with_capacity(MEMBERS));
+        metadata.put("decision_id", occasion.decision_id);
+        metadata.put("decision", decision);
+        metadata.put("reason", reason);
         if let Some(resource) = resource {
-            metadata.put("resource", text(resource.name.as_str()));
+            metadata.put("resource", resource.name.as_str());
         }
         if let Some((generation, digest)) = occasion.table {
-            metadata.put("table", object([("generation", count(generation)), ("sha256", text(digest))]));
+            metadata.put("table", Value::Object(vec![("generation", count(generation)), ("sha256", digest.into())]));
         }
         metadata
     }
 
-    pub(super) fn allowed(&mut self, permit: &Permit<'_, Signed>) {
-        self.put("audience", text(permit.audience()));
-        self.put("grants", list(permit.grants().map(|grant| text(grant.as_str()))));
-        self.put("scopes", list(permit.scopes().iter().map(|scope| text(scope.as_str()))));
-        self.put("issuer_name", text(permit.issuer_name().as_str()));
+    /// `canonical` is the canonical form of the permit's principal.
+    pub(super) fn allowed(&mut self, permit: &'a Permit<'_, Signed>, canonical: String) {
+        self.put("audience", permit.audience());
+        self.put("grants", list(permit.grants().map(|grant| grant.as_str())));
+        self.put("scopes", list(permit.scopes().iter().map(|scope| scope.as_str())));
+        self.put("issuer_name", permit.issuer_name().as_str());
         let (issuer, subject) = permit.principal().pair();
         // RFC 9493 §3.2.4: `iss_sub`, and nothing more in it.
-        self.put(
-            "principal",
-            object([("format", text("iss_sub")), ("iss", text(issuer.as_str())), ("sub", text(subject))]),
-        );
+        let pair = vec![("format", "iss_sub".into()), ("iss", issuer.as_str().into()), ("sub", subject.into())];
+        self.put("principal", Value::Object(pair));
         self.realm(permit.principal());
-        self.put("principal_canonical", text(&canonical_principal(permit.principal())));
-        self.put(
-            "claims",
-            object(permit.forwarded().into_iter().filter_map(|(name, value)| Some((name, plain(value)?)))),
-        );
+        self.put("principal_canonical", Value::Text(Cow::Owned(canonical)));
+        let claims = permit.forwarded().into_iter().filter_map(|(name, value)| Some((name, plain(value)?)));
+        self.put("claims", Value::Object(claims.collect()));
         self.put("token", token(permit.token()));
     }
 
     /// A caller whose signature stood is `verified`; what an unverified token said is `claimed`.
-    pub(super) fn refused(&mut self, facts: &Facts<'_>) {
+    pub(super) fn refused(&mut self, facts: &'a Facts<'_>) {
         if let Some(issuer) = facts.vouching_issuer() {
-            self.put("issuer_name", text(issuer.name.as_str()));
+            self.put("issuer_name", issuer.name.as_str());
         }
         if let Some(principal) = &facts.verified {
-            self.put("verified", pair(principal));
+            let (issuer, subject) = principal.pair();
+            self.put("verified", Value::Object(vec![("iss", issuer.as_str().into()), ("sub", subject.into())]));
             self.realm(principal);
         } else if let Some(claimed) = &facts.claimed {
             let members = [("iss", &claimed.iss), ("sub", &claimed.sub), ("kid", &claimed.kid), ("alg", &claimed.alg)];
-            self.put(
-                "claimed",
-                object(members.into_iter().filter_map(|(name, value)| Some((name, text(value.as_ref()?))))),
-            );
+            let said = members.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?.into())));
+            self.put("claimed", Value::Object(said.collect()));
         }
     }
 
-    fn realm(&mut self, principal: &Principal) {
+    fn realm(&mut self, principal: &'a Principal) {
         if let Some(realm) = principal.realm() {
-            self.put("realm", text(realm.as_str()));
+            self.put("realm", realm.as_str());
         }
     }
 
-    pub(super) fn finish(self) -> Struct {
-        Struct { fields: BTreeMap::from([("credence".to_owned(), struct_value(Struct { fields: self.0 }))]) }
+    pub(super) fn finish(self) -> Members<'a> {
+        self.0
     }
 
-    fn put(&mut self, name: &str, value: Value) {
-        self.0.insert(name.to_owned(), value);
+    /// Each name is put once.
+    fn put(&mut self, name: &'static str, value: impl Into<Value<'a>>) {
+        self.0.push((name, value.into()));
     }
 }
 
-fn pair(principal: &Principal) -> Value {
-    let (issuer, subject) = principal.pair();
-    object([("iss", text(issuer.as_str())), ("sub", text(subject))])
+fn token(facts: TokenFacts<'_>) -> Value<'_> {
+    let mut members = Vec::with_capacity(4);
+    members.extend(facts.key_id.map(|kid| ("kid", kid.into())));
+    members.extend(facts.algorithm.map(|algorithm| ("alg", algorithm.as_str().into())));
+    members.extend(facts.issued_at.map(|issued| ("iat", Value::Number(issued))));
+    members.push(("exp", Value::Number(facts.expires)));
+    Value::Object(members)
 }
 
-fn token(facts: TokenFacts<'_>) -> Value {
-    let kid = facts.key_id.map(|kid| ("kid", text(kid)));
-    let algorithm = facts.algorithm.map(|algorithm| ("alg", text(algorithm.as_str())));
-    let issued = facts.issued_at.map(|issued| ("iat", number(issued)));
-    object(kid.into_iter().chain(algorithm).chain(issued).chain([("exp", number(facts.expires))]))
-}
-
-fn plain(value: &Json) -> Option<Value> {
+fn plain(value: &Json) -> Option<Value<'_>> {
     match value {
-        Json::String(string) => Some(text(string)),
-        Json::Number(value) => Some(number(*value)),
-        Json::Bool(value) => Some(Value { kind: Some(Kind::BoolValue(*value)) }),
+        Json::String(string) => Some((&**string).into()),
+        Json::Number(value) => Some(Value::Number(*value)),
+        Json::Bool(value) => Some(Value::Bool(*value)),
         _ => None,
     }
 }
 
-fn text(text: &str) -> Value {
-    Value { kind: Some(Kind::StringValue(text.to_owned())) }
-}
-
-fn number(number: f64) -> Value {
-    Value { kind: Some(Kind::NumberValue(number)) }
-}
-
 #[expect(clippy::cast_precision_loss, reason = "2^53 reloads take a while")]
-fn count(count: u64) -> Value {
-    number(count as f64)
+const fn count(count: u64) -> Value<'static> {
+    Value::Number(count as f64)
 }
 
-fn list(values: impl Iterator<Item = Value>) -> Value {
-    Value { kind: Some(Kind::ListValue(ListValue { values: values.collect() })) }
-}
-
-fn object<'a>(members: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
-    struct_value(Struct { fields: members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect() })
-}
-
-fn struct_value(value: Struct) -> Value {
-    Value { kind: Some(Kind::StructValue(value)) }
+fn list<'a>(values: impl Iterator<Item = &'a str>) -> Value<'a> {
+    Value::List(values.map(Value::from).collect())
 }

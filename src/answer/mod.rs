@@ -1,26 +1,28 @@
 //! The answer to Envoy.
 //!
-//! In: how a walk ended. Out: a `CheckResponse`. Envoy looks at `status.code` alone: a yes is built in one place
+//! In: how a walk ended. Out: an [`Answer`]. Envoy looks at the status code alone: a yes is built in one place
 //! ([`allow`]) out of a [`Permit`] that a real signature stands behind, or of a place that is open to all ([`open`]);
 //! everything else is a no, built in one other place ([`refuse`]). It must know neither keys nor files.
 
 mod encode;
 mod headers;
 mod metadata;
+mod told;
 
 pub use encode::principal as canonical_principal;
+pub use told::{Answer, Header, Members, Value, Verdict};
+
+use std::borrow::Cow;
+
+use serde::Serialize;
 
 use crate::decide::Permit;
 use crate::keys::Signed;
 use crate::path::Facts;
-use crate::proto::envoy::config::core::v3::HeaderValueOption;
-use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
-use crate::proto::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
-use crate::proto::envoy::r#type::v3::HttpStatus;
-use crate::proto::google::rpc::Status;
 use crate::reason::{Accepted, Class, Reason};
 use crate::request::AuthzRequest;
 use crate::resource::{Opened, Resource};
+use crate::table::ClaimHeader;
 use metadata::Metadata;
 
 /// What an answer needs besides the outcome.
@@ -30,8 +32,8 @@ pub struct Occasion<'a> {
     pub decision_id: &'a str,
     /// Generation and digest of the table that decided; `None` before there is one.
     pub table: Option<(u64, &'a str)>,
-    /// Every NAME that some grant can forward as `x-credence-claim-NAME`.
-    pub forwardable: &'a [String],
+    /// Every claim that some grant can forward, sorted by name.
+    pub forwardable: &'a [ClaimHeader],
     /// How much to tell.
     pub style: Style,
 }
@@ -62,104 +64,99 @@ pub struct Style {
 ///     answer::allow(permit, request, occasion);
 /// }
 /// ```
-pub fn allow(permit: &Permit<'_, Signed>, request: &AuthzRequest<'_>, occasion: Occasion<'_>) -> CheckResponse {
-    let mut set = headers::identity(permit, occasion);
-    set.extend(headers::decision_id(occasion));
+pub fn allow<'a>(permit: &'a Permit<'_, Signed>, request: &AuthzRequest<'_>, occasion: Occasion<'a>) -> Answer<'a> {
+    let canonical = canonical_principal(permit.principal());
+    let mut set = headers::identity(permit, &canonical, occasion);
+    set.push(headers::decision_id(occasion));
     let mut metadata = Metadata::new(occasion, "allow", Accepted::Ok.code(), Some(permit.resource()));
-    metadata.allowed(permit);
+    metadata.allowed(permit, canonical);
     let credential = if permit.resource().forward_token {
         Vec::new()
     } else {
         headers::credential(permit.resource(), request, &mut set)
     };
-    ok(permit.resource(), request, occasion, set, credential, metadata)
+    yes(permit.resource(), request, occasion, set, credential, metadata)
 }
 
 /// Lets the request through without identity: the place is open to all, nothing was verified.
-pub fn open(opened: Opened<'_>, request: &AuthzRequest<'_>, occasion: Occasion<'_>) -> CheckResponse {
+pub fn open<'a>(opened: Opened<'a>, request: &AuthzRequest<'_>, occasion: Occasion<'a>) -> Answer<'a> {
     let resource = opened.resource();
-    let mut set = headers::decision_id(occasion);
+    let mut set = vec![headers::decision_id(occasion)];
     let metadata = Metadata::new(occasion, "allow", Accepted::Anonymous.code(), Some(resource));
     let credential = headers::credential(resource, request, &mut set);
-    ok(resource, request, occasion, set, credential, metadata)
+    yes(resource, request, occasion, set, credential, metadata)
 }
 
-fn ok(
+fn yes<'a>(
     resource: &Resource,
     request: &AuthzRequest<'_>,
-    occasion: Occasion<'_>,
-    set: Vec<(String, String)>,
-    credential: Vec<String>,
-    metadata: Metadata,
-) -> CheckResponse {
-    let headers_to_remove = headers::removals(resource, request, occasion, &set, credential);
-    CheckResponse {
-        status: Some(Status { code: 0, message: String::new() }),
-        http_response: Some(HttpResponse::OkResponse(OkHttpResponse { headers: options(set), headers_to_remove })),
-        dynamic_metadata: Some(metadata.finish()),
-    }
+    occasion: Occasion<'a>,
+    set: Vec<Header<'a>>,
+    credential: Vec<Cow<'a, str>>,
+    metadata: Metadata<'a>,
+) -> Answer<'a> {
+    let remove = headers::removals(resource, request, occasion, &set, credential);
+    Answer::new(Verdict::Allow { set, remove }, metadata.finish())
 }
 
 /// Refuses: always a `denied_response` beside a status that is not 0, never an `error_response`, never an RPC error
 /// (with `failure_mode_allow` those two let the request through with the client's own headers).
-pub fn refuse(
+pub fn refuse<'a>(
     reason: Reason,
-    facts: &Facts<'_>,
+    facts: &'a Facts<'_>,
     request: Option<&AuthzRequest<'_>>,
-    occasion: Occasion<'_>,
-) -> CheckResponse {
+    occasion: Occasion<'a>,
+) -> Answer<'a> {
     let class = reason.class();
-    let mut set =
-        vec![("content-type".to_owned(), "application/json".to_owned()), ("cache-control".into(), "no-store".into())];
+    let mut headers = Vec::with_capacity(4);
+    headers.push(("content-type".into(), "application/json".into()));
+    headers.push(("cache-control".into(), "no-store".into()));
     if let Some(challenge) = challenge(class, facts.resource) {
-        set.push(("www-authenticate".into(), challenge));
+        headers.push(("www-authenticate".into(), challenge));
     }
     if class == Class::Unavailable {
-        set.push(("retry-after".into(), "1".into()));
+        headers.push(("retry-after".into(), "1".into()));
     }
-    let mut body = serde_json::json!({"error": class.error(), "decision_id": occasion.decision_id});
-    if let (true, Some(members)) = (occasion.style.deny_detail, body.as_object_mut()) {
-        members.insert("reason".into(), reason.code().into());
-    }
-    let status = class.http_status(request.is_some_and(AuthzRequest::is_grpc));
+    let body = Body {
+        decision_id: occasion.decision_id,
+        error: class.error(),
+        reason: occasion.style.deny_detail.then(|| reason.code()),
+    };
     let mut metadata = Metadata::new(occasion, "deny", reason.code(), facts.resource);
     metadata.refused(facts);
-    CheckResponse {
-        // No message: some proxy could hand it on, and it would say the reason.
-        status: Some(Status { code: class.grpc_code(), message: String::new() }),
-        http_response: Some(HttpResponse::DeniedResponse(DeniedHttpResponse {
-            status: Some(HttpStatus { code: i32::from(status) }),
-            headers: options(set),
-            body: body.to_string(),
-        })),
-        dynamic_metadata: Some(metadata.finish()),
-    }
+    let verdict = Verdict::Deny {
+        code: class.grpc_code(),
+        status: class.http_status(request.is_some_and(AuthzRequest::is_grpc)),
+        headers,
+        // Text in a struct always has a JSON form.
+        body: serde_json::to_string(&body).unwrap_or_default(),
+    };
+    Answer::new(verdict, metadata.finish())
+}
+
+/// What the client of a refused request reads.
+#[derive(Serialize)]
+struct Body<'a> {
+    decision_id: &'a str,
+    error: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
 /// RFC 6750 §3: a bare challenge where nothing was presented, else one with the error; RFC 9728 §5.1 adds where to
 /// learn more.
-fn challenge(class: Class, resource: Option<&Resource>) -> Option<String> {
-    let error = match class {
+fn challenge(class: Class, resource: Option<&Resource>) -> Option<Cow<'static, str>> {
+    let bare = match class {
         Class::Unavailable => return None,
-        Class::Unauthorized => String::new(),
-        Class::InvalidRequest | Class::InvalidToken | Class::InsufficientScope => {
-            format!(", error=\"{}\"", class.error())
-        }
+        Class::Unauthorized => r#"Bearer realm="credence""#,
+        Class::InvalidRequest => r#"Bearer realm="credence", error="invalid_request""#,
+        Class::InvalidToken => r#"Bearer realm="credence", error="invalid_token""#,
+        Class::InsufficientScope => r#"Bearer realm="credence", error="insufficient_scope""#,
     };
-    let metadata = resource.and_then(|resource| resource.resource_metadata.as_ref());
-    let metadata = metadata.map_or_else(String::new, |url| format!(", resource_metadata=\"{url}\""));
-    Some(format!("Bearer realm=\"credence\"{error}{metadata}"))
-}
-
-/// `append` is what Envoy up to 1.40 reads, `append_action` what later ones do: both say overwrite.
-fn options(headers: Vec<(String, String)>) -> Vec<HeaderValueOption> {
-    use crate::proto::envoy::config::core::v3::{HeaderValue, header_value_option::HeaderAppendAction};
-    let option = |(key, value)| HeaderValueOption {
-        header: Some(HeaderValue { key, value, raw_value: Vec::new() }),
-        append: Some(false),
-        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
-    };
-    headers.into_iter().map(option).collect()
+    Some(match resource.and_then(|resource| resource.resource_metadata.as_ref()) {
+        Some(url) => format!("{bare}, resource_metadata=\"{url}\"").into(),
+        None => bare.into(),
+    })
 }
 
 #[cfg(test)]
@@ -176,16 +173,11 @@ mod tests {
     #[test]
     fn no_refusal_reads_as_an_allow_and_each_has_its_challenge() {
         for reason in Reason::ALL {
-            let response = refuse(reason, &Facts::default(), None, OCCASION);
-            assert_ne!(response.status.unwrap().code, 0, "{reason}");
-            let Some(HttpResponse::DeniedResponse(denied)) = response.http_response else {
-                panic!("{reason}: no denied_response")
-            };
-            let header = |name: &str| {
-                let found =
-                    denied.headers.iter().filter_map(|option| option.header.as_ref()).find(|header| header.key == name);
-                found.map(|header| header.value.clone())
-            };
+            let facts = Facts::default();
+            let answer = refuse(reason, &facts, None, OCCASION);
+            assert_ne!(answer.verdict().code(), 0, "{reason}");
+            let Verdict::Deny { headers, body, .. } = answer.verdict() else { panic!("{reason}: no denied_response") };
+            let header = |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
             let expected = match reason.class() {
                 Class::InvalidRequest => Some(r#"Bearer realm="credence", error="invalid_request""#),
                 Class::Unauthorized => Some(r#"Bearer realm="credence""#),
@@ -193,33 +185,29 @@ mod tests {
                 Class::InsufficientScope => Some(r#"Bearer realm="credence", error="insufficient_scope""#),
                 Class::Unavailable => None,
             };
-            assert_eq!(header("www-authenticate").as_deref(), expected, "{reason}");
+            assert_eq!(header("www-authenticate"), expected, "{reason}");
             assert_eq!(header("retry-after").is_some(), reason.class() == Class::Unavailable, "{reason}");
-            assert_eq!(header("cache-control").as_deref(), Some("no-store"));
-            assert!(denied.headers.iter().all(|option| option.append == Some(false)));
-            assert!(!denied.headers.iter().any(|option| option.header.as_ref().unwrap().key.starts_with("x-credence")));
-            assert!(
-                reason == Reason::Internal || !denied.body.contains(&format!("\"{}\"", reason.code())),
-                "{}",
-                denied.body
-            );
+            assert_eq!(header("cache-control"), Some("no-store"));
+            assert!(!headers.iter().any(|(key, _)| key.starts_with("x-credence")));
+            assert!(reason == Reason::Internal || !body.contains(&format!("\"{}\"", reason.code())), "{body}");
         }
     }
 
     #[test]
     fn the_client_learns_the_reason_only_where_the_operator_says_so() {
         let occasion = Occasion { style: Style { deny_detail: true, ..Style::default() }, ..OCCASION };
-        let response = refuse(Reason::PinMismatch, &Facts::default(), None, occasion);
-        let Some(HttpResponse::DeniedResponse(denied)) = response.http_response else { panic!() };
-        assert_eq!(denied.body, r#"{"decision_id":"id","error":"invalid_token","reason":"pin_mismatch"}"#);
+        let facts = Facts::default();
+        let answer = refuse(Reason::PinMismatch, &facts, None, occasion);
+        let Verdict::Deny { body, .. } = answer.verdict() else { panic!() };
+        assert_eq!(body, r#"{"decision_id":"id","error":"invalid_token","reason":"pin_mismatch"}"#);
     }
 
     #[test]
     fn a_grpc_caller_gets_403_where_others_get_400() {
         let headers = crate::request::Headers::new(vec![("content-type", b"application/grpc")], false);
         let request = AuthzRequest { headers, ..AuthzRequest::default() };
-        let response = refuse(Reason::MultipleTokens, &Facts::default(), Some(&request), OCCASION);
-        let Some(HttpResponse::DeniedResponse(denied)) = response.http_response else { panic!() };
-        assert_eq!(denied.status.unwrap().code, 403);
+        let facts = Facts::default();
+        let answer = refuse(Reason::MultipleTokens, &facts, Some(&request), OCCASION);
+        assert!(matches!(answer.verdict(), Verdict::Deny { status: 403, .. }));
     }
 }

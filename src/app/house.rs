@@ -17,12 +17,11 @@ use crate::memory::Memory;
 use crate::name::KeyId;
 use crate::observe::{Call, DecisionId, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
 use crate::path::{Facts, Outcome, Walk, walk};
-use crate::proto::envoy::service::auth::v3::CheckResponse;
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
 use crate::table::{Live, Published, Snapshot};
 use crate::trail::Strict;
-use crate::wire::{Judge, Look};
+use crate::wire::{Judge, Look, Reply};
 
 /// What every call shares.
 #[derive(Debug)]
@@ -174,13 +173,8 @@ impl House {
         finished
     }
 
-    fn answer(
-        &self,
-        walk: &Walk<'_, Signed>,
-        request: Option<&AuthzRequest<'_>>,
-        occasion: Occasion<'_>,
-    ) -> CheckResponse {
-        match (&walk.outcome, request) {
+    fn answer(&self, walk: &Walk<'_, Signed>, request: Option<&AuthzRequest<'_>>, occasion: Occasion<'_>) -> Reply {
+        Reply::of(&match (&walk.outcome, request) {
             (Outcome::Allowed(permit), Some(request)) => answer::allow(permit, request, occasion),
             (Outcome::Open(opened), Some(request)) => answer::open(*opened, request, occasion),
             (Outcome::Refused(reason), request) => answer::refuse(*reason, &walk.facts, request, occasion),
@@ -188,7 +182,7 @@ impl House {
             (Outcome::Allowed(_) | Outcome::Open(_), None) => {
                 answer::refuse(Reason::Internal, &walk.facts, None, occasion)
             }
-        }
+        })
     }
 }
 
@@ -227,7 +221,7 @@ impl Judge for House {
         }
     }
 
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> CheckResponse {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply {
         let published = self.live.load();
         let walk = self.walk(published.as_deref(), call, self.clock.now());
         self.conclude(published.as_deref(), walk, call.ok(), arrival)
@@ -242,7 +236,7 @@ impl House {
         mut walk: Walk<'_, Signed>,
         request: Option<&AuthzRequest<'_>>,
         arrival: Instant,
-    ) -> CheckResponse {
+    ) -> Reply {
         let time = self.clock.now();
         let decision_id = DecisionId::new(time);
         let occasion = Occasion {

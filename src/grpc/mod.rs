@@ -159,13 +159,13 @@ mod tests {
     use crate::proto::envoy::service::auth::v3::CheckResponse;
     use crate::reason::Reason;
     use crate::request::AuthzRequest;
-    use crate::wire::Limits;
+    use crate::wire::{Limits, Reply};
 
     struct Mute;
 
     impl Judge for Mute {
-        fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, _: Instant) -> CheckResponse {
-            CheckResponse::default()
+        fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, _: Instant) -> Reply {
+            Reply::message(&CheckResponse::default())
         }
     }
 

@@ -3,6 +3,7 @@
 //! In: YAML files. Out: every problem at once, each with its place and its fix, or a [`Snapshot`], immutable and
 //! indexed. It must never see a request: a table means the same whoever asks.
 
+mod claim_header;
 mod code;
 mod compile;
 mod diagnostic;
@@ -19,6 +20,7 @@ mod syntax;
 mod watch;
 mod yaml;
 
+pub use claim_header::ClaimHeader;
 pub use code::{Code, Severity};
 pub use compile::{Compiled, KeyNeed, Permissions, compile};
 pub use diagnostic::{Diagnostic, Report};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::ClaimHeader;
 use crate::claims::Asked;
 use crate::clock::Time;
 use crate::credential::ClaimedIssuer;
@@ -26,8 +27,8 @@ pub struct Snapshot {
     pub grants: GrantIndex,
     /// The claims that some condition is about, or that some grant hands on: of a token no other is kept.
     pub asked: Asked,
-    /// Every NAME that some grant can forward as `x-credence-claim-NAME`, sorted.
-    pub forwardable: Vec<String>,
+    /// Every claim that some grant can forward, sorted by its NAME.
+    pub forwardable: Vec<ClaimHeader>,
 }
 
 /// A snapshot in force: which one it is, and since when.

@@ -1,12 +1,16 @@
 //! The Check service: every call gets a verdict, in time.
 //!
-//! In: the HTTP/2 request of one gRPC call, as bytes. Out: an OK gRPC status with a [`CheckResponse`], whatever
+//! In: the HTTP/2 request of one gRPC call, as bytes. Out: an OK gRPC status with a `CheckResponse`, whatever
 //! came in: a proxy that is told to let requests through when its authorizer fails must never see one fail. It
 //! knows frames, limits and Envoy's messages, and must never know what a token or a trust table is.
 
-mod attributes;
+mod encode;
+mod entries;
 mod frame;
+mod question;
 mod reply;
+mod routes;
+mod scan;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -16,10 +20,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::proto::envoy::service::auth::v3::CheckResponse;
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
 
+pub use reply::Reply;
 pub use service::CheckService;
 
 /// The gRPC service that Envoy calls.
@@ -28,7 +32,7 @@ pub const SERVICE: &str = "envoy.service.auth.v3.Authorization";
 /// What comes of a first look at a call.
 pub enum Look {
     /// The answer.
-    Answer(CheckResponse),
+    Answer(Reply),
     /// Something is on its way that may change the answer: worth a short wait, and then [`Judge::judge`].
     Wait(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
@@ -44,7 +48,7 @@ pub trait Judge: Send + Sync + 'static {
     ///
     /// `call` is the question, or why there is none (unreadable, too large, over the limit, a panic): the answer
     /// is a refusal then. `arrival` is when the call's headers were read.
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> CheckResponse;
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply;
 }
 
 /// What one call may cost before it is judged.

@@ -10,28 +10,46 @@ use http_body::Frame;
 use prost::Message;
 use tonic::body::Body;
 
+use super::encode::frame;
+use crate::answer::Answer;
 use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::proto::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse};
 use crate::proto::envoy::r#type::v3::HttpStatus;
 use crate::proto::google::rpc::Status;
 use crate::reason::{Class, Reason};
 
-/// A response message behind its length prefix.
-pub(super) fn frame(message: &CheckResponse) -> Bytes {
-    let length = message.encoded_len();
-    let mut bytes = BytesMut::with_capacity(5 + length);
-    bytes.put_u8(0);
-    // A length that u32 cannot hold cannot be told; the receiver finds the frame broken and denies.
-    bytes.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
-    // The buffer grows as it is filled, so there is always room and nothing to fail.
-    let _always_fits = message.encode(&mut bytes);
-    bytes.freeze()
+/// An answer as it is sent: a message behind its length prefix.
+#[derive(Debug, Clone)]
+pub struct Reply(Bytes);
+
+impl Reply {
+    /// What Envoy is told by `answer`.
+    pub fn of(answer: &Answer<'_>) -> Self {
+        Self(frame(answer))
+    }
+
+    /// A message of the generated type: for judges that have no [`Answer`], as those of tests.
+    pub fn message(message: &CheckResponse) -> Self {
+        let length = message.encoded_len();
+        let mut bytes = BytesMut::with_capacity(5 + length);
+        bytes.put_u8(0);
+        bytes.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+        // The buffer grows as it is filled, so there is always room and nothing to fail.
+        let _always_fits = message.encode(&mut bytes);
+        Self(bytes.freeze())
+    }
+
+    /// The message, without its prefix.
+    #[cfg(test)]
+    pub(super) fn encoded(&self) -> &[u8] {
+        &self.0[5..]
+    }
 }
 
 /// What is said when the judge itself cannot speak: a plain refusal, made without it.
-pub(super) fn last_resort() -> Bytes {
+pub(super) fn last_resort() -> Reply {
     let class = Reason::Internal.class();
-    frame(&CheckResponse {
+    Reply::message(&CheckResponse {
         status: Some(Status { code: class.grpc_code(), ..Status::default() }),
         http_response: Some(HttpResponse::DeniedResponse(DeniedHttpResponse {
             status: Some(HttpStatus { code: i32::from(Class::Unavailable.http_status(false)) }),
@@ -41,21 +59,21 @@ pub(super) fn last_resort() -> Bytes {
     })
 }
 
-/// The whole HTTP response around an encoded [`frame`].
-pub(super) fn response(frame: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::new(Reply::Message(frame)));
+/// The whole HTTP response around a reply.
+pub(super) fn response(reply: Reply) -> Response<Body> {
+    let mut response = Response::new(Body::new(Stream::Message(reply.0)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
 }
 
 /// A body of one frame and the trailers of success.
-enum Reply {
+enum Stream {
     Message(Bytes),
     Trailers,
     Done,
 }
 
-impl http_body::Body for Reply {
+impl http_body::Body for Stream {
     type Data = Bytes;
     type Error = Infallible;
 

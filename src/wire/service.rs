@@ -4,22 +4,19 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::{Method, Request, Response};
-use prost::Message;
 use tokio::sync::Semaphore;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tower::Service;
 
 use super::frame::{Patience, read_message};
-use super::{Judge, Limits, Look, ProxyPeer, SERVICE, attributes, reply};
-use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use super::{Judge, Limits, Look, ProxyPeer, Reply, SERVICE, question, reply};
 use crate::reason::Reason;
 
 /// The one method of the service.
@@ -36,7 +33,7 @@ struct Shared<J> {
     places: Semaphore,
     /// For calls that wait for something: a quarter of the places.
     seats: Semaphore,
-    last_resort: Bytes,
+    last_resort: Reply,
 }
 
 impl<J: Judge> CheckService<J> {
@@ -76,25 +73,22 @@ impl<J: Judge> Service<Request<Body>> for CheckService<J> {
         let arrival = Instant::now();
         let patience = Patience::starting_now(&self.0.limits, request.headers());
         let shared = Arc::clone(&self.0);
-        let last_resort = shared.last_resort.clone();
-        let mut answer = Box::pin(async move { shared.reply(request, patience, arrival).await });
-        Box::pin(poll_fn(move |context| {
-            let frame = match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
-                Ok(Poll::Pending) => return Poll::Pending,
-                Ok(Poll::Ready(frame)) => frame,
-                Err(_panic) => {
+        Box::pin(async move {
+            let mut reply = pin!(shared.reply(request, patience, arrival));
+            let reply = poll_fn(|context| {
+                catch_unwind(AssertUnwindSafe(|| reply.as_mut().poll(context))).unwrap_or_else(|_panic| {
                     tracing::error!("a refusal made the service panic too: a plain 503 was sent");
-                    last_resort.clone()
-                }
-            };
-            Poll::Ready(Ok(reply::response(frame)))
-        }))
+                    Poll::Ready(shared.last_resort.clone())
+                })
+            });
+            Ok(reply::response(reply.await))
+        })
     }
 }
 
 impl<J: Judge> Shared<J> {
-    /// The encoded answer to one call.
-    async fn reply(&self, request: Request<Body>, patience: Patience, arrival: Instant) -> Bytes {
+    /// The answer to one call.
+    async fn reply(&self, request: Request<Body>, patience: Patience, arrival: Instant) -> Reply {
         let Ok(_place) = self.places.try_acquire() else { return self.refuse(Reason::Overloaded, arrival) };
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
@@ -105,12 +99,8 @@ impl<J: Judge> Shared<J> {
             Err(reason) => return self.refuse(reason, arrival),
         };
         let peer = head.extensions.get::<ProxyPeer>().map(|ProxyPeer(peer)| &**peer);
-        let Some(decoded) = self.guarded(|| CheckRequest::decode(message)) else {
-            return self.refuse(Reason::Internal, arrival);
-        };
-        let Ok(decoded) = decoded else { return self.refuse(Reason::MalformedRequest, arrival) };
-        match self.guarded(|| self.look(&decoded, peer, arrival)) {
-            Some(Look::Answer(answer)) => return reply::frame(&answer),
+        match self.guarded(|| self.look(&message, peer, arrival)) {
+            Some(Look::Answer(reply)) => return reply,
             Some(Look::Wait(what)) => {
                 // Those who wait must leave places to those who need not. Come or not, the call is answered now.
                 if let Ok(_seat) = self.seats.try_acquire() {
@@ -119,10 +109,7 @@ impl<J: Judge> Shared<J> {
             }
             None => return self.refuse(Reason::Internal, arrival),
         }
-        match self.guarded(|| self.decide(&decoded, peer, arrival)) {
-            Some(answer) => reply::frame(&answer),
-            None => self.refuse(Reason::Internal, arrival),
-        }
+        self.guarded(|| self.decide(&message, peer, arrival)).unwrap_or_else(|| self.refuse(Reason::Internal, arrival))
     }
 
     /// Runs what may panic; `None` if it did. Nothing that a panic leaves half done is looked at again: the judge
@@ -132,19 +119,19 @@ impl<J: Judge> Shared<J> {
         done.inspect_err(|_panic| tracing::error!("a call made the service panic and was denied")).ok()
     }
 
-    fn look(&self, message: &CheckRequest, peer: Option<&str>, arrival: Instant) -> Look {
-        match attributes::read(message, peer) {
+    fn look(&self, message: &[u8], peer: Option<&str>, arrival: Instant) -> Look {
+        match question::read(message, peer) {
             Ok(question) => self.judge.look(&question, arrival),
-            Err(reason) => Look::Answer(self.judge.judge(Err(reason), arrival)),
+            Err(reason) => Look::Answer(self.refuse(reason, arrival)),
         }
     }
 
-    fn decide(&self, message: &CheckRequest, peer: Option<&str>, arrival: Instant) -> CheckResponse {
-        self.judge.judge(attributes::read(message, peer).as_ref().map_err(|reason| *reason), arrival)
+    fn decide(&self, message: &[u8], peer: Option<&str>, arrival: Instant) -> Reply {
+        self.judge.judge(question::read(message, peer).as_ref().map_err(|reason| *reason), arrival)
     }
 
     /// There is no question to decide, only a reason.
-    fn refuse(&self, reason: Reason, arrival: Instant) -> Bytes {
-        reply::frame(&self.judge.judge(Err(reason), arrival))
+    fn refuse(&self, reason: Reason, arrival: Instant) -> Reply {
+        self.judge.judge(Err(reason), arrival)
     }
 }

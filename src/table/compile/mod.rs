@@ -14,13 +14,13 @@ mod same;
 mod tenancy;
 mod url;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::draft::{self, At, Draft, Field, ResourceDraft, nearest};
-use super::{Code, Diagnostic, Issuers, Place, Report, Snapshot, Sources};
+use super::{ClaimHeader, Code, Diagnostic, Issuers, Place, Report, Snapshot, Sources};
 use crate::claims::{Asked, ClaimKey};
 use crate::clock::Time;
 use crate::decide::{Grant, GrantIndex};
@@ -125,10 +125,9 @@ impl<'a> Bench<'a> {
         for issuer in &mut list {
             issuer.asked = asked.clone();
         }
-        let mut forwardable: Vec<_> =
-            grants.iter().flat_map(|grant| &grant.forward_claims).map(|(name, _)| name.clone()).collect();
-        forwardable.sort();
-        forwardable.dedup();
+        let forwardable: BTreeSet<_> =
+            grants.iter().flat_map(|grant| &grant.forward_claims).map(|(name, _)| name.as_str()).collect();
+        let forwardable = forwardable.into_iter().map(ClaimHeader::new).collect();
         Some(Snapshot {
             digest,
             issuers: Issuers::build(list).ok()?,

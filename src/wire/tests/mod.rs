@@ -1,6 +1,13 @@
 //! The service, called as tonic would call it.
 
+mod answers;
+mod corpus;
+mod differential;
 mod facts;
+mod merging;
+mod mutate;
+mod reference;
+mod timing;
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -19,9 +26,9 @@ use prost::Message;
 use tonic::body::Body;
 use tower::Service;
 
-use super::{CheckService, Judge, Limits, Look, ProxyPeer};
+use super::{CheckService, Judge, Limits, Look, ProxyPeer, Reply};
 use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
-use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse, DeniedHttpResponse, OkHttpResponse};
+use crate::proto::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
 use crate::proto::google::rpc::Status;
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
@@ -30,7 +37,7 @@ use crate::request::AuthzRequest;
 struct Echo;
 
 impl Judge for Echo {
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, _: Instant) -> CheckResponse {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, _: Instant) -> Reply {
         match call {
             Ok(question) => answer(0, HttpResponse::OkResponse(OkHttpResponse::default()), &format!("{question:?}")),
             Err(reason) => {
@@ -47,7 +54,7 @@ struct Panicking {
 }
 
 impl Judge for Panicking {
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> CheckResponse {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply {
         match call {
             Err(reason) if !self.always => Echo.judge(Err(reason), arrival),
             _ => panic!("on purpose"),
@@ -55,9 +62,9 @@ impl Judge for Panicking {
     }
 }
 
-fn answer(code: i32, response: HttpResponse, message: &str) -> CheckResponse {
+fn answer(code: i32, response: HttpResponse, message: &str) -> Reply {
     let status = Status { code, message: message.into() };
-    CheckResponse { status: Some(status), http_response: Some(response), dynamic_metadata: None }
+    Reply::message(&CheckResponse { status: Some(status), http_response: Some(response), dynamic_metadata: None })
 }
 
 fn framed(message: &[u8]) -> Vec<u8> {
@@ -134,10 +141,6 @@ fn question() -> envoy::envoy::service::auth::v3::CheckRequest {
             tls_session: Some(context::TlsSession { sni: "unused".into() }),
         }),
     }
-}
-
-fn decoded(message: &envoy::envoy::service::auth::v3::CheckRequest) -> CheckRequest {
-    CheckRequest::decode(&*message.encode_to_vec()).unwrap()
 }
 
 /// Sends a call and takes the answer apart; every departure from an OK gRPC status fails here.
@@ -263,7 +266,7 @@ impl Judge for Hoping {
         Look::Wait(Box::pin(std::future::pending()))
     }
 
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> CheckResponse {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply {
         Echo.judge(call, arrival)
     }
 }
@@ -354,7 +357,7 @@ async fn six_hundred_interleaved_calls_get_their_own_answers() {
 struct Counting(AtomicUsize);
 
 impl Judge for Counting {
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> CheckResponse {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply {
         self.0.fetch_add(1, Ordering::Relaxed);
         Echo.judge(call, arrival)
     }

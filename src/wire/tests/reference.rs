@@ -1,4 +1,4 @@
-//! Envoy's `CheckRequest` read as an [`AuthzRequest`], which borrows every fact from it.
+//! The same facts by way of `prost`: what [`question::read`](crate::wire::question::read) is held against.
 
 use crate::proto::envoy::config::core::v3::{HeaderMap, HeaderValue, Metadata, address::Address};
 use crate::proto::envoy::service::auth::v3::CheckRequest;
@@ -15,7 +15,7 @@ const ENVOY_GATEWAY: &str = "envoy-gateway";
 /// # Errors
 /// [`Reason::MalformedRequest`]: no HTTP attributes (Envoy's network filter sends none), or a header with two
 /// different values in one place.
-pub(super) fn read<'a>(message: &'a CheckRequest, proxy_peer: Option<&'a str>) -> Result<AuthzRequest<'a>, Reason> {
+pub(super) fn facts<'a>(message: &'a CheckRequest, proxy_peer: Option<&'a str>) -> Result<AuthzRequest<'a>, Reason> {
     let attributes = message.attributes.as_ref().ok_or(Reason::MalformedRequest)?;
     let http = attributes.request.as_ref().and_then(|request| request.http.as_ref()).ok_or(Reason::MalformedRequest)?;
     let headers = headers(http)?;
