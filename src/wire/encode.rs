@@ -20,8 +20,8 @@ pub(super) fn frame(answer: &Answer<'_>) -> Bytes {
     out.check_response(answer);
     // A length that u32 cannot hold cannot be told; the receiver finds the frame broken and denies.
     let length = u32::try_from(out.written()).unwrap_or(u32::MAX);
-    out.bytes(&length.to_be_bytes());
-    out.bytes(&[0]);
+    out.array(length.to_be_bytes());
+    out.array([0]);
     out.finish()
 }
 
@@ -49,7 +49,7 @@ impl Backwards {
     fn headers(&mut self, headers: &[Header<'_>]) {
         for (name, value) in headers.iter().rev() {
             self.nested(2, |out| {
-                out.bytes(&OVERWRITE);
+                out.array(OVERWRITE);
                 out.nested(1, |out| {
                     out.stated(2, value);
                     out.stated(1, name);
@@ -70,12 +70,11 @@ impl Backwards {
         match value {
             Value::Text(text) => self.text(3, text),
             Value::Number(number) => {
-                self.bytes(&number.to_le_bytes());
-                self.key(2, Layout::Eight);
+                self.array(number.to_le_bytes());
+                self.array([key(2, Layout::Eight)]);
             }
             Value::Bool(value) => {
-                self.bytes(&[u8::from(*value)]);
-                self.key(4, Layout::Varint);
+                self.array([key(4, Layout::Varint), u8::from(*value)]);
             }
             Value::Object(members) => self.object(members),
             Value::List(values) => self.nested(6, |out| {
@@ -143,48 +142,74 @@ impl Backwards {
         self.buffer.extend(written);
     }
 
+    /// A few bytes whose number is known beforehand, which is quicker than a copy of any number.
+    #[inline]
+    fn array<const N: usize>(&mut self, bytes: [u8; N]) {
+        let start = self.start.saturating_sub(N);
+        match self.buffer.get_mut(start..self.start).and_then(<[u8]>::first_chunk_mut) {
+            Some(room) => {
+                *room = bytes;
+                self.start = start;
+            }
+            None => self.bytes(&bytes),
+        }
+    }
+
     /// A number, unless it is 0. Negative ones are as long as the longest (`int32`, `int64`).
     fn number(&mut self, field: u8, number: i64) {
         if number != 0 {
             self.varint(number.cast_unsigned());
-            self.key(field, Layout::Varint);
+            self.array([key(field, Layout::Varint)]);
         }
     }
 
     /// Text, unless it is empty.
+    #[inline]
     fn stated(&mut self, field: u8, text: &str) {
         if !text.is_empty() {
             self.text(field, text);
         }
     }
 
+    #[inline]
     fn text(&mut self, field: u8, text: &str) {
         self.bytes(text.as_bytes());
-        self.varint(text.len() as u64);
-        self.key(field, Layout::Delimited);
+        self.delimiter(field, text.len());
     }
 
     /// A message, as `write` writes it.
+    #[inline]
     fn nested(&mut self, field: u8, write: impl FnOnce(&mut Self)) {
         let behind = self.written();
         write(self);
-        self.varint((self.written() - behind) as u64);
-        self.key(field, Layout::Delimited);
+        self.delimiter(field, self.written() - behind);
     }
 
-    /// `field` is below 16, as all of ours are: a key of one byte.
-    fn key(&mut self, field: u8, layout: Layout) {
-        self.bytes(&[(field << 3) | layout as u8]);
-    }
-
+    /// Key and length of what was written last.
     #[inline]
+    fn delimiter(&mut self, field: u8, length: usize) {
+        let key = key(field, Layout::Delimited);
+        match u8::try_from(length) {
+            Ok(length @ 0..0x80) => self.array([key, length]),
+            _ => {
+                self.varint(length as u64);
+                self.array([key]);
+            }
+        }
+    }
+
     fn varint(&mut self, value: u64) {
         // Seven bits a byte, the lowest first: here, written last. All but the last byte have the eighth bit.
         let groups = (u64::BITS - (value | 1).leading_zeros()).div_ceil(7);
         for group in (0..groups).rev() {
             let [byte, ..] = (value >> (7 * group)).to_le_bytes();
             let more = if group + 1 < groups { 0x80 } else { 0 };
-            self.bytes(&[(byte & 0x7f) | more]);
+            self.array([(byte & 0x7f) | more]);
         }
     }
+}
+
+/// `field` is below 16, as all of ours are: a key of one byte.
+const fn key(field: u8, layout: Layout) -> u8 {
+    (field << 3) | layout as u8
 }
