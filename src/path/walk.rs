@@ -16,7 +16,6 @@ use crate::trust::{Authentic, Found, Principal, TrustedIssuer};
 
 /// How a walk ended.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "made once a call, moved once, and the large variant is the common one")]
 pub enum Outcome<'s, P> {
     /// A grant allows it.
     Allowed(Permit<'s, P>),
