@@ -126,7 +126,6 @@ impl Call {
                 context_extensions: self.context.clone(),
                 route_metadata_context: self.route_metadata(),
                 source: self.source.as_deref().map(peer),
-                ..AttributeContext::default()
             }),
         }
     }
