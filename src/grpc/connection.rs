@@ -209,19 +209,9 @@ impl AsyncWrite for Accepted {
         on_each!(self, poll_shutdown(cx))
     }
 
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        on_each!(self, poll_write_vectored(cx, bytes))
-    }
-
+    /// Not, although the sockets could: the HTTP/2 library gathers larger pieces then before it writes, and answers are
+    /// small.
     fn is_write_vectored(&self) -> bool {
-        match &self.socket {
-            Socket::Tcp(socket) => socket.is_write_vectored(),
-            Socket::Tls { stream, .. } => stream.is_write_vectored(),
-            Socket::Unix(socket) => socket.is_write_vectored(),
-        }
+        false
     }
 }

@@ -66,7 +66,11 @@ pub(super) fn response(reply: Reply) -> Response<Body> {
     response
 }
 
-/// A body of one frame and the trailers of success.
+/// The HTTP/2 library copies shorter pieces side by side and writes them out together, with those of other calls; a piece
+/// of this length or more would cost a system call of its own.
+const PIECE: usize = 1024;
+
+/// A body of one message, in pieces, and the trailers of success.
 enum Stream {
     Message(Bytes),
     Trailers,
@@ -82,7 +86,8 @@ impl http_body::Body for Stream {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let (frame, next) = match std::mem::replace(&mut *self, Self::Done) {
-            Self::Message(bytes) => (Frame::data(bytes), Self::Trailers),
+            Self::Message(bytes) if bytes.len() < PIECE => (Frame::data(bytes), Self::Trailers),
+            Self::Message(mut rest) => (Frame::data(rest.split_to(PIECE - 1)), Self::Message(rest)),
             Self::Trailers => {
                 let ok = (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
                 (Frame::trailers(HeaderMap::from_iter([ok])), Self::Done)
