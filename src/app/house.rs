@@ -217,14 +217,15 @@ impl Judge for House {
         let walk = self.walk(published.as_deref(), Ok(call), now);
         match awaited(&walk) {
             Some(landing) => Look::Wait(landing),
-            None => Look::Answer(self.conclude(published.as_deref(), walk, Some(call), arrival)),
+            None => Look::Answer(self.conclude(published.as_deref(), walk, Some(call), (arrival, now))),
         }
     }
 
     fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply {
         let published = self.live.load();
-        let walk = self.walk(published.as_deref(), call, self.clock.now());
-        self.conclude(published.as_deref(), walk, call.ok(), arrival)
+        let now = self.clock.now();
+        let walk = self.walk(published.as_deref(), call, now);
+        self.conclude(published.as_deref(), walk, call.ok(), (arrival, now))
     }
 }
 
@@ -235,9 +236,8 @@ impl House {
         published: Option<&Published>,
         mut walk: Walk<'_, Signed>,
         request: Option<&AuthzRequest<'_>>,
-        arrival: Instant,
+        (arrival, time): (Instant, Time),
     ) -> Reply {
-        let time = self.clock.now();
         let decision_id = DecisionId::new(time);
         let occasion = Occasion {
             decision_id: decision_id.as_str(),

@@ -23,6 +23,7 @@ pub const MAX_SUBJECT: usize = 1024;
 pub struct Claims {
     /// `sub`, then each `aud`, with a line feed between, which none of them can hold.
     text: Box<str>,
+    subject: u16,
     audiences: u16,
     /// Whether the token is bound to a key (`cnf`, RFC 7800).
     pub(crate) bound: bool,
@@ -99,6 +100,8 @@ impl Claims {
         let actor = payload.get("act").map(actor).transpose()?.map(Box::new);
         Ok(Self {
             text: all.into_boxed_str(),
+            // Never cut: no token that is read has a longer one.
+            subject: u16::try_from(subject.len()).unwrap_or_default(),
             audiences,
             bound,
             expires,
@@ -112,12 +115,13 @@ impl Claims {
 
     /// `sub`, never empty.
     pub(crate) fn subject(&self) -> &str {
-        self.text.split(BETWEEN).next().unwrap_or_default()
+        self.text.get(..usize::from(self.subject)).unwrap_or_default()
     }
 
     /// `aud` as a list; empty when absent.
     pub(crate) fn audience(&self) -> impl Iterator<Item = &str> {
-        self.text.split(BETWEEN).skip(1).take(usize::from(self.audiences))
+        let all = self.text.get(usize::from(self.subject) + 1..).unwrap_or_default();
+        all.split(BETWEEN).take(usize::from(self.audiences))
     }
 
     /// `nbf`

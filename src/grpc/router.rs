@@ -1,6 +1,7 @@
 //! Which of the services a call is for.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -11,7 +12,7 @@ use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 use tower::Service;
 
 use super::untaken::{Ledger, Untaken};
-use crate::wire::{CheckService, Judge, ProxyPeer};
+use crate::wire::{CheckService, Judge, ProxyPeer, ReplyBody};
 
 /// Paths of the health service begin so.
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -50,14 +51,14 @@ pub(super) struct Calls<J, H, R> {
     ledger: Arc<Ledger>,
 }
 
-/// What becomes of a call at the service `S`.
-type Answering<S> = <S as Service<Request<Body>>>::Future;
-
 /// A call in the hand of its service.
-enum Call<C, O> {
+enum Call<C> {
     Check(C, Arc<Ledger>),
-    Other(O),
+    Other(BoxFuture<Response<Body>>),
 }
+
+/// What tonic's own services give.
+type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, Infallible>> + Send>>;
 
 impl<J: Judge, H: Health, R: ServerReflection> Calls<J, H, R> {
     /// Answers one call. Nothing stands between the connection and the service that could answer in its place: no
@@ -66,24 +67,26 @@ impl<J: Judge, H: Health, R: ServerReflection> Calls<J, H, R> {
         &self,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Untaken>, Infallible>> + Send + use<J, H, R> {
-        let call = self.direct(request.map(Body::new));
+        let call = self.direct(request);
         async move {
             match call {
-                Call::Check(answer, ledger) => Ok(answer.await?.map(|body| ledger.hold(body))),
+                Call::Check(answer, ledger) => Ok(answer.await.map(|body| ledger.hold(body))),
                 Call::Other(answer) => Ok(answer.await?.map(Untaken::unheld)),
             }
         }
     }
 
-    fn direct(&self, mut request: Request<Body>) -> Call<Answering<CheckService<J>>, Answering<HealthServer<H>>> {
+    fn direct(
+        &self,
+        request: Request<Incoming>,
+    ) -> Call<impl Future<Output = Response<ReplyBody>> + Send + use<J, H, R>> {
         let (services, path) = (&self.services, request.uri().path());
         match &services.reflection {
-            _ if path.starts_with(HEALTH) => Call::Other(services.health.clone().call(request)),
-            Some(reflection) if path.starts_with(REFLECTION) => Call::Other(reflection.clone().call(request)),
-            _ => {
-                request.extensions_mut().insert(self.peer.clone());
-                Call::Check(services.checks.clone().call(request), Arc::clone(&self.ledger))
+            _ if path.starts_with(HEALTH) => Call::Other(services.health.clone().call(request.map(Body::new))),
+            Some(reflection) if path.starts_with(REFLECTION) => {
+                Call::Other(reflection.clone().call(request.map(Body::new)))
             }
+            _ => Call::Check(services.checks.answer(request, Some(self.peer.clone())), Arc::clone(&self.ledger)),
         }
     }
 }

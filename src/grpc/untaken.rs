@@ -13,6 +13,8 @@ use http_body::{Frame, SizeHint};
 use tokio::sync::Notify;
 use tonic::body::Body;
 
+use crate::wire::ReplyBody;
+
 /// An answer may wait for two turns and is noticed in the third: between 20 and 30 seconds.
 const TURN: Duration = Duration::from_secs(10);
 const TURNS: usize = 3;
@@ -46,7 +48,7 @@ impl Ledger {
     }
 
     /// The answer, which is written down here until it is dropped: taken, or reset by the peer.
-    pub(super) fn hold(self: Arc<Self>, answer: Body) -> Untaken {
+    pub(super) fn hold(self: Arc<Self>, answer: ReplyBody) -> Untaken {
         let turn = self.turn.load(Ordering::Relaxed);
         let own = self.own.fetch_add(1, Ordering::Relaxed) + 1;
         let total = self.total.0.fetch_add(1, Ordering::Relaxed) + 1;
@@ -56,7 +58,7 @@ impl Ledger {
         if total > MOST && own > SHARE {
             self.too_many.notify_one();
         }
-        Untaken { answer, _held: Some(Held { turn, ledger: self }) }
+        Untaken { answer: Answer::Check(answer), _held: Some(Held { turn, ledger: self }) }
     }
 
     /// Ends when the connection is to be cut.
@@ -78,15 +80,20 @@ impl Ledger {
 
 /// An answer on its way.
 pub(super) struct Untaken {
-    answer: Body,
+    answer: Answer,
     _held: Option<Held>,
 }
 
 impl Untaken {
     /// An answer that nobody counts: there are few of its kind.
     pub(super) const fn unheld(answer: Body) -> Self {
-        Self { answer, _held: None }
+        Self { answer: Answer::Other(answer), _held: None }
     }
+}
+
+enum Answer {
+    Check(ReplyBody),
+    Other(Body),
 }
 
 /// Where an answer is written down.
@@ -113,15 +120,24 @@ impl http_body::Body for Untaken {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.answer).poll_frame(context)
+        match &mut self.answer {
+            Answer::Check(answer) => Pin::new(answer).poll_frame(context).map_err(|never| match never {}),
+            Answer::Other(answer) => Pin::new(answer).poll_frame(context),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.answer.is_end_stream()
+        match &self.answer {
+            Answer::Check(answer) => answer.is_end_stream(),
+            Answer::Other(answer) => answer.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.answer.size_hint()
+        match &self.answer {
+            Answer::Check(answer) => answer.size_hint(),
+            Answer::Other(answer) => answer.size_hint(),
+        }
     }
 }
 
@@ -129,8 +145,8 @@ impl http_body::Body for Untaken {
 mod tests {
     use super::*;
 
-    fn answer() -> Body {
-        Body::new(http_body_util::Full::from("an answer"))
+    fn answer() -> ReplyBody {
+        ReplyBody::empty()
     }
 
     async fn is_exhausted_within(ledger: &Ledger, span: Duration) -> bool {

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use crate::answer::{Answer, Header, Value, Verdict};
 
 /// Room for a usual yes.
-const USUAL: usize = 4096;
+const USUAL: usize = 2048;
 
 /// `append: {}` and `append_action: OVERWRITE_IF_EXISTS_OR_ADD`: the first is what Envoy up to 1.40 reads, the second
 /// what later ones do. Both say overwrite.

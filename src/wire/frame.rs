@@ -33,11 +33,11 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Starts the clock: half of what the caller waits for us, so that the answer still reaches it.
-    pub(super) fn starting_now(limits: &Limits, headers: &HeaderMap) -> Self {
+    /// From the arrival of the call on: half of what the caller waits for us, so that the answer still reaches it.
+    pub(super) fn since(arrival: Instant, limits: &Limits, headers: &HeaderMap) -> Self {
         let own = limits.max_wait.min(LONGEST);
         let total = grpc_timeout(headers).map_or(own, |caller| own.min(caller / 2));
-        Self { gap: limits.max_gap.min(LONGEST), end: Instant::now() + total }
+        Self { gap: limits.max_gap.min(LONGEST), end: arrival + total }
     }
 
     /// When a wait that begins now must end: after `most`, or with the time that the whole call has.
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     fn patience() -> Patience {
-        Patience::starting_now(&Limits::default(), &HeaderMap::new())
+        Patience::since(Instant::now(), &Limits::default(), &HeaderMap::new())
     }
 
     fn framed(flags: u8, announced: u32, message: &[u8]) -> Vec<u8> {
@@ -341,7 +341,7 @@ mod tests {
     async fn limits_of_all_eternity_are_no_panic() {
         let limits = Limits { max_gap: Duration::MAX, max_wait: Duration::MAX, ..Limits::default() };
         let mut body = Late(0);
-        assert!(next_chunk(&mut body, Patience::starting_now(&limits, &HeaderMap::new())).await.is_ok());
+        assert!(next_chunk(&mut body, Patience::since(Instant::now(), &limits, &HeaderMap::new())).await.is_ok());
     }
 
     #[test]

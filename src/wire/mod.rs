@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
 
-pub use reply::Reply;
+pub use reply::{Reply, ReplyBody};
 pub use service::CheckService;
 
 /// The gRPC service that Envoy calls.

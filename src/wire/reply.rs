@@ -8,7 +8,6 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 use http_body::Frame;
 use prost::Message;
-use tonic::body::Body;
 
 use super::encode::frame;
 use crate::answer::Answer;
@@ -60,8 +59,8 @@ pub(super) fn last_resort() -> Reply {
 }
 
 /// The whole HTTP response around a reply.
-pub(super) fn response(reply: Reply) -> Response<Body> {
-    let mut response = Response::new(Body::new(Stream::Message(reply.0)));
+pub(super) fn response(reply: Reply) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody(Stream::Message(reply.0)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
 }
@@ -71,13 +70,24 @@ pub(super) fn response(reply: Reply) -> Response<Body> {
 const PIECE: usize = 1024;
 
 /// A body of one message, in pieces, and the trailers of success.
+#[derive(Debug)]
+pub struct ReplyBody(Stream);
+
+impl ReplyBody {
+    /// Of a response whose headers say all.
+    pub(crate) const fn empty() -> Self {
+        Self(Stream::Done)
+    }
+}
+
+#[derive(Debug)]
 enum Stream {
     Message(Bytes),
     Trailers,
     Done,
 }
 
-impl http_body::Body for Stream {
+impl http_body::Body for ReplyBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -85,20 +95,20 @@ impl http_body::Body for Stream {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let (frame, next) = match std::mem::replace(&mut *self, Self::Done) {
-            Self::Message(bytes) if bytes.len() < PIECE => (Frame::data(bytes), Self::Trailers),
-            Self::Message(mut rest) => (Frame::data(rest.split_to(PIECE - 1)), Self::Message(rest)),
-            Self::Trailers => {
+        let (frame, next) = match std::mem::replace(&mut self.0, Stream::Done) {
+            Stream::Message(bytes) if bytes.len() < PIECE => (Frame::data(bytes), Stream::Trailers),
+            Stream::Message(mut rest) => (Frame::data(rest.split_to(PIECE - 1)), Stream::Message(rest)),
+            Stream::Trailers => {
                 let ok = (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
-                (Frame::trailers(HeaderMap::from_iter([ok])), Self::Done)
+                (Frame::trailers(HeaderMap::from_iter([ok])), Stream::Done)
             }
-            Self::Done => return Poll::Ready(None),
+            Stream::Done => return Poll::Ready(None),
         };
-        *self = next;
+        self.0 = next;
         Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Done)
+        matches!(self.0, Stream::Done)
     }
 }

@@ -1,22 +1,20 @@
-//! The method itself, as a tower service of our own: a generated one would answer what it cannot read with a gRPC
+//! The method itself, by a hand of our own: a generated service would answer what it cannot read with a gRPC
 //! error, before any code of ours is asked.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::{Method, Request, Response};
+use http_body::Body;
 use tokio::sync::Semaphore;
-use tonic::body::Body;
-use tonic::server::NamedService;
-use tower::Service;
 
 use super::frame::{Patience, read_message};
-use super::{Judge, Limits, Look, ProxyPeer, Reply, SERVICE, question, reply};
+use super::{Judge, Limits, Look, ProxyPeer, Reply, ReplyBody, question, reply};
 use crate::reason::Reason;
 
 /// The one method of the service.
@@ -51,44 +49,49 @@ impl<J> Clone for CheckService<J> {
     }
 }
 
-impl<J: Judge> NamedService for CheckService<J> {
-    const NAME: &'static str = SERVICE;
-}
-
-impl<J: Judge> Service<Request<Body>> for CheckService<J> {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    /// Always ready: a call that waited here would wait unanswered.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if request.uri().path() != CHECK {
-            return Box::pin(async { Ok(tonic::Status::unimplemented("no such method").into_http()) });
-        }
-        // Both clocks start before tonic's own, which turns a deadline that has passed into a gRPC error.
-        let arrival = Instant::now();
-        let patience = Patience::starting_now(&self.0.limits, request.headers());
+impl<J: Judge> CheckService<J> {
+    /// Answers one call of `peer`: always HTTP 200 and a gRPC status, which is `UNIMPLEMENTED` for another method than
+    /// `Check` and OK else.
+    pub fn answer<B>(
+        &self,
+        request: Request<B>,
+        peer: Option<ProxyPeer>,
+    ) -> impl Future<Output = Response<ReplyBody>> + Send + use<J, B>
+    where
+        B: Body<Data = Bytes, Error: Send> + Send + Unpin,
+    {
+        // The clock starts before anything is waited for.
+        let arrival = tokio::time::Instant::now();
         let shared = Arc::clone(&self.0);
-        Box::pin(async move {
-            let mut reply = pin!(shared.reply(request, patience, arrival));
+        async move {
+            if request.uri().path() != CHECK {
+                return tonic::Status::unimplemented("no such method").into_http::<()>().map(|()| ReplyBody::empty());
+            }
+            let patience = Patience::since(arrival, &shared.limits, request.headers());
+            let mut reply = pin!(shared.reply(request, peer.as_ref(), patience, arrival.into_std()));
             let reply = poll_fn(|context| {
                 catch_unwind(AssertUnwindSafe(|| reply.as_mut().poll(context))).unwrap_or_else(|_panic| {
                     tracing::error!("a refusal made the service panic too: a plain 503 was sent");
                     Poll::Ready(shared.last_resort.clone())
                 })
             });
-            Ok(reply::response(reply.await))
-        })
+            reply::response(reply.await)
+        }
     }
 }
 
 impl<J: Judge> Shared<J> {
     /// The answer to one call.
-    async fn reply(&self, request: Request<Body>, patience: Patience, arrival: Instant) -> Reply {
+    async fn reply<B>(
+        &self,
+        request: Request<B>,
+        peer: Option<&ProxyPeer>,
+        patience: Patience,
+        arrival: Instant,
+    ) -> Reply
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         let Ok(_place) = self.places.try_acquire() else { return self.refuse(Reason::Overloaded, arrival) };
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
@@ -98,7 +101,7 @@ impl<J: Judge> Shared<J> {
             Ok(message) => message,
             Err(reason) => return self.refuse(reason, arrival),
         };
-        let peer = head.extensions.get::<ProxyPeer>().map(|ProxyPeer(peer)| &**peer);
+        let peer = peer.map(|ProxyPeer(peer)| &**peer);
         match self.guarded(|| self.look(&message, peer, arrival)) {
             Some(Look::Answer(reply)) => return reply,
             Some(Look::Wait(what)) => {

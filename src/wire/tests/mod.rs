@@ -24,9 +24,8 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use proptest::prelude::*;
 use prost::Message;
 use tonic::body::Body;
-use tower::Service;
 
-use super::{CheckService, Judge, Limits, Look, ProxyPeer, Reply};
+use super::{CheckService, Judge, Limits, Look, ProxyPeer, Reply, ReplyBody};
 use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::proto::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
 use crate::proto::google::rpc::Status;
@@ -145,10 +144,11 @@ fn question() -> envoy::envoy::service::auth::v3::CheckRequest {
 
 /// Sends a call and takes the answer apart; every departure from an OK gRPC status fails here.
 async fn ask<J: Judge>(service: &CheckService<J>, request: Request<Body>) -> CheckResponse {
-    open(service.clone().call(request).await.unwrap()).await
+    let peer = request.extensions().get::<ProxyPeer>().cloned();
+    open(service.answer(request, peer).await).await
 }
 
-async fn open(response: Response<Body>) -> CheckResponse {
+async fn open(response: Response<ReplyBody>) -> CheckResponse {
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "application/grpc");
     assert!(!response.headers().contains_key("grpc-encoding"));
@@ -241,7 +241,7 @@ async fn a_call_without_post_is_denied() {
 async fn another_method_is_unimplemented() {
     for path in ["/envoy.service.auth.v3.Authorization/Other", "/envoy.service.auth.v2.Authorization/Check", "/"] {
         let request = Request::post(format!("http://x{path}")).body(whole(vec![])).unwrap();
-        let response = echo(Limits::default()).call(request).await.unwrap();
+        let response = echo(Limits::default()).answer(request, None).await;
         assert_eq!((response.status().as_u16(), &response.headers()["grpc-status"]), (200, &"12".parse().unwrap()));
     }
 }
@@ -294,10 +294,10 @@ async fn a_whole_message_is_judged_however_tiny_the_deadline() {
 
 #[tokio::test]
 async fn one_call_over_the_limit_is_overloaded_and_its_place_is_free_afterwards() {
-    let mut service = echo(Limits { max_concurrent: 1, ..Limits::default() });
+    let service = echo(Limits { max_concurrent: 1, ..Limits::default() });
     let mut context = Context::from_waker(Waker::noop());
     {
-        let mut waiting = pin!(service.call(check(unfinished(b""))));
+        let mut waiting = pin!(service.answer(check(unfinished(b"")), None));
         assert!(waiting.as_mut().poll(&mut context).is_pending());
         let response = ask(&service, check(unfinished(b""))).await;
         assert_eq!(code(&response), "overloaded");

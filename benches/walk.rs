@@ -1,0 +1,157 @@
+//! The walk by itself, in process: what a decision costs before and after the wire, by how much is known of the token, and
+//! by how large the table is. `cargo bench --bench walk`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "a benchmark, which needs half of the tests' support"
+)]
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use credence::clock::{Clock, Time};
+use credence::keys::{KeySet, LiveKeys, Signed};
+use credence::memory::Memory;
+use credence::path::{Outcome, Walk, walk};
+use credence::request::{AuthzRequest, Headers};
+use credence::table::{Permissions, Snapshot, SourceFile, Sources, compile};
+use credence::trail::Strict;
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use serde_json::json;
+
+#[path = "../tests/support/key.rs"]
+mod key;
+
+use key::{Key, b64};
+
+const AUDIENCE: &str = "https://api.bench.test";
+const BYTES: usize = 64 << 20;
+
+/// A table and the key of its first issuer.
+struct World {
+    snapshot: Snapshot,
+    key: Arc<Key>,
+    now: Time,
+}
+
+impl World {
+    /// `issuers` issuers with a grant each, and `grants` more at the first one, which differ in their subject.
+    fn new(alg: &str, issuers: usize, grants: usize) -> Self {
+        let (key, now) = (Arc::new(Key::generate("k1", alg)), Clock::System.now());
+        let mut yaml = String::from("apiVersion: credence.dev/v1alpha1\nkind: TrustTable\nissuers:\n");
+        for n in 0..issuers {
+            writeln!(yaml, "  i-{n}: {{issuer: \"https://issuer-{n}.test\", signingAlgs: [{alg}]}}").unwrap();
+        }
+        writeln!(yaml, "resources:\n  api: {{audience: {AUDIENCE}, hosts: [api.bench.test]}}\ngrants:").unwrap();
+        let grant = |name: &str, issuer: usize, subject: &str| {
+            format!(
+                "  {name}: {{issuer: i-{issuer}, resource: api, subject: {subject}, claims: {{env: production}}, methods: [GET], \
+                 paths: [/v1/**], scopes: [read]}}\n"
+            )
+        };
+        (0..issuers).for_each(|n| yaml += &grant(&format!("g-{n}"), n, "build-1"));
+        (1..grants).for_each(|n| yaml += &grant(&format!("more-{n}"), 0, &format!("other-{n}")));
+        let set = json!({"keys": [key.jwk()]}).to_string();
+        let set = Arc::new(KeySet::parse(set.as_bytes()).unwrap());
+        let mut files = HashMap::new();
+        files.insert("trust.yaml", yaml);
+        let sources = Sources::from_files(files.into_iter().map(|(name, text)| SourceFile::new(name, text)));
+        let compiled = compile(&sources, &Permissions::default(), now, |need| {
+            Arc::new(LiveKeys::fixed(Arc::clone(&set), need.rules))
+        });
+        Self { snapshot: compiled.snapshot.unwrap_or_else(|| panic!("{}", compiled.report.render(false))), key, now }
+    }
+
+    fn token(&self, issuer: usize, number: usize, lasts: f64) -> String {
+        let header = json!({"alg": self.key.alg, "kid": self.key.kid, "typ": "at+jwt"});
+        let now = self.now.seconds().floor();
+        let claims = json!({
+            "iss": format!("https://issuer-{issuer}.test"), "sub": "build-1", "aud": AUDIENCE, "iat": now - 100.0,
+            "exp": now + lasts, "jti": format!("id-{number:08}"), "env": "production", "ref": "refs/heads/main",
+            "repository": "acme/payments", "repository_id": "512345678", "run_id": "6150712354", "actor": "octocat",
+        });
+        let input = format!("{}.{}", b64(header.to_string()), b64(claims.to_string()));
+        format!("Bearer {input}.{}", b64(self.key.sign(&self.key.alg, input.as_bytes())))
+    }
+
+    fn walk(&self, credential: Option<&str>, memory: Option<&Memory>) -> Walk<'_, Signed> {
+        let mut headers = vec![("accept", b"*/*".as_slice()), ("user-agent", b"curl/8"), ("x-request-id", b"7f3a")];
+        headers.extend(credential.map(|credential| ("authorization", credential.as_bytes())));
+        let request = AuthzRequest {
+            method: "GET",
+            target: "/v1/orders/8f14e45f?expand=items",
+            host: "api.bench.test",
+            headers: Headers::new(headers, false),
+            ..AuthzRequest::default()
+        };
+        let mut trail = memory.map_or_else(Strict::default, Strict::with);
+        walk(&self.snapshot, &request, self.now, &mut trail)
+    }
+
+    fn code(&self, credential: Option<&str>, memory: Option<&Memory>) -> &'static str {
+        let walk = self.walk(credential, memory);
+        if let Outcome::Allowed(permit) = &walk.outcome {
+            black_box(permit.principal());
+        }
+        walk.outcome.code()
+    }
+}
+
+fn token_known_or_not(c: &mut Criterion) {
+    let mut group = c.benchmark_group("walk");
+    for alg in ["ES256", "RS256"] {
+        let (world, memory) = (World::new(alg, 1, 1), Memory::new(BYTES));
+        let good = world.token(0, 0, 600.0);
+        assert_eq!(world.code(Some(&good), Some(&memory)), "ok");
+        assert!(world.walk(Some(&good), Some(&memory)).facts.remembered);
+        group.bench_function(BenchmarkId::new("remembered", alg), |b| {
+            b.iter(|| world.code(Some(black_box(&good)), Some(&memory)));
+        });
+        group.bench_function(BenchmarkId::new("verified", alg), |b| b.iter(|| world.code(Some(black_box(&good)), None)));
+    }
+    let (world, memory) = (World::new("ES256", 1, 1), Memory::new(BYTES));
+    let cases = [
+        ("no_token", None),
+        ("malformed", Some("Bearer not.a.token".to_owned())),
+        ("issuer_unknown", Some(world.token(7, 0, 600.0))),
+        ("expired", Some(world.token(0, 0, -60.0))),
+    ];
+    for (code, credential) in cases {
+        assert_eq!(world.code(credential.as_deref(), Some(&memory)), code);
+        group.bench_function(BenchmarkId::new("refused", code), |b| {
+            b.iter(|| world.code(black_box(credential.as_deref()), Some(&memory)));
+        });
+    }
+    group.finish();
+}
+
+fn table_large_or_small(c: &mut Criterion) {
+    let mut group = c.benchmark_group("table");
+    for (what, sizes) in [("issuers", [1, 100, 10_000]), ("grants of one issuer", [1, 100, 10_000])] {
+        for size in sizes {
+            let world = if what == "issuers" { World::new("ES256", size, 1) } else { World::new("ES256", 1, size) };
+            let (good, memory) = (world.token(0, 0, 600.0), Memory::new(BYTES));
+            assert_eq!(world.code(Some(&good), Some(&memory)), "ok");
+            group.bench_function(BenchmarkId::new(what, size), |b| {
+                b.iter(|| world.code(Some(black_box(&good)), Some(&memory)));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1)).without_plots();
+    targets = token_known_or_not, table_large_or_small
+}
+criterion_main!(benches);
