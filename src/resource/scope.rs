@@ -46,7 +46,7 @@ enum Condition<'a> {
 impl Scopes {
     /// Takes every resource that has a condition.
     pub(super) fn build(resources: &[Resource]) -> Self {
-        let mut known: HashMap<(Vec<(String, String)>, Option<RouteMatch>), usize> = HashMap::new();
+        let mut known = HashMap::new();
         let mut list: Vec<Scope> = Vec::new();
         for (id, resource) in (0..).map(ResourceId).zip(resources).filter(|(_, resource)| resource.pairs() > 0) {
             let mut context = resource.context.clone();
