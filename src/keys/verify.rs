@@ -16,7 +16,7 @@ pub struct VerifyKey {
     jwk: Jwk,
     algorithm: Algorithm,
     /// Parsed at the first use, since most published keys are never used; `None` within where that failed.
-    parsed: Arc<OnceLock<Option<Box<ParsedPublicKey>>>>,
+    parsed: Arc<OnceLock<Option<ParsedPublicKey>>>,
 }
 
 /// The proof that a signature stood. Only [`VerifyKey::verify`] makes it.
@@ -79,11 +79,7 @@ impl VerifyKey {
     /// Checks `signature` over `signing_input`, the first two parts of a compact JWS with the dot between (RFC 7515
     /// §5.2). ECDSA signatures are r and s at fixed length, never DER (RFC 7518 §3.4).
     pub fn verify(&self, signing_input: &[u8], signature: &[u8]) -> Result<Signed, SignatureInvalid> {
-        let key = self
-            .parsed
-            .get_or_init(|| self.jwk.parsed(self.algorithm).map(Box::new))
-            .as_ref()
-            .ok_or(SignatureInvalid)?;
+        let key = self.parsed.get_or_init(|| self.jwk.parsed(self.algorithm)).as_ref().ok_or(SignatureInvalid)?;
         key.verify_sig(signing_input, signature).map(|()| Signed(())).map_err(|_| SignatureInvalid)
     }
 }

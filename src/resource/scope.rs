@@ -33,6 +33,9 @@ pub(super) struct Scope {
     anywhere: Option<Paths>,
 }
 
+/// What a request must say to be in a scope: its context, sorted, and its route.
+type Conditions = (Vec<(String, String)>, Option<RouteMatch>);
+
 /// More equal pairs win, then the host.
 pub(super) type Rank = (usize, Option<HostRank>);
 
@@ -46,7 +49,7 @@ enum Condition<'a> {
 impl Scopes {
     /// Takes every resource that has a condition.
     pub(super) fn build(resources: &[Resource]) -> Self {
-        let mut known = HashMap::new();
+        let mut known: HashMap<Conditions, usize> = HashMap::new();
         let mut list: Vec<Scope> = Vec::new();
         for (id, resource) in (0..).map(ResourceId).zip(resources).filter(|(_, resource)| resource.pairs() > 0) {
             let mut context = resource.context.clone();
