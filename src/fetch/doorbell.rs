@@ -1,7 +1,7 @@
 //! Where readers say that a key is missing: at most one fetch at a time comes of it, and few in a row.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -32,7 +32,8 @@ pub(super) struct Doorbell {
     budget: Budget,
     book: Mutex<Book>,
     rung: Notify,
-    landed: watch::Sender<u64>,
+    /// Made for the first who waits: at most sources nobody ever does.
+    landed: OnceLock<watch::Sender<u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ struct Book {
 
 impl Doorbell {
     pub(super) fn new(budget: Budget) -> Self {
-        Self { budget, book: Mutex::default(), rung: Notify::new(), landed: watch::Sender::new(0) }
+        Self { budget, book: Mutex::default(), rung: Notify::new(), landed: OnceLock::new() }
     }
 
     /// Ends when somebody has asked for a fetch.
@@ -74,7 +75,9 @@ impl Doorbell {
 
     /// What a fetch brought is in force.
     pub(super) fn landed(&self) {
-        self.landed.send_modify(|count| *count += 1);
+        if let Some(landed) = self.landed.get() {
+            landed.send_modify(|count| *count += 1);
+        }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -87,7 +90,8 @@ impl Doorbell {
             return None;
         }
         book.waiting += 1;
-        let (seat, mut landed) = (Seat(Arc::clone(self)), self.landed.subscribe());
+        let (seat, mut landed) =
+            (Seat(Arc::clone(self)), self.landed.get_or_init(|| watch::Sender::new(0)).subscribe());
         Some(Box::pin(async move {
             // An error means that the source is gone, and with it the reason to wait.
             let _ = landed.changed().await;

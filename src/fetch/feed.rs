@@ -1,6 +1,7 @@
 //! One source of keys and the handles that it feeds.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -25,7 +26,9 @@ pub(super) struct Feed {
     max_stale: Duration,
     state: Mutex<State>,
     reruled: Notify,
-    tries: watch::Sender<u64>,
+    tries: AtomicU64,
+    /// Made for the first who asks.
+    told: OnceLock<watch::Sender<u64>>,
 }
 
 #[derive(Default)]
@@ -57,7 +60,8 @@ impl Feed {
             max_stale: timing.max_stale,
             state: Mutex::default(),
             reruled: Notify::new(),
-            tries: watch::Sender::new(0),
+            tries: AtomicU64::new(0),
+            told: OnceLock::new(),
         }
     }
 
@@ -76,6 +80,7 @@ impl Feed {
         {
             self.pour(&mut outlet, &good.set);
         }
+        state.outlets.reserve_exact(1);
         state.outlets.push(outlet);
         drop(state);
         self.reruled.notify_one();
@@ -195,12 +200,23 @@ impl Feed {
 
     /// Counts a finished try.
     pub(super) fn tried(&self) {
-        self.tries.send_modify(|count| *count += 1);
+        self.tries.fetch_add(1, Ordering::SeqCst);
+        self.tell();
     }
 
     /// How often the source has been tried.
     pub(super) fn tries(&self) -> watch::Receiver<u64> {
-        self.tries.subscribe()
+        let tries = self.told.get_or_init(|| watch::Sender::new(0)).subscribe();
+        // What was counted while nobody had asked yet.
+        self.tell();
+        tries
+    }
+
+    fn tell(&self) {
+        if let Some(told) = self.told.get() {
+            let count = self.tries.load(Ordering::SeqCst);
+            told.send_if_modified(|told| std::mem::replace(told, (*told).max(count)) < count);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reqwest::dns::Resolve;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -23,7 +22,7 @@ use crate::observe::FetchTimes;
 /// a reload that leaves a source as it was causes no fetch. Dropping the keeper ends all tasks.
 pub struct Keeper {
     runtime: Handle,
-    tools: Tools,
+    tools: Arc<Tools>,
     sources: Mutex<HashMap<(IssuerName, Issuer), Vec<Kept>>>,
 }
 
@@ -44,21 +43,26 @@ impl Drop for Kept {
 impl Keeper {
     /// A keeper without sources, whose tasks will run on `runtime`.
     pub fn new(runtime: Handle, clock: Clock, surroundings: Surroundings, times: FetchTimes) -> Self {
-        let mut keeper = Self::with(runtime, clock, Timing::default(), Arc::new(System), times);
-        keeper.tools.loader = Arc::new(Loader::new(Arc::new(System), Timing::default()).within(surroundings));
-        keeper
+        let timing = Timing::default();
+        let loader = Loader::new(Arc::new(System), timing.clone()).within(surroundings);
+        Self::of(runtime, Tools { loader, clock, timing, times })
     }
 
     /// The same with other limits, and another way to look names up.
+    #[cfg(test)]
     pub(super) fn with(
         runtime: Handle,
         clock: Clock,
         timing: Timing,
-        resolver: Arc<dyn Resolve>,
+        resolver: Arc<dyn reqwest::dns::Resolve>,
         times: FetchTimes,
     ) -> Self {
-        let loader = Arc::new(Loader::new(resolver, timing.clone()));
-        Self { runtime, tools: Tools { loader, clock, timing, times }, sources: Mutex::default() }
+        let loader = Loader::new(resolver, timing.clone());
+        Self::of(runtime, Tools { loader, clock, timing, times })
+    }
+
+    fn of(runtime: Handle, tools: Tools) -> Self {
+        Self { runtime, tools: Arc::new(tools), sources: Mutex::default() }
     }
 
     /// The keys of one exact issuer under one entry of the table. The first call for a source starts its task and

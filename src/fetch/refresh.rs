@@ -17,7 +17,7 @@ use crate::observe::FetchTimes;
 
 /// Keeps a feed filled until this task is ended. Should a fault of ours end the work early, nobody would watch the
 /// age of the keys any more: they are taken out of force, and the work begins anew.
-pub(super) async fn keep(feed: Arc<Feed>, tools: Tools) {
+pub(super) async fn keep(feed: Arc<Feed>, tools: Arc<Tools>) {
     loop {
         // A set of one, because dropping it ends the work with this task.
         let mut work = JoinSet::new();
@@ -33,9 +33,8 @@ pub(super) async fn keep(feed: Arc<Feed>, tools: Tools) {
 }
 
 /// What the work on every source needs.
-#[derive(Clone)]
 pub(super) struct Tools {
-    pub(super) loader: Arc<Loader>,
+    pub(super) loader: Loader,
     pub(super) clock: Clock,
     pub(super) timing: Timing,
     pub(super) times: FetchTimes,
@@ -44,7 +43,7 @@ pub(super) struct Tools {
 /// The work on one source. Waits and ages go by the monotonic clock; the wall clock is only told.
 struct Refresh {
     feed: Arc<Feed>,
-    tools: Tools,
+    tools: Arc<Tools>,
     memory: Memory,
     failures: Failures,
     /// When the next regular round is due.
@@ -54,7 +53,7 @@ struct Refresh {
 }
 
 impl Refresh {
-    fn new(feed: Arc<Feed>, tools: Tools) -> Self {
+    fn new(feed: Arc<Feed>, tools: Arc<Tools>) -> Self {
         let (memory, failures) = (Memory::default(), Failures::default());
         Self { feed, tools, memory, failures, next: Instant::now(), asked: false }
     }

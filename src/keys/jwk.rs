@@ -19,7 +19,7 @@ pub struct Jwk(Arc<Published>);
 struct Published {
     kid: Option<KeyId>,
     algorithm: Option<Algorithm>,
-    issuer: Option<String>,
+    issuer: Option<Box<str>>,
     thumbprint: Thumbprint,
     material: Material,
 }
@@ -37,7 +37,7 @@ pub(super) enum Purpose {
 /// its hash and padding only once the algorithm is known.
 #[derive(Debug)]
 enum Material {
-    Rsa { n: Box<[u8]>, e: Box<[u8]> },
+    Rsa { n: Box<[u8]>, e: u64 },
     Curve { algorithm: Algorithm, point: Box<[u8]> },
 }
 
@@ -103,7 +103,10 @@ impl Jwk {
             _ if !self.fits(algorithm) => None,
             Material::Curve { point, .. } => parse_on_curve(algorithm, point),
             Material::Rsa { n, e } => {
-                RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(algorithm)?).ok()
+                let e: Vec<u8> = e.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
+                RsaPublicKeyComponents { n: n.as_ref(), e: e.as_ref() }
+                    .to_parsed_public_key(rsa_parameters(algorithm)?)
+                    .ok()
             }
         }
     }
@@ -128,7 +131,7 @@ impl Jwk {
             "OKP" => read_okp(json)?,
             other => return Err(format!("has the unknown kty {}", quoted(other))),
         };
-        let issuer = text(json, "issuer")?.map(str::to_owned);
+        let issuer = text(json, "issuer")?.map(Box::from);
         let mut key = Published { kid, algorithm: None, issuer, thumbprint, material };
         if let Some(name) = text(json, "alg")? {
             let algorithm = Algorithm::parse(name)
@@ -200,7 +203,7 @@ fn read_rsa(json: &Json) -> Result<(Material, Thumbprint), String> {
         .to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256)
         .map_err(|_| "is not an RSA public key")?;
     let thumbprint = thumbprint(&[("e", &encode(&e)), ("kty", "RSA"), ("n", &encode(&n))]);
-    Ok((Material::Rsa { n: n.into(), e: e.into() }, thumbprint))
+    Ok((Material::Rsa { n: n.into(), e: exponent }, thumbprint))
 }
 
 /// Elliptic curves (RFC 7518 §6.2.1): coordinates of the curve's exact length, and a point that lies on it.

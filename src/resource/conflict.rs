@@ -6,8 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::path::Segment;
-use super::{HostPattern, PathPattern, Resource, ResourceId};
+use super::{HostPattern, PathTree, Resource, ResourceId};
 
 /// More are not looked for: they would not be told either.
 const MAX_CONFLICTS: usize = 10_000;
@@ -36,8 +35,14 @@ enum Key<'r> {
 struct Shared<'r> {
     values: Vec<&'r str>,
     host: Option<&'r HostPattern>,
-    /// Exact or not, and the literal segments before the first star; `None` stands for any path.
-    start: Option<(bool, &'r [Segment])>,
+}
+
+/// Those that share it.
+#[derive(Debug, Default)]
+struct Group<'r> {
+    paths: PathTree<Entry<'r>>,
+    /// Those with many paths and many hosts.
+    large: Vec<Entry<'r>>,
 }
 
 /// Every conflict, sorted; of very many, the first that are found.
@@ -61,23 +66,33 @@ pub(super) fn conflicts(resources: &[Resource]) -> Vec<Conflict> {
 /// Those between any of `ones` and any of `others`, but for large ones with small others: the other way round they are
 /// found too.
 fn between<'r>(common: &[Key<'r>], ones: &[Entry<'r>], others: &[Entry<'r>], found: &mut BTreeSet<Conflict>) {
-    let mut known: HashMap<Shared<'r>, Vec<Entry<'r>>> = HashMap::new();
+    let mut known: HashMap<Shared<'r>, Group<'r>> = HashMap::new();
     for entry in others {
-        for shared in if entry.is_large() { entry.by_host(common) } else { entry.written_out(common) } {
-            known.entry(shared).or_default().push(*entry);
+        for shared in entry.shared(common) {
+            let group = known.entry(shared).or_default();
+            if entry.is_large() {
+                group.large.push(*entry);
+            } else {
+                entry.resource.paths.iter().for_each(|path| group.paths.insert(path, *entry));
+            }
         }
     }
     for one in ones {
-        let written_out = if one.is_large() { Vec::new() } else { one.written_out(common) };
-        for other in one.by_host(common).iter().chain(&written_out).filter_map(|shared| known.get(shared)).flatten() {
-            if found.len() >= MAX_CONFLICTS {
-                return;
-            }
+        let mut meets = |other: &Entry<'r>| {
             let conflict = Conflict { first: one.id.min(other.id), second: one.id.max(other.id) };
-            let news = one.id != other.id && !found.contains(&conflict);
+            let news = one.id != other.id && found.len() < MAX_CONFLICTS && !found.contains(&conflict);
             if news && one.resource.collides_with(other.resource) {
                 found.insert(conflict);
             }
+        };
+        for group in one.shared(common).iter().filter_map(|shared| known.get(shared)) {
+            group.large.iter().for_each(&mut meets);
+            if !one.is_large() {
+                one.resource.paths.iter().for_each(|path| group.paths.rivals(path, &mut meets));
+            }
+        }
+        if found.len() >= MAX_CONFLICTS {
+            return;
         }
     }
 }
@@ -104,22 +119,13 @@ impl<'r> Entry<'r> {
         self.resource.hosts.len() * self.resource.paths.len() > MAX_WRITTEN_OUT
     }
 
-    fn by_host(self, common: &[Key<'r>]) -> Vec<Shared<'r>> {
+    /// What another must have too, at each of the hosts.
+    fn shared(self, common: &[Key<'r>]) -> Vec<Shared<'r>> {
         let conditions = self.conditions().filter(|(key, _)| common.contains(key));
         let values: Vec<_> = conditions.map(|(_, value)| value).collect();
         let hosts = self.resource.hosts.iter().map(Some);
         let hosts = hosts.chain(self.resource.hosts.is_empty().then_some(None));
-        hosts.map(|host| Shared { values: values.clone(), host, start: None }).collect()
-    }
-
-    /// Two patterns that are equally specific and match one path have one literal start: were one start longer, the
-    /// longer one would be the more specific.
-    fn written_out(self, common: &[Key<'r>]) -> Vec<Shared<'r>> {
-        let starts = |shared: Shared<'r>| {
-            let start = |pattern: &'r PathPattern| Some((pattern.is_exact(), pattern.literal_start()));
-            self.resource.paths.iter().map(move |pattern| Shared { start: start(pattern), ..shared.clone() })
-        };
-        self.by_host(common).into_iter().flat_map(starts).collect()
+        hosts.map(|host| Shared { values: values.clone(), host }).collect()
     }
 }
 

@@ -42,6 +42,55 @@ impl<T> PathTree<T> {
         self.follow(path.segments(), each);
     }
 
+    /// Shows `each` every value whose pattern is as specific as this one and matches some path that it matches. Two such
+    /// have one literal start: were one start longer, the longer one would be the more specific.
+    pub(super) fn rivals<'t>(&'t self, pattern: &PathPattern, each: &mut dyn FnMut(&'t T)) {
+        let start = pattern.literal_start();
+        let step = |node: Option<&'t Self>, segment: &Segment| match segment {
+            Segment::Literal(literal) => node?.literals.get(literal),
+            Segment::Star => None,
+        };
+        let Some(node) = start.iter().fold(Some(self), step) else { return };
+        if pattern.is_exact() {
+            return node.here.iter().for_each(each);
+        }
+        node.below.iter().for_each(&mut *each);
+        let Some(star) = &node.star else { return };
+        match pattern.segments().get(start.len() + 1..) {
+            Some(rest) => star.crossing(rest, pattern.has_tail(), each),
+            None => star.all(each),
+        }
+    }
+
+    /// Values of the patterns below that intersect what is left of another.
+    fn crossing<'t>(&'t self, rest: &[Segment], tail: bool, each: &mut dyn FnMut(&'t T)) {
+        let Some((segment, rest)) = rest.split_first() else {
+            if tail {
+                return self.all(each);
+            }
+            return self.here.iter().chain(&self.below).for_each(each);
+        };
+        self.below.iter().for_each(&mut *each);
+        let mut star = self.star.as_deref();
+        match segment {
+            Segment::Literal(literal) => {
+                self.literals.get(literal).into_iter().for_each(|next| next.crossing(rest, tail, each));
+                // An empty segment is no star's.
+                star = star.filter(|_| !literal.is_empty());
+            }
+            Segment::Star => {
+                let filled = self.literals.iter().filter(|(literal, _)| !literal.is_empty());
+                filled.for_each(|(_, next)| next.crossing(rest, tail, each));
+            }
+        }
+        star.into_iter().for_each(|next| next.crossing(rest, tail, each));
+    }
+
+    fn all<'t>(&'t self, each: &mut dyn FnMut(&'t T)) {
+        self.here.iter().chain(&self.below).for_each(&mut *each);
+        self.literals.values().chain(self.star.as_deref()).for_each(|next| next.all(each));
+    }
+
     fn follow<'t, 'p>(&'t self, mut rest: impl Iterator<Item = &'p str> + Clone, each: &mut dyn FnMut(&'t T)) {
         self.below.iter().for_each(&mut *each);
         let Some(segment) = rest.next() else { return self.here.iter().for_each(each) };
@@ -100,6 +149,25 @@ mod tests {
             found.sort_unstable();
             let matching = |number: &usize| patterns[*number].matches(&path);
             prop_assert_eq!(found, (0..patterns.len()).filter(matching).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn the_rivals_of_a_pattern_are_equally_specific_and_intersect_it(patterns in patterns()) {
+            let patterns: Vec<_> = patterns.iter().map(|text| PathPattern::parse(text).unwrap()).collect();
+            let mut tree = PathTree::default();
+            for (number, pattern) in patterns.iter().enumerate() {
+                tree.insert(pattern, number);
+            }
+            for one in &patterns {
+                let mut found = Vec::new();
+                tree.rivals(one, &mut |number| found.push(*number));
+                found.sort_unstable();
+                let rival = |number: &usize| {
+                    let two = &patterns[*number];
+                    one.specificity() == two.specificity() && one.intersects(two)
+                };
+                prop_assert_eq!(found, (0..patterns.len()).filter(rival).collect::<Vec<_>>(), "{}", one);
+            }
         }
     }
 }
