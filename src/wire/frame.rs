@@ -114,7 +114,8 @@ where
 {
     let frame = match now_or_never(body).await {
         Some(frame) => frame,
-        None => in_time(body, patience).await?,
+        // Boxed, because its timer would make every call that is never made to wait a large one.
+        None => Box::pin(in_time(body, patience)).await?,
     };
     match frame {
         None => Ok(None),

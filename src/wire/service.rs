@@ -63,12 +63,16 @@ impl<J: Judge> CheckService<J> {
         // The clock starts before anything is waited for.
         let arrival = tokio::time::Instant::now();
         let shared = Arc::clone(&self.0);
+        // Of the head only this is asked, and asked now: what a call keeps while it waits is moved about with it.
+        let (head, body) = request.into_parts();
+        let is_check = head.uri.path() == CHECK;
+        let body = if head.method == Method::POST { Ok(body) } else { Err(Reason::MalformedRequest) };
+        let patience = Patience::since(arrival, &shared.limits, &head.headers);
         async move {
-            if request.uri().path() != CHECK {
+            if !is_check {
                 return tonic::Status::unimplemented("no such method").into_http::<()>().map(|()| ReplyBody::empty());
             }
-            let patience = Patience::since(arrival, &shared.limits, request.headers());
-            let mut reply = pin!(shared.reply(request, peer.as_ref(), patience, arrival.into_std()));
+            let mut reply = pin!(shared.reply(body, peer.as_ref(), patience, arrival.into_std()));
             let reply = poll_fn(|context| {
                 catch_unwind(AssertUnwindSafe(|| reply.as_mut().poll(context))).unwrap_or_else(|_panic| {
                     tracing::error!("a refusal made the service panic too: a plain 503 was sent");
@@ -84,7 +88,7 @@ impl<J: Judge> Shared<J> {
     /// The answer to one call.
     async fn reply<B>(
         &self,
-        request: Request<B>,
+        body: Result<B, Reason>,
         peer: Option<&ProxyPeer>,
         patience: Patience,
         arrival: Instant,
@@ -93,10 +97,10 @@ impl<J: Judge> Shared<J> {
         B: Body<Data = Bytes> + Unpin,
     {
         let Ok(_place) = self.places.try_acquire() else { return self.refuse(Reason::Overloaded, arrival) };
-        let (head, body) = request.into_parts();
-        if head.method != Method::POST {
-            return self.refuse(Reason::MalformedRequest, arrival);
-        }
+        let body = match body {
+            Ok(body) => body,
+            Err(reason) => return self.refuse(reason, arrival),
+        };
         let message = match read_message(body, self.limits.max_request_bytes, patience).await {
             Ok(message) => message,
             Err(reason) => return self.refuse(reason, arrival),
@@ -107,7 +111,8 @@ impl<J: Judge> Shared<J> {
             Some(Look::Wait(what)) => {
                 // Those who wait must leave places to those who need not. Come or not, the call is answered now.
                 if let Ok(_seat) = self.seats.try_acquire() {
-                    let _ = tokio::time::timeout_at(patience.at_most(self.limits.max_look), what).await;
+                    let bounded = tokio::time::timeout_at(patience.at_most(self.limits.max_look), what);
+                    let _ = Box::pin(bounded).await;
                 }
             }
             None => return self.refuse(Reason::Internal, arrival),
