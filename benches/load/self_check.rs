@@ -7,7 +7,7 @@ use crate::args::Habit;
 use crate::closed::{Load, Until};
 use crate::judge::Expect;
 use crate::process::ticks;
-use crate::report::{Verdict, verdict};
+use crate::report::{Goal, Verdict, verdict};
 use crate::request::Ask;
 use crate::servers::Null;
 use crate::stats::{Spread, median, percentile};
@@ -33,9 +33,12 @@ fn arithmetic() -> Outcome {
     hold("the 99th percentile of 1..100", percentile(&hundred, 0.99) == Some(99.0))?;
     hold("the 100th percentile of 1..100", percentile(&hundred, 1.0) == Some(100.0))?;
     hold("the 0th percentile of 1..100", percentile(&hundred, 0.0) == Some(1.0))?;
-    let of = |values: &[f64]| verdict(Spread::of(values), 0.85);
+    let of = |values: &[f64]| verdict(Spread::of(values), Goal::AtMost(0.85));
     hold("the median decides, not the best round", of(&[0.8, 0.9, 0.9]) == Verdict::Missed)?;
     hold("a goal reached exactly is met", of(&[0.85]) == Verdict::Met)?;
+    let cheaper = |values: &[f64]| verdict(Spread::of(values), Goal::AtLeast(20.0));
+    hold("twenty times cheaper is at least twenty", cheaper(&[19.0, 20.0, 90.0]) == Verdict::Met)?;
+    hold("one good round is not enough", cheaper(&[19.0, 19.9, 90.0]) == Verdict::Missed)?;
     hold("nothing measured is nothing met", of(&[]) == Verdict::Unmeasured && of(&[f64::NAN]) == Verdict::Unmeasured)
 }
 
