@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::Outcome;
 use crate::args::{Args, Habit};
@@ -122,7 +123,13 @@ impl Subject {
     }
 }
 
+/// Lines are written a little after the answers.
 fn written(log: &Path) -> Outcome {
-    let length = std::fs::metadata(log)?.len();
-    if length > 0 { Ok(()) } else { Err("the decision log is empty".into()) }
+    for _ in 0..200 {
+        if std::fs::metadata(log)?.len() > 0 {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Err("the decision log is empty".into())
 }
