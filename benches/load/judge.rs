@@ -165,6 +165,10 @@ fn told(body: &[u8]) -> String {
     let reason = Shape::decode(body).ok().and_then(|shape| reason_in(shape.metadata?).ok());
     match reason {
         Some(reason) => format!("answered {reason}"),
-        None => CheckResponse::decode(body).map_or_else(|error| error.to_string(), |answer| format!("{answer:?}")),
+        None => {
+            let whole =
+                CheckResponse::decode(body).map_or_else(|error| error.to_string(), |answer| format!("{answer:?}"));
+            whole.chars().take(120).collect()
+        }
     }
 }

@@ -3,9 +3,15 @@
 
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
+use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
+use envoy_types::pb::envoy::service::auth::v3::{CheckResponse, OkHttpResponse};
+use envoy_types::pb::google::rpc::Status;
+use prost::Message as _;
+
 use crate::args::Habit;
 use crate::closed::{Load, Until};
-use crate::judge::Expect;
+use crate::judge::{Expect, SUBJECT};
 use crate::process::ticks;
 use crate::report::{Goal, Verdict, verdict};
 use crate::request::Ask;
@@ -70,11 +76,27 @@ fn answers() -> Outcome {
     hold("CPU time of the server was seen", window.cost() > 0.5 && window.cost() < 5000.0)?;
     must_fail("a yes of the null server in place of one of credence", good.load(&load(Expect::Allow)))?;
     must_fail("a yes in place of a refusal", good.load(&load(Expect::Refuse("no_token"))))?;
+    must_fail("a yes of another authorizer that hands no subject on", good.load(&load(Expect::OtherAllow)))?;
+    must_fail("a yes in place of another authorizer's refusal", good.load(&load(Expect::OtherRefuse)))?;
+    let replay = Null::replaying(&naming("build-1").encode_to_vec())?;
+    let window = replay.load(&load(Expect::OtherAllow))?;
+    hold("the answer given is the answer sent", window.sizes.0 == naming("build-1").encoded_len())?;
+    let nameless = Null::replaying(&naming("").encode_to_vec())?;
+    must_fail("a subject without a name", nameless.load(&load(Expect::OtherAllow)))?;
     for habit in [Habit::Deny, Habit::Bare, Habit::Uneven, Habit::Nothing] {
         let spoilt = Null::spoilt(habit, None)?;
         must_fail(&format!("{habit:?} in place of an empty yes"), spoilt.load(&load(Expect::Null)))?;
     }
     Ok(())
+}
+
+/// A yes that hands this subject on.
+fn naming(subject: &str) -> CheckResponse {
+    let header = HeaderValue { key: SUBJECT.into(), value: subject.into(), ..HeaderValue::default() };
+    let option = HeaderValueOption { header: Some(header), ..HeaderValueOption::default() };
+    let ok = OkHttpResponse { headers: vec![option], ..OkHttpResponse::default() };
+    let http_response = Some(HttpResponse::OkResponse(ok));
+    CheckResponse { status: Some(Status::default()), http_response, ..CheckResponse::default() }
 }
 
 /// Another process on the port is seen, whichever of the two is measured.

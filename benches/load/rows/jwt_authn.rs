@@ -35,6 +35,7 @@ pub(super) fn rows(args: &Args, world: &World, belief: &Belief, proofs: &Proofs)
         proofs.hold(one)?;
     }
     let mut rows = Vec::new();
+    eprintln!("  jwt_authn …");
     for (name, signer) in [("ES256", &world.es), ("RS256", &world.rs)] {
         let all = tokens(std::slice::from_ref(signer), AUDIENCE, 0, args.distinct());
         for shown in [all.get(..1).unwrap_or_default(), &all] {

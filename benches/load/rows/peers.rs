@@ -96,6 +96,7 @@ impl Fresh {
 impl Field<'_> {
     /// Tokens that all have judged before.
     fn seen(&self, case: &str, shown: &[String]) -> Outcome<Vec<Row>> {
+        eprintln!("  {case} …");
         let args = self.args;
         let credence = Contestant::credence(self.world, args)?;
         credence.prime(args, shown)?;
@@ -108,6 +109,7 @@ impl Field<'_> {
 
     /// Tokens that none has judged before. The others remember none, so the same will do for them in each round.
     fn never(&self, case: &str, signer: &Signer, count: usize, goal: f64) -> Outcome<Vec<Row>> {
+        eprintln!("  {case} …");
         let (args, fresh) = (self.args, &Fresh::new(self.args, signer, count));
         let standing = |one| -> Measure<'_> { Box::new(move || fresh.show(args, one)) };
         let new = || fresh.show_new(args, &Contestant::credence(self.world, args)?);
