@@ -4,7 +4,7 @@
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-interop fuzz bench bench-check lint audit clean-tools
+.PHONY: help demo test test-interop fuzz bench bench-peers bench-check lint audit clean-tools
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ test-interop: ## Run credence against every real issuer, Kubernetes, SPIRE and K
 bench: ## Measure a decision against a null server and print the goals; ARGS="--quick" a minute, "--help" the rest
 	@scripts/envoy.sh >/dev/null
 	cargo bench --bench load -- $(ARGS)
+
+bench-peers: ## Measure other authorizers on the same tokens: OPA-Envoy and jwt_authn, Authorino and Oathkeeper where they are
+	@scripts/envoy.sh >/dev/null
+	@scripts/bench/peers.sh
+	cargo bench --bench load -- --rows peers --out $(CURDIR)/target/bench/peers $(ARGS)
 
 bench-check: ## Prove that the bench notices wrong answers, short answers and a second server on the port
 	cargo bench --bench load -- --self-check

@@ -68,6 +68,8 @@ pub(crate) enum Group {
     Memory,
     /// A table of 10,000 issuers replaced under load.
     Reload,
+    /// Other authorizers on the same tokens; only where it is asked for.
+    Peers,
 }
 
 /// What the program does instead of measuring.
@@ -90,6 +92,9 @@ pub(crate) struct Null {
     /// What it answers.
     #[arg(long, value_enum, default_value_t = Habit::Allow)]
     pub(crate) answer: Habit,
+    /// A file whose bytes are every answer: a `CheckResponse`.
+    #[arg(long)]
+    pub(crate) replay: Option<PathBuf>,
 }
 
 /// What the null server answers.
@@ -111,7 +116,8 @@ impl Args {
     /// The groups to run, in the order of the table.
     pub(crate) fn groups(&self) -> Vec<Group> {
         let all = Group::value_variants().iter().copied();
-        all.filter(|group| self.rows.is_empty() || self.rows.contains(group)).collect()
+        let usual = |group: &Group| self.rows.is_empty() && *group != Group::Peers;
+        all.filter(|group| usual(group) || self.rows.contains(group)).collect()
     }
 
     /// Rounds of each pair.

@@ -22,8 +22,19 @@ pub(crate) enum Until {
     Time(Duration),
     /// After so many calls; no message comes twice. An error if they take too long.
     Count(usize),
-    /// After so many calls, or after [`PRIMING`].
-    Prime(usize),
+    /// After so many calls or after this time, whichever comes first.
+    First(usize, Duration),
+}
+
+impl Until {
+    /// How many calls there may be, and how long they may take.
+    pub(crate) const fn limits(self) -> (usize, Duration) {
+        match self {
+            Self::Time(time) => (usize::MAX, time),
+            Self::Count(count) => (count, PATIENCE),
+            Self::First(count, time) => (count, time),
+        }
+    }
 }
 
 /// A load to come.
@@ -70,7 +81,7 @@ impl Window {
 }
 
 /// How long a server may take to be shown everything once. One that is slower shows so in the window.
-const PRIMING: Duration = Duration::from_secs(10);
+pub(crate) const PRIMING: Duration = Duration::from_secs(10);
 
 /// Nothing may take longer than its time and this.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -120,11 +131,7 @@ impl Load {
         judge: &Rc<Judge>,
         next: &Rc<Cell<usize>>,
     ) -> Outcome<u64> {
-        let (limit, length) = match until {
-            Until::Time(time) => (usize::MAX, time),
-            Until::Count(count) => (count, PATIENCE),
-            Until::Prime(count) => (count, PRIMING),
-        };
+        let (limit, length) = until.limits();
         if let Until::Count(count) = until
             && next.get() + count > self.frames.len()
         {

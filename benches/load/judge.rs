@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 
 use bytes::Bytes;
+use envoy_types::pb::envoy::config::core::v3::HeaderValue;
 use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use prost::Message as _;
@@ -23,7 +24,14 @@ pub(crate) enum Expect {
     Refuse(&'static str),
     /// A refusal of credence for whatever reason.
     RefuseSomehow,
+    /// A yes of another authorizer, which hands the subject on.
+    OtherAllow,
+    /// A refusal of another authorizer.
+    OtherRefuse,
 }
+
+/// The header in which other authorizers are told to hand the subject on.
+pub(crate) const SUBJECT: &str = "x-principal-sub";
 
 /// Answers of one load may differ by as many bytes: numbers in them may have a digit more.
 const LEEWAY: usize = 16;
@@ -86,7 +94,10 @@ impl Judge {
         let shape = Shape::decode(message.slice(prefix.len()..))?;
         let code = shape.status.as_ref().map(|status| status.code);
         match self.expect {
-            Expect::Null | Expect::Allow if code == Some(0) && shape.ok.is_some() && shape.denied.is_none() => {}
+            Expect::Null | Expect::Allow | Expect::OtherAllow
+                if code == Some(0) && shape.ok.is_some() && shape.denied.is_none() => {}
+            Expect::OtherRefuse
+                if code.is_some_and(|code| code != 0) && shape.denied.is_some() && shape.ok.is_none() => {}
             Expect::Refuse(_) | Expect::RefuseSomehow
                 if code.is_some_and(|code| code != 0) && shape.denied.is_some() && shape.ok.is_none() =>
             {
@@ -120,16 +131,21 @@ impl Judge {
         Ok(true)
     }
 
-    /// The first answer of a kind is read with Envoy's own types: a yes of credence names the caller.
+    /// The first answer of a kind is read with Envoy's own types: a yes names the caller.
     fn whole(&self, body: &[u8]) -> Outcome {
-        if self.expect != Expect::Allow {
-            return Ok(());
-        }
+        let name = match self.expect {
+            Expect::Allow => "x-credence-principal",
+            Expect::OtherAllow => SUBJECT,
+            _ => return Ok(()),
+        };
         let answer = CheckResponse::decode(body)?;
         let Some(HttpResponse::OkResponse(ok)) = answer.http_response else { return Err("no ok_response".into()) };
-        let principal = ok.headers.iter().filter_map(|option| option.header.as_ref());
-        let named = principal.clone().any(|header| header.key == "x-credence-principal" && !header.value.is_empty());
-        if named && answer.dynamic_metadata.is_some() { Ok(()) } else { Err("a yes that names no caller".into()) }
+        let mut headers = ok.headers.iter().filter_map(|option| option.header.as_ref());
+        // Envoy takes a value as text or as bytes.
+        let said = |header: &HeaderValue| !(header.value.is_empty() && header.raw_value.is_empty());
+        let named = headers.any(|header| header.key == name && said(header));
+        let described = answer.dynamic_metadata.is_some() || self.expect == Expect::OtherAllow;
+        if named && described { Ok(()) } else { Err("a yes that names no caller".into()) }
     }
 }
 
@@ -149,6 +165,10 @@ fn told(body: &[u8]) -> String {
     let reason = Shape::decode(body).ok().and_then(|shape| reason_in(shape.metadata?).ok());
     match reason {
         Some(reason) => format!("answered {reason}"),
-        None => CheckResponse::decode(body).map_or_else(|error| error.to_string(), |answer| format!("{answer:?}")),
+        None => {
+            let whole =
+                CheckResponse::decode(body).map_or_else(|error| error.to_string(), |answer| format!("{answer:?}"));
+            whole.chars().take(120).collect()
+        }
     }
 }

@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 
 use crate::Outcome;
 use crate::args::{Habit, Null};
+use crate::replay::Replay;
 
 /// Serves until it is ended. Says where on standard output.
 pub(crate) fn serve(null: &Null) -> Outcome {
@@ -26,13 +27,18 @@ pub(crate) fn serve(null: &Null) -> Outcome {
         socket.set_nodelay(true)?;
         socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, null.port)))?;
         let listener = socket.listen(1024)?;
+        // Whoever started this one waits for the line, and may then take the file away.
+        let replay = null.replay.as_ref().map(std::fs::read).transpose()?;
         println!("{}", listener.local_addr()?);
-        let server = Server { habit: null.answer, asked: AtomicU64::new(0) };
-        tonic::transport::Server::builder()
-            .tcp_nodelay(true)
-            .add_service(AuthorizationServer::new(server))
-            .serve_with_incoming(TcpListenerStream::new(listener))
-            .await?;
+        let incoming = TcpListenerStream::new(listener);
+        let mut builder = tonic::transport::Server::builder().tcp_nodelay(true);
+        match replay {
+            Some(answer) => builder.add_service(Replay::of(answer)).serve_with_incoming(incoming).await?,
+            None => {
+                let server = Server { habit: null.answer, asked: AtomicU64::new(0) };
+                builder.add_service(AuthorizationServer::new(server)).serve_with_incoming(incoming).await?;
+            }
+        }
         Ok(())
     })
 }

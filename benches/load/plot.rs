@@ -20,6 +20,9 @@ const MISSED: RGBColor = RGBColor(178, 58, 46);
 /// Draws the rows that are a multiple of something.
 pub(crate) fn draw(report: &Report, path: &Path) -> Outcome {
     let bars: Vec<_> = report.rows.iter().filter_map(|row| Some((row, row.bar?))).collect();
+    if bars.is_empty() {
+        return Ok(());
+    }
     let longest = bars.iter().map(|(_, (cost, goal))| cost.max(*goal)).fold(1.0, f64::max).min(LONGEST);
     let scale = f64::from(WIDTH - LEFT - 130) / longest;
     let at = |value: f64| LEFT + (value.min(longest) * scale) as i32;

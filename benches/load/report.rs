@@ -10,11 +10,22 @@ use crate::args::Args;
 use crate::machine::{Machine, load_average};
 use crate::stats::Spread;
 
+/// What the median of a figure has to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
+    /// The figure is there to be read.
+    None,
+}
+
 /// Whether a goal was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Met,
     Missed,
+    /// There is a figure and no goal.
+    Told,
     /// There is no figure; the row says why.
     Unmeasured,
 }
@@ -23,9 +34,9 @@ pub(crate) enum Verdict {
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) case: String,
-    /// The goal in words, and as a number that the median of the figure may not exceed.
-    pub(crate) goal: String,
-    pub(crate) limit: f64,
+    /// The goal in words, and as a number.
+    pub(crate) words: String,
+    pub(crate) goal: Goal,
     pub(crate) unit: &'static str,
     pub(crate) figure: Option<Spread>,
     pub(crate) verdict: Verdict,
@@ -39,16 +50,26 @@ pub(crate) struct Row {
 
 impl Row {
     /// Judges a figure: its median must not exceed `limit`.
-    pub(crate) fn new(case: impl Into<String>, goal: &str, limit: f64, unit: &'static str, rounds: &[f64]) -> Self {
+    pub(crate) fn new(case: impl Into<String>, words: &str, limit: f64, unit: &'static str, rounds: &[f64]) -> Self {
+        Self::judged(case, words, Goal::AtMost(limit), unit, rounds)
+    }
+
+    /// A figure that has no goal.
+    pub(crate) fn told(case: impl Into<String>, unit: &'static str, rounds: &[f64]) -> Self {
+        Self::judged(case, "", Goal::None, unit, rounds)
+    }
+
+    /// Judges a figure by a goal of any kind.
+    pub(crate) fn judged(case: impl Into<String>, words: &str, goal: Goal, unit: &'static str, rounds: &[f64]) -> Self {
         let figure = Spread::of(rounds);
-        let verdict = verdict(figure, limit);
+        let verdict = verdict(figure, goal);
         let (made_of, detail) = (String::new(), Value::Null);
-        Self { case: case.into(), goal: goal.into(), limit, unit, figure, verdict, made_of, bar: None, detail }
+        Self { case: case.into(), words: words.into(), goal, unit, figure, verdict, made_of, bar: None, detail }
     }
 
     /// A row without a figure.
     pub(crate) fn unmeasured(case: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { made_of: why.into(), ..Self::new(case, "", f64::NAN, "", &[]) }
+        Self { made_of: why.into(), ..Self::told(case, "", &[]) }
     }
 
     /// A row, or the reason why there is none.
@@ -74,7 +95,8 @@ impl Row {
 
     fn json(&self) -> Value {
         json!({
-            "case": self.case, "goal": self.goal, "limit": self.limit, "unit": self.unit,
+            "case": self.case, "goal": self.words, "bound": self.goal.bound(), "limit": self.goal.limit(),
+            "unit": self.unit,
             "figure": self.figure.map(Spread::json), "verdict": self.verdict.word(),
             "made_of": self.made_of, "times_null": self.bar.map(|(cost, goal)| json!({"cost": cost, "goal": goal})),
             "detail": self.detail,
@@ -82,13 +104,34 @@ impl Row {
     }
 }
 
-/// Met if there is a figure and its median is not above the limit.
-pub(crate) fn verdict(figure: Option<Spread>, limit: f64) -> Verdict {
-    match figure {
-        Some(figure) if figure.median <= limit => Verdict::Met,
-        Some(figure) if figure.median > limit => Verdict::Missed,
-        _ => Verdict::Unmeasured,
+impl Goal {
+    const fn limit(self) -> Option<f64> {
+        match self {
+            Self::AtMost(limit) | Self::AtLeast(limit) => Some(limit),
+            Self::None => None,
+        }
     }
+
+    const fn bound(self) -> Option<&'static str> {
+        match self {
+            Self::AtMost(_) => Some("at most"),
+            Self::AtLeast(_) => Some("at least"),
+            Self::None => None,
+        }
+    }
+}
+
+/// Judges the median. What is no number is no figure.
+pub(crate) fn verdict(figure: Option<Spread>, goal: Goal) -> Verdict {
+    let Some(median) = figure.map(|figure| figure.median).filter(|median| !median.is_nan()) else {
+        return Verdict::Unmeasured;
+    };
+    let met = match goal {
+        Goal::AtMost(limit) => median <= limit,
+        Goal::AtLeast(limit) => median >= limit,
+        Goal::None => return Verdict::Told,
+    };
+    if met { Verdict::Met } else { Verdict::Missed }
 }
 
 impl Verdict {
@@ -96,6 +139,7 @@ impl Verdict {
         match self {
             Self::Met => "met",
             Self::Missed => "MISSED",
+            Self::Told => "no goal",
             Self::Unmeasured => "not measured",
         }
     }
@@ -135,7 +179,7 @@ impl Report {
     pub(crate) fn text(&self) -> String {
         let head = ["case", "figure", "spread", "goal", "verdict", "made of"].map(str::to_owned);
         let line = |row: &Row| {
-            let goal = row.goal.clone();
+            let goal = row.words.clone();
             [row.case.clone(), figure(row), spread(row), goal, row.verdict.word().to_owned(), row.made_of.clone()]
         };
         let lines: Vec<_> = std::iter::once(head).chain(self.rows.iter().map(line)).collect();
@@ -154,8 +198,10 @@ impl Report {
         }
         let of = |verdict| self.rows.iter().filter(|row| row.verdict == verdict).count();
         let _ = write!(text, "\n{} met, {} missed", of(Verdict::Met), of(Verdict::Missed));
-        if of(Verdict::Unmeasured) > 0 {
-            let _ = write!(text, ", {} not measured", of(Verdict::Unmeasured));
+        for (verdict, words) in [(Verdict::Told, "without a goal"), (Verdict::Unmeasured, "not measured")] {
+            if of(verdict) > 0 {
+                let _ = write!(text, ", {} {words}", of(verdict));
+            }
         }
         text
     }

@@ -3,11 +3,17 @@
 
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
+use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
+use envoy_types::pb::envoy::service::auth::v3::{CheckResponse, OkHttpResponse};
+use envoy_types::pb::google::rpc::Status;
+use prost::Message as _;
+
 use crate::args::Habit;
 use crate::closed::{Load, Until};
-use crate::judge::Expect;
+use crate::judge::{Expect, SUBJECT};
 use crate::process::ticks;
-use crate::report::{Verdict, verdict};
+use crate::report::{Goal, Verdict, verdict};
 use crate::request::Ask;
 use crate::servers::Null;
 use crate::stats::{Spread, median, percentile};
@@ -33,9 +39,12 @@ fn arithmetic() -> Outcome {
     hold("the 99th percentile of 1..100", percentile(&hundred, 0.99) == Some(99.0))?;
     hold("the 100th percentile of 1..100", percentile(&hundred, 1.0) == Some(100.0))?;
     hold("the 0th percentile of 1..100", percentile(&hundred, 0.0) == Some(1.0))?;
-    let of = |values: &[f64]| verdict(Spread::of(values), 0.85);
+    let of = |values: &[f64]| verdict(Spread::of(values), Goal::AtMost(0.85));
     hold("the median decides, not the best round", of(&[0.8, 0.9, 0.9]) == Verdict::Missed)?;
     hold("a goal reached exactly is met", of(&[0.85]) == Verdict::Met)?;
+    let cheaper = |values: &[f64]| verdict(Spread::of(values), Goal::AtLeast(20.0));
+    hold("twenty times cheaper is at least twenty", cheaper(&[19.0, 20.0, 90.0]) == Verdict::Met)?;
+    hold("one good round is not enough", cheaper(&[19.0, 19.9, 90.0]) == Verdict::Missed)?;
     hold("nothing measured is nothing met", of(&[]) == Verdict::Unmeasured && of(&[f64::NAN]) == Verdict::Unmeasured)
 }
 
@@ -67,11 +76,27 @@ fn answers() -> Outcome {
     hold("CPU time of the server was seen", window.cost() > 0.5 && window.cost() < 5000.0)?;
     must_fail("a yes of the null server in place of one of credence", good.load(&load(Expect::Allow)))?;
     must_fail("a yes in place of a refusal", good.load(&load(Expect::Refuse("no_token"))))?;
+    must_fail("a yes of another authorizer that hands no subject on", good.load(&load(Expect::OtherAllow)))?;
+    must_fail("a yes in place of another authorizer's refusal", good.load(&load(Expect::OtherRefuse)))?;
+    let replay = Null::replaying(&naming("build-1").encode_to_vec())?;
+    let window = replay.load(&load(Expect::OtherAllow))?;
+    hold("the answer given is the answer sent", window.sizes.0 == naming("build-1").encoded_len())?;
+    let nameless = Null::replaying(&naming("").encode_to_vec())?;
+    must_fail("a subject without a name", nameless.load(&load(Expect::OtherAllow)))?;
     for habit in [Habit::Deny, Habit::Bare, Habit::Uneven, Habit::Nothing] {
         let spoilt = Null::spoilt(habit, None)?;
         must_fail(&format!("{habit:?} in place of an empty yes"), spoilt.load(&load(Expect::Null)))?;
     }
     Ok(())
+}
+
+/// A yes that hands this subject on.
+fn naming(subject: &str) -> CheckResponse {
+    let header = HeaderValue { key: SUBJECT.into(), value: subject.into(), ..HeaderValue::default() };
+    let option = HeaderValueOption { header: Some(header), ..HeaderValueOption::default() };
+    let ok = OkHttpResponse { headers: vec![option], ..OkHttpResponse::default() };
+    let http_response = Some(HttpResponse::OkResponse(ok));
+    CheckResponse { status: Some(Status::default()), http_response, ..CheckResponse::default() }
 }
 
 /// Another process on the port is seen, whichever of the two is measured.

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::Outcome;
 use crate::args::{Args, Habit};
@@ -24,13 +25,27 @@ impl Null {
         Self::spoilt(Habit::Allow, None)
     }
 
+    /// Starts one whose every answer is this `CheckResponse`, byte for byte.
+    pub(crate) fn replaying(answer: &[u8]) -> Outcome<Self> {
+        let scratch = scratch();
+        let file = scratch.path().join("answer");
+        std::fs::write(&file, answer)?;
+        // The file is read before the server says that it listens.
+        Self::with(vec!["--replay".to_owned(), file.display().to_string()])
+    }
+
     /// Starts one with a habit; `shared`: on a port that others may take too, 0 being any.
     pub(crate) fn spoilt(habit: Habit, shared: Option<u16>) -> Outcome<Self> {
         let habit = clap::ValueEnum::to_possible_value(&habit).ok_or("a habit without a name")?;
-        let mut words = vec!["null".to_owned(), "--answer".to_owned(), habit.get_name().to_owned()];
+        let mut words = vec!["--answer".to_owned(), habit.get_name().to_owned()];
         if let Some(port) = shared {
             words.extend(["--share".to_owned(), "--port".to_owned(), port.to_string()]);
         }
+        Self::with(words)
+    }
+
+    fn with(words: Vec<String>) -> Outcome<Self> {
+        let words = std::iter::once("null".to_owned()).chain(words);
         let mut process = Process::start(std::env::current_exe()?, words);
         let address = eventually("the null server to listen", || {
             let said = std::fs::read_to_string(process.stdout()).unwrap_or_default();
@@ -108,7 +123,13 @@ impl Subject {
     }
 }
 
+/// Lines are written a little after the answers.
 fn written(log: &Path) -> Outcome {
-    let length = std::fs::metadata(log)?.len();
-    if length > 0 { Ok(()) } else { Err("the decision log is empty".into()) }
+    for _ in 0..200 {
+        if std::fs::metadata(log)?.len() > 0 {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Err("the decision log is empty".into())
 }

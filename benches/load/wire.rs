@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::{HeaderMap, Request, Version};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::LocalSet;
 
 use crate::Outcome;
 
@@ -64,6 +65,12 @@ impl Connection {
         fine(&body.trailers().await?.ok_or("an answer without trailers")?, true)?;
         Ok(whole)
     }
+}
+
+/// Asks once, over a connection of its own.
+pub(crate) fn ask(address: SocketAddr, frame: Bytes) -> Outcome<Bytes> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, async { Connection::open(address).await?.call(frame).await })
 }
 
 fn joined(one: &Bytes, two: &Bytes) -> Bytes {

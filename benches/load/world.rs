@@ -41,6 +41,18 @@ impl World {
         Self { es, rs, table }
     }
 
+    /// The same with a single issuer that has both keys: as easy as it can be made for authorizers that have to be told
+    /// by hand which keys are whose.
+    pub(crate) fn of_one_issuer() -> Self {
+        let (es, rs) = (plain("https://issuer.bench.test", "build-1"), actions());
+        let rs = Signer { iss: es.iss.clone(), ..rs };
+        let issuers = issuer("plain", &es.iss, &[&es.key, &rs.key]);
+        let grants = [("builders", "build-1", "env: production"), ("deployers", &rs.sub, "environment: production")]
+            .map(|(name, subject, claims)| grant(name, "plain", "orders", &format!("\"{subject}\""), claims));
+        let table = table(&issuers, &resource("orders", HOST), &grants.concat());
+        Self { es, rs, table }
+    }
+
     /// What the callers of this world ask for.
     pub(crate) fn ask() -> Ask {
         Ask::get(HOST, PATH)
@@ -180,7 +192,8 @@ fn issuer(name: &str, iss: &str, keys: &[&Key]) -> String {
     format!("  {name}: {{issuer: \"{iss}\", jwks: {}, {KEPT}}}\n", jwks(keys))
 }
 
-fn jwks(keys: &[&Key]) -> Value {
+/// A key set (RFC 7517 §5).
+pub(crate) fn jwks(keys: &[&Key]) -> Value {
     json!({"keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>()})
 }
 

@@ -1,65 +1,75 @@
-//! Through a real Envoy: CPU time of Envoy and its authorizer together, credence against the null server.
-
-use std::sync::Arc;
+//! Through a real Envoy: CPU time of Envoy and its authorizer together, credence against the null server. A third one
+//! takes part as a control: the null server with credence's answer, which shows how much of the difference is Envoy's
+//! own work on that answer (headers set and removed, metadata kept).
 
 use serde_json::json;
 
-use super::pair::in_turn;
+use super::pair::Pairs;
+use super::turns::{Measure, Turns};
 use crate::Outcome;
 use crate::args::Args;
-use crate::envoy::Envoy;
-use crate::http1::{Clients, request};
+use crate::closed::Until;
+use crate::contestant::Contestant;
 use crate::mint::{Signer, tokens};
 use crate::report::{Row, short};
 use crate::servers::{Null, Subject};
 use crate::stats::median;
+use crate::wire;
 use crate::world::{AUDIENCE, World};
 
 pub(super) fn rows(args: &Args) -> Outcome<Vec<Row>> {
     let world = World::new();
-    let (null, subject) = (Null::start()?, Subject::start(&world.table, args)?);
-    let envoys = (Envoy::start(null.address)?, Envoy::start(subject.address)?);
-    let row = |(name, signer): (&str, &Signer)| {
+    let null = Contestant::null_behind_envoy(Null::start()?, false)?;
+    let credence = Contestant::credence_behind_envoy(&world, args)?;
+    let rows = [("ES256", &world.es), ("RS256", &world.rs)].into_iter().map(|(name, signer)| {
         let case = format!("through Envoy, verified before, {name}");
-        Row::or_why(&case, measure(args, &case, signer, (&null, &subject), (&envoys.0, &envoys.1)))
-    };
-    Ok([("ES256", &world.es), ("RS256", &world.rs)].into_iter().map(row).collect())
+        let tokens = tokens(std::slice::from_ref(signer), AUDIENCE, 0, args.distinct());
+        let measured = control(&world, args, signer).and_then(|control| {
+            credence.prime(args, &tokens)?;
+            measure(args, &case, &tokens, [&null, &credence, &control])
+        });
+        measured.unwrap_or_else(|error| vec![Row::unmeasured(case, error.to_string())])
+    });
+    Ok(rows.collect::<Vec<_>>().concat())
 }
 
-fn measure(
-    args: &Args,
-    case: &str,
-    signer: &Signer,
-    (null, subject): (&Null, &Subject),
-    (before_null, before_subject): (&Envoy, &Envoy),
-) -> Outcome<Row> {
-    let tokens = tokens(std::slice::from_ref(signer), AUDIENCE, 0, args.distinct());
-    let requests = Arc::new(tokens.iter().map(|token| request(token)).collect());
-    // One round of all tokens takes less than a second; the warming of the first window remembers most of them.
-    let clients = |named| Clients {
-        connections: args.connections * args.streams,
-        requests: Arc::clone(&requests),
-        warm: args.window(),
-        window: args.window(),
-        named,
+/// Envoy in front of a server that sends what credence said about a token of this signer.
+fn control(world: &World, args: &Args, signer: &Signer) -> Outcome<Contestant> {
+    let credence = Subject::start(&world.table, args)?;
+    let question = World::ask().frame(Some(&signer.token(0, AUDIENCE).mint()));
+    // The second answer is the one about a token that was verified before.
+    wire::ask(credence.address, question.clone())?;
+    let answer = wire::ask(credence.address, question)?;
+    let (_, message) = answer.split_first_chunk::<5>().ok_or("an answer without a message")?;
+    Contestant::null_behind_envoy(Null::replaying(message)?, true)
+}
+
+fn measure(args: &Args, case: &str, tokens: &[String], all: [&Contestant; 3]) -> Outcome<Vec<Row>> {
+    let (warm, window) = (Until::Time(args.window()), Until::Time(args.window()));
+    let measure = |one| -> Measure<'_> { Box::new(move || Contestant::show(one, args, tokens, warm, window)) };
+    let turns = Turns::take(args.rounds(), &mut all.map(measure));
+    let (pairs, applied, same) = (turns.pairs(0, 1)?, turns.pairs(0, 2)?, turns.pairs(2, 1)?);
+    let detail = |pairs: &Pairs| json!({"rounds": pairs.json()});
+    Ok(vec![
+        Row::new(case, "<= 1.0 x Envoy with null", 1.0, "x with null", &pairs.ratios())
+            .made_of(parts(&pairs))
+            .bar(median(&pairs.ratios()).unwrap_or(f64::NAN), 1.0)
+            .detail(detail(&pairs)),
+        Row::told("... Envoy + null with credence's answer", "x with null", &applied.ratios())
+            .made_of(parts(&applied))
+            .detail(detail(&applied)),
+        Row::told("... credence against that", "x the control", &same.ratios())
+            .made_of(parts(&same))
+            .detail(detail(&same)),
+    ])
+}
+
+/// The costs of Envoy and of what stands behind it.
+fn parts(pairs: &Pairs) -> String {
+    let part = |yardstick: bool, which: usize| {
+        let one = pairs.0.iter().map(|pair| if yardstick { &pair.0 } else { &pair.1 });
+        short(median(&one.map(|window| window.cost_of(which)).collect::<Vec<_>>()).unwrap_or(f64::NAN))
     };
-    let (plain, named) = (clients(false), clients(true));
-    let pairs = in_turn(
-        args.rounds(),
-        || plain.run(before_null.address, &[before_null.pid(), null.pid()]),
-        || {
-            let window = named.run(before_subject.address, &[before_subject.pid(), subject.pid()])?;
-            subject.tidy()?;
-            Ok(window)
-        },
-    )?;
-    let part = |windows: Vec<f64>| short(median(&windows).unwrap_or(f64::NAN));
-    let subject = |which: usize| part(pairs.0.iter().map(|(_, subject)| subject.cost_of(which)).collect());
-    let null = |which: usize| part(pairs.0.iter().map(|(null, _)| null.cost_of(which)).collect());
-    let words =
-        format!("{}: Envoy {} + {} against Envoy {} + {}", pairs.in_words(), subject(0), subject(1), null(0), null(1));
-    Ok(Row::new(case, "<= 1.0 x Envoy with null", 1.0, "x with null", &pairs.ratios())
-        .made_of(words)
-        .bar(median(&pairs.ratios()).unwrap_or(f64::NAN), 1.0)
-        .detail(json!({"rounds": pairs.json()})))
+    let both = |yardstick| format!("Envoy {} + {}", part(yardstick, 0), part(yardstick, 1));
+    format!("{}: {} against {}", pairs.in_words(), both(false), both(true))
 }

@@ -3,12 +3,15 @@
 mod early;
 mod envoy;
 mod flood;
+mod jwt_authn;
 mod memory;
 mod never;
 mod pair;
+mod peers;
 mod reload;
 mod scale;
 mod seen;
+mod turns;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -26,6 +29,7 @@ pub(crate) fn run(group: Group, args: &Args) -> Vec<Row> {
         Group::Envoy => envoy::rows(args),
         Group::Memory => memory::rows(args),
         Group::Reload => reload::rows(args),
+        Group::Peers => peers::rows(args),
     };
     // The helpers that start processes panic when one does not start.
     let measured = catch_unwind(AssertUnwindSafe(measure)).unwrap_or_else(|_| Err("something did not start".into()));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::args::Args;
-use crate::closed::{Load, Until, Window};
+use crate::closed::{Load, PRIMING, Until, Window};
 use crate::judge::Expect;
 use crate::report::{Row, short};
 use crate::servers::{Null, Subject};
@@ -95,7 +95,7 @@ pub(super) fn round_and_round(args: &Args, frames: Vec<Bytes>, expect: Expect) -
 
 /// Each message once, no warming, and no figure of use: what can be remembered is remembered then.
 pub(super) fn prime(load: &Load) -> Load {
-    Load { warm: Until::Count(0), window: Until::Prime(load.frames.len()), ..load.clone() }
+    Load { warm: Until::Count(0), window: Until::First(load.frames.len(), PRIMING), ..load.clone() }
 }
 
 /// The same load with each message once and no warming.
