@@ -116,7 +116,8 @@ fn token_known_or_not(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("remembered", alg), |b| {
             b.iter(|| world.code(Some(black_box(&good)), Some(&memory)));
         });
-        group.bench_function(BenchmarkId::new("verified", alg), |b| b.iter(|| world.code(Some(black_box(&good)), None)));
+        group
+            .bench_function(BenchmarkId::new("verified", alg), |b| b.iter(|| world.code(Some(black_box(&good)), None)));
     }
     let (world, memory) = (World::new("ES256", 1, 1), Memory::new(BYTES));
     let cases = [

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,12 +21,20 @@ const COUNTED: usize = 65_536;
 /// The bad signatures of so many seconds may come at once.
 const BURST: f64 = 2.0;
 
+/// However many were bad at once, the gate is shut for no longer than so many seconds.
+const FURTHEST: f64 = 2.0 * BURST;
+
 /// Of one address, over all issuers, so many times as many as for one of them.
 const ISSUERS: f64 = 10.0;
 
-/// Counts bad signatures by address and issuer, and by address.
+/// Of all addresses together, so many times as many before any of them is held up: what costs little needs no gate, and
+/// where a proxy names one address for all its clients, the gate is everybody's.
+const EVERYBODY: f64 = 20.0;
+
+/// Counts bad signatures by address and issuer, by address, and all.
 pub struct Floodgate {
     counts: Cache<u64, Arc<Count>>,
+    everybody: Count,
     hasher: RandomState,
     /// Bad signatures a second, of one address with one issuer; 0: nothing is counted.
     rate: u32,
@@ -53,7 +61,7 @@ pub struct Caller<'g> {
 impl Floodgate {
     /// Lets so many bad signatures a second through for each address and issuer; 0 means without limit.
     pub fn new(rate: u32) -> Self {
-        Self { counts: Cache::new(COUNTED), hasher: RandomState::new(), rate }
+        Self { counts: Cache::new(COUNTED), everybody: Count::default(), hasher: RandomState::new(), rate }
     }
 
     /// Whoever calls from this address; `None` where nothing is counted: no limit is set, or the proxy names no
@@ -65,16 +73,19 @@ impl Floodgate {
 }
 
 impl Caller<'_> {
-    /// Whether a signature for this issuer is looked at now.
+    /// Whether a signature for this issuer is looked at now: not if too many of this address were bad, and too many in all.
     pub fn may_try(&self, issuer: &Issuer) -> bool {
-        self.counts(issuer).into_iter().all(|(key, rate)| {
-            let count = self.gate.counts.get(&key);
-            count.is_none_or(|count| count.ahead(self.now) <= BURST + 1.0 / rate)
-        })
+        let (everybody, rate) = (&self.gate.everybody, self.rate() * EVERYBODY);
+        everybody.has_room(rate, self.now)
+            || self
+                .counts(issuer)
+                .into_iter()
+                .all(|(key, rate)| self.gate.counts.get(&key).is_none_or(|count| count.has_room(rate, self.now)))
     }
 
     /// It was bad.
     pub fn failed(&self, issuer: &Issuer) {
+        self.gate.everybody.add(1.0 / (self.rate() * EVERYBODY), self.now);
         for (key, rate) in self.counts(issuer) {
             // Two at once may make two of which one is lost: a signature goes uncounted.
             let count = self.gate.counts.get(&key).unwrap_or_else(|| {
@@ -86,33 +97,49 @@ impl Caller<'_> {
         }
     }
 
+    fn rate(&self) -> f64 {
+        f64::from(self.gate.rate)
+    }
+
     /// What is counted, and at which rate it is let through.
     fn counts(&self, issuer: &Issuer) -> [(u64, f64); 2] {
-        let rate = f64::from(self.gate.rate);
+        let rate = self.rate();
         let hash = |issuer: Option<&Issuer>| self.gate.hasher.hash_one((self.address, issuer));
         [(hash(Some(issuer)), rate), (hash(None), rate * ISSUERS)]
     }
 }
 
 impl Count {
-    /// Seconds by which the count runs ahead of what is let through. One that is further ahead than it can have come is
-    /// of a clock that was set back.
-    fn ahead(&self, now: Time) -> f64 {
-        let ahead = f64::from_bits(self.0.load(Ordering::Relaxed)) - now.seconds();
-        if ahead > 2.0 * BURST { 0.0 } else { ahead.max(0.0) }
+    /// Whether another one may be bad.
+    fn has_room(&self, rate: f64, now: Time) -> bool {
+        Self::ahead_of(self.0.load(Ordering::Relaxed), now) <= BURST + 1.0 / rate
+    }
+
+    /// Seconds by which the count runs ahead of what is let through. It never runs further ahead than [`FURTHEST`]: what
+    /// does by far is of a clock that was set back.
+    fn ahead_of(until: u64, now: Time) -> f64 {
+        let ahead = f64::from_bits(until) - now.seconds();
+        if ahead > 2.0 * FURTHEST { 0.0 } else { ahead.max(0.0) }
     }
 
     fn add(&self, seconds: f64, now: Time) {
-        let until = now.seconds() + self.ahead(now) + seconds;
-        self.0.store(until.to_bits(), Ordering::Relaxed);
+        let later = |until| {
+            let ahead = (Self::ahead_of(until, now) + seconds).min(FURTHEST);
+            Some((now.seconds() + ahead).to_bits())
+        };
+        // The closure always has an answer.
+        let _always = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
     }
 }
 
-/// What one subscriber has: an IPv4 address, or the first half of an IPv6 address (RFC 6177 §2).
+/// What one subscriber has: an IPv4 address, also one that was translated (RFC 6052 §2.1), or the first half of an IPv6
+/// address (RFC 6177 §2).
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => std::net::Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        IpAddr::V6(address) if !matches!(address.segments(), [0x64, 0xff9b, 0, 0, 0, 0, _, _]) => {
+            Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()
+        }
+        other => other,
     }
 }
 
@@ -131,24 +158,32 @@ mod tests {
         (0..100_000).take_while(|_| caller.may_try(issuer)).map(|_| caller.failed(issuer)).count()
     }
 
+    /// A gate in a flood of others, who keep everybody's count where it is at this time.
+    fn besieged(rate: u32, now: Time) -> Floodgate {
+        let gate = Floodgate::new(rate);
+        gate.everybody.add(FURTHEST, now);
+        gate
+    }
+
     fn caller<'g>(gate: &'g Floodgate, address: &str, now: Time) -> Caller<'g> {
         gate.caller(Some(address), now).unwrap()
     }
 
     #[test]
     fn a_flood_is_cut_to_its_rate_and_no_more() {
-        let gate = Floodgate::new(100);
+        let gate = besieged(100, START);
         let (flood, a) = (caller(&gate, "192.0.2.7", START), issuer("a"));
         let burst = tried(&flood, &a);
         assert!((200..=203).contains(&burst), "{burst}");
         let later = caller(&gate, "192.0.2.7", START.after(std::time::Duration::from_secs(1)));
+        gate.everybody.add(FURTHEST, later.now);
         let second = tried(&later, &a);
         assert!((99..=102).contains(&second), "{second}");
     }
 
     #[test]
     fn a_stranger_shuts_out_neither_an_issuer_nor_an_address() {
-        let gate = Floodgate::new(100);
+        let gate = besieged(100, START);
         let (stranger, a, b) = (caller(&gate, "192.0.2.7", START), issuer("a"), issuer("b"));
         tried(&stranger, &a);
         assert!(!stranger.may_try(&a));
@@ -157,8 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn one_address_cannot_use_every_issuer_in_turn() {
+    fn nobody_is_held_up_while_all_bad_signatures_together_cost_little() {
         let gate = Floodgate::new(100);
+        let all = tried(&caller(&gate, "192.0.2.7", START), &issuer("a"));
+        assert!((4000..=4010).contains(&all), "{all}");
+    }
+
+    #[test]
+    fn one_address_cannot_use_every_issuer_in_turn() {
+        let gate = besieged(100, START);
         let flood = caller(&gate, "192.0.2.7", START);
         let all: usize = (0..1000).map(|n| tried(&flood, &issuer(&n.to_string()))).sum();
         assert!((2000..=2010).contains(&all), "{all}");
@@ -166,7 +208,7 @@ mod tests {
 
     #[test]
     fn all_addresses_of_one_subscriber_are_one() {
-        let gate = Floodgate::new(1);
+        let gate = besieged(1, START);
         let a = issuer("a");
         tried(&caller(&gate, "2001:db8:0:1::1", START), &a);
         assert!(!caller(&gate, "2001:db8:0:1:ffff::9", START).may_try(&a));
@@ -176,15 +218,33 @@ mod tests {
     }
 
     #[test]
+    fn translated_addresses_are_told_apart() {
+        let gate = besieged(1, START);
+        tried(&caller(&gate, "64:ff9b::192.0.2.7", START), &issuer("a"));
+        assert!(caller(&gate, "64:ff9b::192.0.2.8", START).may_try(&issuer("a")));
+    }
+
+    #[test]
+    fn many_at_once_do_not_open_the_gate() {
+        let (gate, a) = (besieged(1, START), issuer("a"));
+        let flood = caller(&gate, "192.0.2.7", START);
+        // As many as passed before the first of them had failed.
+        (0..1000).for_each(|_| flood.failed(&a));
+        assert!(!flood.may_try(&a));
+        let later = caller(&gate, "192.0.2.7", START.after(std::time::Duration::from_secs(2)));
+        assert!(later.may_try(&a), "and it is shut for no longer than it takes");
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_opens_the_gate() {
-        let gate = Floodgate::new(100);
+        let gate = besieged(100, START);
         tried(&caller(&gate, "192.0.2.7", START), &issuer("a"));
         assert!(caller(&gate, "192.0.2.7", Time::from_seconds(10.0)).may_try(&issuer("a")));
     }
 
     #[test]
     fn without_an_address_or_a_limit_nothing_is_counted() {
-        let gate = Floodgate::new(100);
+        let gate = besieged(100, START);
         assert!(gate.caller(None, START).is_none() && gate.caller(Some("pipe"), START).is_none());
         assert!(Floodgate::new(0).caller(Some("192.0.2.7"), START).is_none());
     }

@@ -209,7 +209,7 @@ impl Reason {
             Self::Overloaded => (
                 "overloaded",
                 Unavailable,
-                "more calls at once than can be served, or a call that did not arrive in time",
+                "more calls at once than can be served, a call that did not arrive in time, or too many bad signatures from its address",
             ),
             Self::MalformedRequest => {
                 ("malformed_request", InvalidRequest, "the request cannot be read in exactly one way")

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::claims::Asked;
+use crate::credential::MAX_TOKEN;
 use crate::flood::Caller;
 use crate::keys::Signed;
 use crate::memory::{Fingerprint, Memory, Testimony, Token};
@@ -152,7 +153,7 @@ impl Trail for Strict<'_> {
     }
 
     fn recall(&mut self, token: &str, asked: &Asked) -> Option<Arc<Testimony>> {
-        let memory = self.memory.filter(|memory| memory.is_on())?;
+        let memory = self.memory.filter(|memory| memory.is_on() && token.len() <= MAX_TOKEN)?;
         memory.recall(self.token.insert(Fingerprint::of(token)), asked)
     }
 

@@ -75,8 +75,9 @@ pub(super) struct Serve {
     #[arg(long, env = "CREDENCE_TOKEN_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = super::output::size)]
     token_memory: usize,
     /// Bad signatures that are checked in one second for one address of a client (`source.address` of the call; of IPv6
-    /// its /64) and one issuer, and ten times as many for an address in all. More of them are denied as `overloaded`
-    /// without a look at the signature; tokens that were verified before are not held up. 0 sets no limit.
+    /// its /64) and one issuer, and ten times as many for an address in all. Once there are twenty times as many from all
+    /// addresses together, more of them are denied as `overloaded` without a look at the signature; tokens that were
+    /// verified before are not held up. 0 sets no limit.
     #[arg(long, env = "CREDENCE_MAX_BAD_SIGNATURES", value_name = "NUMBER", default_value_t = 100)]
     max_bad_signatures: u32,
     /// Threads that answer calls. The default is one for each core that this process may use, cgroup quotas counted.
@@ -216,6 +217,8 @@ fn start_log(serve: &Serve) -> Result<(), String> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // What cannot be written is lost. The library would tell it on the same stream, and panic when that fails too.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal() && super::output::colours())
         .with_target(false);
     let started = match serve.log_format {

@@ -8,4 +8,4 @@ mod locate;
 mod unverified;
 
 pub use locate::locate;
-pub use unverified::{Claimed, ClaimedIssuer, Envelope, Header, Parts, TokenFault, Unverified};
+pub use unverified::{Claimed, ClaimedIssuer, Envelope, Header, MAX_TOKEN, Parts, TokenFault, Unverified};

@@ -12,7 +12,7 @@ use crate::json::{Json, Value};
 use crate::reason::Reason;
 
 /// A token is at most this long, in bytes.
-const MAX_TOKEN: usize = 16 * 1024;
+pub const MAX_TOKEN: usize = 16 * 1024;
 /// The decoded JOSE header is at most this long, in bytes.
 const MAX_HEADER: usize = 2 * 1024;
 /// Both parts nest at most this deep.

@@ -129,9 +129,11 @@ fn by_key<'s, T: Trail>(
     if let [(holder, _), _, ..] = holders.as_slice() {
         let (name, why) = (&holder.issuer, "the signature is by no key of theirs");
         trail.may_verify(token, name).map_err(|reason| (reason, why))?;
+        let tried = holders.len();
         holders.retain(|(_, key)| token.verify(key).is_ok());
         if holders.is_empty() {
-            trail.bad_signature(token, name);
+            // Each key was work.
+            (0..tried).for_each(|_| trail.bad_signature(token, name));
             return Err((Reason::SignatureInvalid, why));
         }
     }

@@ -7,7 +7,7 @@ use super::entries::Entries;
 use super::routes::{metadata, routes};
 use super::scan::Scan;
 use crate::reason::Reason;
-use crate::request::{AuthzRequest, Headers};
+use crate::request::{AuthzRequest, Headers, MAX_HEADERS};
 
 /// Reads the facts of one call; whether they make one HTTP request is for [`AuthzRequest::well_formed`] to say.
 ///
@@ -145,6 +145,8 @@ impl<'a> Facts<'a> {
     fn header_map(&mut self, mut scan: Scan<'a>) -> Result<(), Reason> {
         while let Some(field) = scan.field()? {
             match field.number {
+                // One more than is allowed is enough to be refused, and a message may hold millions of empty ones.
+                1 if self.raw_headers.len() > MAX_HEADERS => return Err(Reason::MalformedRequest),
                 1 => self.raw_headers.push(header_value(scan.message(field)?)?),
                 _ => scan.skip(field)?,
             }
