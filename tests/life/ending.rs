@@ -16,7 +16,7 @@ use crate::support::issuer::Issuer;
 use crate::support::table::Table;
 use crate::support::{eventually, runtime};
 use crate::tls::{ENVOY, Setting};
-use crate::world::{call, reason, table, token};
+use crate::world::{API, call, reason, table, token};
 
 const CHECKS: &str = "envoy.service.auth.v3.Authorization";
 
@@ -153,5 +153,22 @@ fn an_idle_connection_does_not_hold_up_the_end() {
     let mut credence = Credence::serve(file.path()).start();
     assert_eq!(reason(&credence, "own", &token(&ci)), "ok");
     let _silent = std::net::TcpStream::connect(credence.grpc()).unwrap();
+    assert_eq!(credence.stop().code(), Some(0));
+}
+
+/// The reader of standard error leaves as soon as credence listens; what is written there from then on fails.
+const NOBODY_READS: &str = r#"exec bash -c 'exec "$@" 2> >(sed "/listening/q" >&2)' sh "$@""#;
+
+#[test]
+fn a_log_that_nobody_reads_any_more_stops_neither_reloads_nor_the_end() {
+    let resource = |name: &str| format!("resources:\n  {name}: {{audience: {API}, hosts: [{name}.acme.test]}}\n");
+    let table = Table::new(&resource("first"));
+    let mut credence = Credence::serve(table.path()).shell(NOBODY_READS).start_unready();
+    for (name, generation) in [("second", 2), ("third", 3), ("fourth", 4)] {
+        table.replace(&resource(name));
+        eventually("the new table", || {
+            (credence.admin("/readyz").json()["table"]["generation"] == generation).then_some(())
+        });
+    }
     assert_eq!(credence.stop().code(), Some(0));
 }
