@@ -4,7 +4,7 @@
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-interop fuzz bench bench-peers bench-check lint audit clean-tools
+.PHONY: help demo test test-interop fuzz bench bench-peers bench-check flame lint audit clean-tools
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench-peers: ## Measure other authorizers on the same tokens: OPA-Envoy and jwt_
 	@scripts/envoy.sh >/dev/null
 	@scripts/bench/peers.sh
 	cargo bench --bench load -- --rows peers --out $(CURDIR)/target/bench/peers $(ARGS)
+
+flame: ## Draw where the time goes, into docs/performance-flame.svg (needs perf)
+	@scripts/bench/flame.sh
 
 bench-check: ## Prove that the bench notices wrong answers, short answers and a second server on the port
 	cargo bench --bench load -- --self-check
