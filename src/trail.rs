@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use crate::claims::Asked;
+use crate::clock::Time;
 use crate::credential::MAX_TOKEN;
-use crate::flood::Caller;
+use crate::flood::{Caller, Floodgate};
 use crate::keys::Signed;
 use crate::memory::{Fingerprint, Memory, Testimony, Token};
 use crate::name::{Issuer, Site};
@@ -116,19 +117,25 @@ mod sealed {
 pub struct Strict<'m> {
     memory: Option<&'m Memory>,
     token: Option<Fingerprint>,
-    caller: Option<Caller<'m>>,
+    gate: Option<(&'m Floodgate, Option<&'m str>, Time)>,
 }
 
 impl<'m> Strict<'m> {
     /// A walk that need not verify what is in `memory`.
     pub const fn with(memory: &'m Memory) -> Self {
-        Self { memory: Some(memory), token: None, caller: None }
+        Self { memory: Some(memory), token: None, gate: None }
     }
 
-    /// The same, on behalf of a caller whose bad signatures are counted.
+    /// The same, with bad signatures counted at `gate` for whoever calls from this address.
     #[must_use]
-    pub const fn on_behalf_of(self, caller: Option<Caller<'m>>) -> Self {
-        Self { caller, ..self }
+    pub const fn counted(self, gate: &'m Floodgate, address: Option<&'m str>, now: Time) -> Self {
+        Self { gate: Some((gate, address, now)), ..self }
+    }
+
+    /// For whom a bad signature of this token is counted; nobody, where it is remembered and need not be checked.
+    fn caller(&self, token: Token<'_>) -> Option<Caller<'_>> {
+        let (gate, address, now) = self.gate.filter(|_| matches!(token, Token::Read(_)))?;
+        gate.caller(address, now)
     }
 }
 
@@ -164,12 +171,12 @@ impl Trail for Strict<'_> {
     }
 
     fn may_verify(&self, token: Token<'_>, issuer: &Issuer) -> Result<(), Reason> {
-        let shut = |caller: Caller<'_>| matches!(token, Token::Read(_)) && !caller.may_try(issuer);
-        if self.caller.is_some_and(shut) { Err(Reason::Overloaded) } else { Ok(()) }
+        let open = self.caller(token).is_none_or(|caller| caller.may_try(issuer));
+        if open { Ok(()) } else { Err(Reason::Overloaded) }
     }
 
     fn bad_signature(&self, token: Token<'_>, issuer: &Issuer) {
-        if let (Some(caller), Token::Read(_)) = (self.caller, token) {
+        if let Some(caller) = self.caller(token) {
             caller.failed(issuer);
         }
     }

@@ -163,8 +163,8 @@ impl House {
             (None, _) => refused(Reason::NotReady),
             (Some(_), Err(reason)) => refused(reason),
             (Some(published), Ok(request)) => {
-                let caller = self.floodgate.caller(request.source_address, now);
-                walk(&published.snapshot, request, now, &mut Strict::with(&self.memory).on_behalf_of(caller))
+                let mut trail = Strict::with(&self.memory).counted(&self.floodgate, request.source_address, now);
+                walk(&published.snapshot, request, now, &mut trail)
             }
         };
         if self.when_full == WhenFull::Deny && self.log.is_failing() {

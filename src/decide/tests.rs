@@ -8,8 +8,9 @@ use super::index::GrantIndex;
 use super::*;
 use crate::claims::{Asked, ClaimKey, ClaimRule, Claims, Glob, Matcher, Scalar};
 use crate::json::Json;
-use crate::name::{Audience, GrantName, ResourceName, Site};
-use crate::resource::{CredentialPlace, Methods, PathPattern, RequestPath, Resource, ResourceId};
+use crate::name::{Audience, GrantName, Site};
+use crate::resource::testing::plain;
+use crate::resource::{Methods, PathPattern, RequestPath, ResourceId};
 use crate::trust::IssuerId;
 
 /// A small generator: the same numbers for the same seed.
@@ -139,28 +140,8 @@ fn token(dice: &mut Dice) -> Claims {
     claims_of(&text)
 }
 
-fn resource() -> Resource {
-    Resource {
-        id: ResourceId(0),
-        name: ResourceName::new("r"),
-        site: site(),
-        audience: Audience::new("r"),
-        hosts: Vec::new(),
-        paths: Vec::new(),
-        context: Vec::new(),
-        route: None,
-        anonymous: Vec::new(),
-        credential: CredentialPlace::Authorization,
-        forward_token: false,
-        forward_overrides: false,
-        encoded_slash_is_data: false,
-        resource_metadata: None,
-        expires: None,
-    }
-}
-
 fn with_case<T>(claims: &Claims, path: &str, run: impl FnOnce(&Case<'_>) -> T) -> T {
-    let resource = resource();
+    let resource = plain("r");
     let path = RequestPath::read(path).unwrap_or_else(|_| RequestPath::read("/a").unwrap());
     let place = Place { id: ResourceId(0), resource: &resource, path };
     let request = AuthzRequest { method: "GET", ..AuthzRequest::default() };

@@ -97,30 +97,16 @@ impl Best {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
+    use super::super::testing::plain;
     use super::super::*;
     use super::*;
-    use crate::name::{Audience, ResourceName, Site};
     use crate::request::Route;
 
     fn resource(name: &str, hosts: &[&str], paths: &[&str]) -> Resource {
         Resource {
-            id: ResourceId(0),
-            name: ResourceName::new(name),
-            site: Site { file: Arc::from("t"), line: 1, column: 1 },
-            audience: Audience::new(name),
             hosts: hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect(),
             paths: paths.iter().map(|path| PathPattern::parse(path).unwrap()).collect(),
-            context: Vec::new(),
-            route: None,
-            anonymous: Vec::new(),
-            credential: CredentialPlace::Authorization,
-            forward_token: false,
-            forward_overrides: false,
-            encoded_slash_is_data: false,
-            resource_metadata: None,
-            expires: None,
+            ..plain(name)
         }
     }
 

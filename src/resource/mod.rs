@@ -13,6 +13,8 @@ mod path;
 mod scope;
 mod tree;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use conflict::Conflict;

@@ -1,12 +1,10 @@
 //! The index picks exactly what looking at every resource would, and finds every conflict.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
+use super::testing::plain;
 use super::*;
-use crate::name::Site;
 use crate::request::Route;
 
 const HOSTS: [&str; 8] = ["a.x", "b.x", "a.x:80", "*.x", "*.x:80", "*.y", "c.y", "x"];
@@ -36,21 +34,11 @@ fn resource() -> impl Strategy<Value = Resource> {
                 name: Some(ROUTES[number].1.to_owned()).filter(|name| !name.is_empty()),
             });
             Resource {
-                id: ResourceId(0),
-                name: ResourceName::new("r"),
-                site: Site { file: Arc::from("t"), line: 1, column: 1 },
-                audience: Audience::new("r"),
                 hosts: hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect(),
                 paths: paths.iter().map(|path| PathPattern::parse(path).unwrap()).collect(),
                 context: context.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
                 route,
-                anonymous: Vec::new(),
-                credential: CredentialPlace::Authorization,
-                forward_token: false,
-                forward_overrides: false,
-                encoded_slash_is_data: false,
-                resource_metadata: None,
-                expires: None,
+                ..plain("r")
             }
         },
     )
