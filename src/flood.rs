@@ -93,7 +93,12 @@ impl Caller<'_> {
                 self.gate.counts.insert(key, Arc::clone(&count));
                 count
             });
+            let had_room = count.has_room(rate, self.now);
             count.add(1.0 / rate, self.now);
+            if !had_room {
+                // What goes beyond one issuer's share is held against the address with that issuer, not with all others.
+                return;
+            }
         }
     }
 
@@ -101,7 +106,7 @@ impl Caller<'_> {
         f64::from(self.gate.rate)
     }
 
-    /// What is counted, and at which rate it is let through.
+    /// What is counted, and at which rate it is let through: the narrower first.
     fn counts(&self, issuer: &Issuer) -> [(u64, f64); 2] {
         let rate = self.rate();
         let hash = |issuer: Option<&Issuer>| self.gate.hasher.hash_one((self.address, issuer));
@@ -189,6 +194,15 @@ mod tests {
         assert!(!stranger.may_try(&a));
         assert!(caller(&gate, "192.0.2.8", START).may_try(&a), "another address with the same issuer");
         assert!(stranger.may_try(&b), "the same address with another issuer");
+    }
+
+    #[test]
+    fn who_floods_one_issuer_may_still_come_with_another() {
+        let gate = Floodgate::new(100);
+        let (flood, a) = (caller(&gate, "192.0.2.7", START), issuer("a"));
+        tried(&flood, &a);
+        assert!(!flood.may_try(&a));
+        assert!(flood.may_try(&issuer("b")));
     }
 
     #[test]
