@@ -1,32 +1,30 @@
 //! `explain`: the whole decision for one token and request, step by step.
 
 use std::collections::HashMap;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::open::Open;
-use super::output::{diagnostic, escaped, escaped_json, result, trouble};
+use super::output::{Output, diagnostic, escaped, escaped_json, result, trouble};
+use super::token::{TokenFile, payload, read};
+use super::trust::{Loaded, Trust};
 use super::{NO, YES};
-use crate::clock::{Clock, Time};
+use crate::clock::Time;
 use crate::credential::{Parts, Unverified};
 use crate::decide::{Failed, NearMiss};
 use crate::fetch;
 use crate::json::Json;
-use crate::keys::{KeyFormat, KeyOrigin, LiveKeys};
+use crate::keys::{KeyFormat, KeyOrigin};
 use crate::name::{Issuer, IssuerName};
 use crate::path::{Outcome, Walk, walk};
 use crate::reason::{Accepted, Reason};
 use crate::request::{self, AuthzRequest, Headers};
 use crate::resource::{CredentialPlace, RequestPath};
-use crate::table::{Compiled, Snapshot, Sources, compile};
+use crate::table::Snapshot;
 use crate::trail::{Assumed, Recorder, SignatureCheck};
 
-/// A token is read up to this many bytes; a longer one is cut and then refused by its size.
-const MAX_TOKEN: u64 = 64 * 1024;
 /// A `--keys` file is read up to this many bytes.
 const MAX_KEYS: u64 = 2 << 20;
 
@@ -43,15 +41,10 @@ const MAX_KEYS: u64 = 2 << 20;
     after_help = "Example: credence explain --trust trust.yaml --token-file token.jwt POST https://deploy.acme.test/v1/services/payments/web"
 )]
 pub(super) struct Explain {
-    /// The trust table: a YAML file, or a directory of them.
-    #[arg(long, env = "CREDENCE_TRUST", value_name = "PATH")]
-    trust: PathBuf,
-    /// The file with the token, `-` for standard input; without it the token in the variable CREDENCE_TOKEN, or none.
-    /// Tokens are never taken from arguments, where others on this machine could read them.
-    #[arg(long, env = "CREDENCE_TOKEN_FILE", value_name = "FILE")]
-    token_file: Option<PathBuf>,
     #[command(flatten)]
-    open: Open,
+    trust: Trust,
+    #[command(flatten)]
+    token: TokenFile,
     /// A JWK Set to verify with, instead of fetching the issuer's.
     #[arg(long, env = "CREDENCE_KEYS", value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -61,9 +54,6 @@ pub(super) struct Explain {
     /// What the proxy would set as `context_extensions`.
     #[arg(long, env = "CREDENCE_CONTEXT", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = pair)]
     context: Vec<(String, String)>,
-    /// Decide as if it were this instant (RFC 3339).
-    #[arg(long, env = "CREDENCE_AT", value_name = "TIME", value_parser = instant)]
-    at: Option<Time>,
     /// For people, or for programs.
     #[arg(long, short, env = "CREDENCE_OUTPUT", value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -71,17 +61,6 @@ pub(super) struct Explain {
     method: String,
     /// The URL as the client would ask for it.
     url: String,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
-
-pub(super) fn instant(text: &str) -> Result<Time, String> {
-    Time::from_rfc3339(text)
-        .ok_or_else(|| "expected an RFC 3339 instant with a zone, such as 2026-11-21T12:00:00Z".to_owned())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -97,20 +76,10 @@ pub(super) fn run(explain: &Explain) -> u8 {
 }
 
 fn try_run(explain: &Explain) -> Result<u8, String> {
-    let now = explain.at.unwrap_or_else(|| Clock::System.now());
+    let now = explain.trust.now();
     let (host, target) = split_url(&explain.url)?;
-    let token = token(explain.token_file.as_deref())?;
-    let mut origins = HashMap::new();
-    let sources = Sources::read(&explain.trust);
-    let Compiled { snapshot, report } = compile(&sources, &explain.open.permissions(), now, |need| {
-        origins.insert((need.name.clone(), need.issuer.clone()), need.origin.clone());
-        Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules))
-    });
-    let Some(snapshot) = snapshot else {
-        diagnostic(&report.render(super::output::colours()));
-        return Err("the trust table does not load, so nothing can be explained by it".to_owned());
-    };
-
+    let token = explain.token.read()?;
+    let Loaded { snapshot, origins } = explain.trust.load()?;
     let mut context: Vec<_> = explain.context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     context.sort_unstable();
     let mut request = AuthzRequest { method: &explain.method, target, host, context, ..AuthzRequest::default() };
@@ -133,28 +102,6 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
 
 fn split_url(url: &str) -> Result<(&str, &str), String> {
     request::split_url(url).ok_or_else(|| format!("{url:?} is no URL: expected https://HOST/PATH"))
-}
-
-fn token(file: Option<&Path>) -> Result<Option<String>, String> {
-    let text = match file {
-        None => std::env::var("CREDENCE_TOKEN").ok(),
-        Some(path) if path.as_os_str() == "-" => {
-            Some(read(std::io::stdin().lock(), MAX_TOKEN).map_err(|error| format!("standard input: {error}"))?)
-        }
-        Some(path) => Some(open(path, MAX_TOKEN)?),
-    };
-    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
-}
-
-fn open(path: &Path, most: u64) -> Result<String, String> {
-    let named = |error: std::io::Error| format!("{}: {error}", path.display());
-    read(std::fs::File::open(path).map_err(named)?, most).map_err(named)
-}
-
-fn read(from: impl std::io::Read, most: u64) -> std::io::Result<String> {
-    let mut text = String::new();
-    from.take(most).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// Puts the token where the resource wants it, as a caller who read the documentation would.
@@ -184,7 +131,7 @@ fn bring_keys(
     let claimed = unverified.as_ref().and_then(Unverified::claimed_issuer);
     let issuers: Vec<_> = claimed.into_iter().flat_map(|claimed| snapshot.issuers.named(claimed)).collect();
     if let Some(file) = &explain.keys {
-        let text = open(file, MAX_KEYS)?;
+        let text = read(file, MAX_KEYS)?;
         return match issuers.as_slice() {
             [] => Ok(()),
             [issuer] => {
@@ -209,7 +156,7 @@ fn bring_keys(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     for (issuer, origin) in missing {
-        match runtime.block_on(fetch::once(origin, explain.open.outside())) {
+        match runtime.block_on(fetch::once(origin, explain.trust.open.outside())) {
             Ok(set) => issuer.keys.publish(set),
             Err(error) => {
                 let hint = "a server in this state answers `keys_unavailable`; `--keys FILE` brings keys along";
@@ -221,10 +168,6 @@ fn bring_keys(
         }
     }
     Ok(())
-}
-
-fn payload(token: &str) -> Option<Json> {
-    Some(Unverified::read(token, &mut Parts::default()).ok()?.into_payload())
 }
 
 /// What is told of a recorded walk.

@@ -14,6 +14,8 @@ mod probe_stanza;
 mod probe_story;
 mod serve;
 mod test;
+mod token;
+mod trust;
 
 use std::ffi::OsString;
 use std::io::Write as _;

@@ -2,7 +2,18 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use clap::ValueEnum;
+
 use super::{TROUBLE, YES};
+
+/// How a result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
 
 /// Prints a result; a reader that went away is no error of ours.
 pub(super) fn result(text: &str) -> u8 {

@@ -4,7 +4,7 @@
 //! application gets v1 or v2 tokens is a setting of that application, and v1 is its default.
 
 use super::ClaimType::{String as Text, Strings};
-use super::{Hint, Identity, Parameter, Parameters, Profile, Tenancy};
+use super::{Hint, Identity, Parameter, Parameters, Profile, Tenancy, UNKNOWING};
 use crate::name::{Algorithm, is_guid};
 
 /// The tenant of all personal Microsoft accounts: `consumers`.
@@ -22,11 +22,8 @@ pub(super) static ENTRA: Profile = Profile {
     ],
     issuer,
     implied: |iss| tenant_of(iss).map(|tenant| ("tid", tenant.to_owned())).into_iter().collect(),
-    discovery: |_| Ok(()),
     key_hosts: &["login.microsoftonline.com", "login.windows.net"],
-    in_cluster: false,
     tenant_ids: &["tid"],
-    tenant_hint: "",
     algorithms: &[Algorithm::RS256],
     token_types: &["jwt"],
     max_token_age: 25 * 3600,
@@ -48,13 +45,13 @@ pub(super) static ENTRA: Profile = Profile {
         "appid" | "azp" | "oid" | "sub" | "tid" => Err("ids of Entra have no common beginning that means anything"),
         _ => Ok(()),
     },
-    subject: |_| Ok(()),
     hints: &[Hint {
         claim: "idtyp",
         beside: &["appid", "azp"],
         danger: "a user who signed in to that application has its id in this claim as well",
         help: "add `idtyp: app` where the application itself is meant (an optional claim of its registration)",
     }],
+    ..UNKNOWING
 };
 
 fn expand(with: &Parameters) -> Vec<String> {

@@ -4,7 +4,7 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
-use super::{Identity, Profile, Tenancy};
+use super::{Identity, Profile, Tenancy, UNKNOWING};
 use crate::name::Algorithm;
 
 pub(super) static GITHUB_ACTIONS: Profile = Profile {
@@ -13,12 +13,7 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
     documentation: "https://docs.github.com/en/actions/reference/security/oidc",
     checked: "2026-11-21",
     identity: Identity::Fixed("https://token.actions.githubusercontent.com"),
-    parameters: &[],
     issuer,
-    implied: |_| Vec::new(),
-    discovery: |_| Ok(()),
-    key_hosts: &[],
-    in_cluster: false,
     tenant_ids: &["repository_owner_id", "enterprise_id", "repository_id"],
     tenant_hint: "`gh api users/OWNER --jq .id` prints it; `credence explain` shows it for a token you have",
     algorithms: &[Algorithm::RS256],
@@ -56,7 +51,7 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
     ],
     glob,
     subject,
-    hints: &[],
+    ..UNKNOWING
 };
 
 /// Claims whose whole value is the name or the id of an owner, a person or an enterprise.

@@ -1,7 +1,7 @@
 //! Keycloak: one issuer a realm. Access, ID and refresh tokens look alike but for the claim `typ` in the payload.
 
 use super::ClaimType::{Bool, String as Text, Strings};
-use super::{Hint, Identity, Profile, Tenancy};
+use super::{Hint, Profile, Tenancy, UNKNOWING};
 use crate::name::Algorithm;
 
 pub(super) static KEYCLOAK: Profile = Profile {
@@ -9,15 +9,7 @@ pub(super) static KEYCLOAK: Profile = Profile {
     summary: "access tokens of a Keycloak realm",
     documentation: "https://www.keycloak.org/securing-apps/oidc-layers",
     checked: "2026-11-22",
-    identity: Identity::Written,
-    parameters: &[],
     issuer,
-    implied: |_| Vec::new(),
-    discovery: |_| Ok(()),
-    key_hosts: &[],
-    in_cluster: false,
-    tenant_ids: &[],
-    tenant_hint: "",
     algorithms: &[
         Algorithm::RS256,
         Algorithm::PS256,
@@ -49,13 +41,13 @@ pub(super) static KEYCLOAK: Profile = Profile {
         "azp" | "client_id" | "sub" => Err("whoever may register a client or a user could take a name that fits"),
         _ => Ok(()),
     },
-    subject: |_| Ok(()),
     hints: &[Hint {
         claim: "typ",
         beside: &[],
         danger: "ID tokens (`typ: ID`) are signed by the same keys and look the same",
         help: "add `typ: Bearer` to `pin.claims` of the issuer, or to `claims` of the grant",
     }],
+    ..UNKNOWING
 };
 
 /// `https://HOST/…/realms/NAME`: before Keycloak 17 and behind some proxies something stands between.

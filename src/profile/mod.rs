@@ -65,6 +65,65 @@ pub struct Profile {
     pub subject: fn(&str) -> Result<(), &'static str>,
     /// Conditions that a grant, or a pin, had better have (CR206).
     pub hints: &'static [Hint],
+    /// Whether `claims` names every claim of these tokens, so that another one is a slip (CR203).
+    pub complete: bool,
+    /// Beginnings of the names of claims that the issuer's customers make up: never a slip.
+    pub families: &'static [&'static str],
+    /// Claims whose value is a name that can pass to someone else (CR201).
+    pub reusable: &'static [Reusable],
+    /// Claims that must not authorise, because those whom they describe can change them (CR204).
+    pub mutable: &'static [&'static str],
+    /// Audiences that these tokens have where nobody asked for one, so that many services share them (CR210).
+    pub default_audiences: &'static [&'static str],
+    /// Claims that say which run of a pipeline it is, of which a grant matches at least one (CR402); empty: no pipelines.
+    pub run_claims: &'static [&'static str],
+    /// The forms that `sub` has, for people.
+    pub subject_forms: &'static [&'static str],
+    /// What goes wrong with these tokens, a sentence each, for people.
+    pub dangers: &'static [&'static str],
+}
+
+/// A profile that knows nothing: what a file does not name is so.
+const UNKNOWING: Profile = Profile {
+    name: "",
+    summary: "",
+    documentation: "",
+    checked: "",
+    identity: Identity::Written,
+    parameters: &[],
+    issuer: |_| Ok(Tenancy::Private),
+    implied: |_| Vec::new(),
+    discovery: |_| Ok(()),
+    key_hosts: &[],
+    in_cluster: false,
+    tenant_ids: &[],
+    tenant_hint: "",
+    algorithms: &[],
+    token_types: &[],
+    max_token_age: 0,
+    claims: &[],
+    glob: |_, _| Ok(()),
+    subject: |_| Ok(()),
+    hints: &[],
+    complete: false,
+    families: &[],
+    reusable: &[],
+    mutable: &[],
+    default_audiences: &[],
+    run_claims: &[],
+    subject_forms: &[],
+    dangers: &[],
+};
+
+/// A claim that is a name, and the claims that say the same in a way that stays.
+#[derive(Debug, Clone, Copy)]
+pub struct Reusable {
+    /// The claim that holds the name.
+    pub claim: &'static str,
+    /// The stable ids of which a grant, or a pin, matches at least one beside it.
+    pub stable: &'static [&'static str],
+    /// How the name passes to someone else.
+    pub danger: &'static str,
 }
 
 /// Which exact issuers an entry stands for, and by what its tokens find it.

@@ -3,7 +3,7 @@
 //! The subject is made of names: an account that is deleted and made again has the same `sub` and a new uid.
 
 use super::ClaimType::{self, Number, String as Text};
-use super::{Identity, Profile, Tenancy};
+use super::{Profile, UNKNOWING};
 use crate::name::Algorithm;
 
 /// A cluster of whatever make: each kind says what is its own.
@@ -12,22 +12,14 @@ pub(super) const CLUSTER: Profile = Profile {
     summary: "",
     documentation: "",
     checked: "",
-    identity: Identity::Written,
-    parameters: &[],
-    issuer: |_| Ok(Tenancy::Private),
-    implied: |_| Vec::new(),
-    discovery: |_| Ok(()),
-    key_hosts: &[],
     in_cluster: true,
-    tenant_ids: &[],
-    tenant_hint: "",
     algorithms: ALGORITHMS,
     token_types: &[""],
     max_token_age: 3600 + 300,
     claims: CLAIMS,
     glob,
     subject,
-    hints: &[],
+    ..UNKNOWING
 };
 
 const ALGORITHMS: &[Algorithm] =

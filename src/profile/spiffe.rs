@@ -3,7 +3,7 @@
 //! `iss` is optional and says nothing: the trust domain of `sub` chooses the keys, and only those that its bundle keeps
 //! for `jwt-svid` count. There need be no `jti` and no `nbf`.
 
-use super::{Identity, Parameter, Profile, Tenancy};
+use super::{Identity, Parameter, Profile, UNKNOWING};
 use crate::claims::{is_trust_domain, trust_domain};
 use crate::name::Algorithm;
 
@@ -14,13 +14,7 @@ pub(super) static SPIFFE: Profile = Profile {
     checked: "2026-11-22",
     identity: Identity::TrustDomain,
     parameters: &[Parameter::one("trustDomain", form)],
-    issuer: |_| Ok(Tenancy::Private),
-    implied: |_| Vec::new(),
     discovery: |_| Err("a trust domain does not say where its bundle is"),
-    key_hosts: &[],
-    in_cluster: false,
-    tenant_ids: &[],
-    tenant_hint: "",
     algorithms: &[
         Algorithm::RS256,
         Algorithm::ES256,
@@ -34,10 +28,8 @@ pub(super) static SPIFFE: Profile = Profile {
     ],
     token_types: &["", "jwt", "jose"],
     max_token_age: 3600,
-    claims: &[],
-    glob: |_, _| Ok(()),
     subject,
-    hints: &[],
+    ..UNKNOWING
 };
 
 fn form(text: &str) -> Result<(), &'static str> {

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::ClaimHeader;
+use super::{ClaimHeader, Stewards};
 use crate::claims::Asked;
 use crate::clock::Time;
 use crate::credential::ClaimedIssuer;
 use crate::decide::GrantIndex;
 use crate::memory::Token;
-use crate::name::{Issuer, Realm, Thumbprint, TrustDomain};
+use crate::name::{Issuer, IssuerName, Realm, Thumbprint, TrustDomain};
+use crate::profile::Profile;
 use crate::reason::Reason;
 use crate::resource::ResourceIndex;
 use crate::trail::Trail;
@@ -29,6 +30,10 @@ pub struct Snapshot {
     pub asked: Asked,
     /// Every claim that some grant can forward, sorted by its NAME.
     pub forwardable: Vec<ClaimHeader>,
+    /// What kind of issuer each entry is.
+    pub profiles: BTreeMap<IssuerName, &'static Profile>,
+    /// Who looks after each entry.
+    pub stewards: Stewards,
 }
 
 /// A snapshot in force: which one it is, and since when.

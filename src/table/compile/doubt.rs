@@ -13,7 +13,8 @@ impl Bench<'_> {
         let place = draft.issuer.given().map(|at| &at.place).or(draft.with.given().map(|at| &at.place));
         let message = format!("the `iss` of {owner} is a placeholder: {:?}", name.as_str());
         let help = "write the exact `iss` of its tokens, or their trust domain, in its place";
-        self.report(
+        self.warn(
+            &draft.common,
             Code::CR205,
             place.unwrap_or(&draft.name.place),
             message,
@@ -31,7 +32,7 @@ impl Bench<'_> {
         }
         let message = format!("{owner} pins only one key");
         let help = "pin the next key too: ask the issuer's operator for its thumbprint before it is published";
-        self.report(Code::CR310, &first.place, message, "an outage at the next rotation", help);
+        self.warn(&plan.draft.common, Code::CR310, &first.place, message, "an outage at the next rotation", help);
     }
 }
 

@@ -17,7 +17,7 @@ impl<'a> Bench<'a> {
     /// The grant; `None` if something of it was refused, here or before.
     pub(super) fn grant(&mut self, draft: &'a GrantDraft, names: &Names<'_, 'a>) -> Option<Grant> {
         let owner = format!("grant \"{}\"", draft.name.value);
-        self.ended(&owner, &draft.common.expires);
+        self.ended(&owner, &draft.common);
         let issuers = self.issuers_of(&owner, draft, names);
         let exact = self.exact_of(&owner, draft, &issuers);
         let resource = self.resource_of(&owner, draft, names);
@@ -133,7 +133,14 @@ impl<'a> Bench<'a> {
         if draft.subject.is_absent() && !claims.is_empty() && claims.iter().all(says_nothing) {
             let message = format!("{owner} asks for no value of any claim");
             let help = "add a claim with its exact value, or `subject:`; where every token is meant, say so: `subject: any` and a `reason`";
-            self.report(Code::CR206, &draft.name.place, message, "whoever else has such a token may do this too", help);
+            self.warn(
+                &draft.common,
+                Code::CR206,
+                &draft.name.place,
+                message,
+                "whoever else has such a token may do this too",
+                help,
+            );
         }
         let any = draft.subject.given().filter(|subject| matches!(subject.value, Subject::Any));
         if let Some(any) = any.filter(|_| draft.reason.is_absent()) {

@@ -36,7 +36,7 @@ pub(super) struct IssuerPlan<'a> {
 impl<'a> Bench<'a> {
     pub(super) fn issuer(&mut self, draft: &'a IssuerDraft) -> IssuerPlan<'a> {
         let owner = format!("issuer \"{}\"", draft.name.value);
-        self.ended(&owner, &draft.common.expires);
+        self.ended(&owner, &draft.common);
         let profile = self.profile(&owner, draft);
         let mut plan = IssuerPlan {
             draft,

@@ -19,13 +19,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::draft::{self, At, Draft, Field, ResourceDraft, nearest};
-use super::{ClaimHeader, Code, Diagnostic, Issuers, Place, Report, Snapshot, Sources};
+use super::draft::{self, At, Common, Draft, ResourceDraft, nearest};
+use super::{ClaimHeader, Code, Diagnostic, Issuers, Place, Report, Snapshot, Sources, Steward, Stewards};
 use crate::claims::{Asked, ClaimKey};
 use crate::clock::Time;
 use crate::decide::{Grant, GrantIndex};
 use crate::keys::{KeyOrigin, KeyRules, LiveKeys};
-use crate::name::{Issuer, IssuerName};
+use crate::name::{GrantName, Issuer, IssuerName, ResourceName};
 use crate::resource::{ResourceId, ResourceIndex};
 use issuer::IssuerPlan;
 use resource::ResourcePlan;
@@ -135,6 +135,8 @@ impl<'a> Bench<'a> {
             grants: GrantIndex::build(grants),
             asked,
             forwardable,
+            profiles: issuers.iter().filter_map(|plan| Some((plan.name.clone(), plan.profile?))).collect(),
+            stewards: stewards(draft),
         })
     }
 
@@ -213,15 +215,30 @@ impl<'a> Bench<'a> {
 
     /// Warns of what has ended already, or ends soon (CR303). It loads all the same: whoever calls is told that it has
     /// ended.
-    fn ended(&mut self, owner: &str, expires: &Field<Time>) {
-        let Some(end) = expires.given().filter(|end| end.value <= self.now.after(SOON)) else { return };
+    fn ended(&mut self, owner: &str, common: &Common) {
+        let Some(end) = common.expires.given().filter(|end| end.value <= self.now.after(SOON)) else { return };
         let (message, label) = if end.value <= self.now {
             (format!("{owner} has ended"), "in the past")
         } else {
             (format!("{owner} ends within 30 days"), "from here on it is refused")
         };
-        let finding = Diagnostic::at(Code::CR303, &end.place, message).label(label);
-        self.report.push(finding.help("set a later end if it is still wanted, or remove the entry"));
+        let help = "set a later end if it is still wanted, or remove the entry";
+        self.warn(common, Code::CR303, &end.place, message, label, help);
+    }
+
+    /// Warns, unless the entry that it is about accepts it.
+    fn warn(
+        &mut self,
+        entry: &Common,
+        code: Code,
+        place: &Place,
+        message: impl AsRef<str>,
+        label: impl AsRef<str>,
+        help: impl AsRef<str>,
+    ) {
+        if !entry.accepts(code) {
+            self.report(code, place, message, label, help);
+        }
     }
 
     fn report(
@@ -233,6 +250,25 @@ impl<'a> Bench<'a> {
         help: impl AsRef<str>,
     ) {
         self.report.push(Diagnostic::at(code, place, message).label(label).help(help));
+    }
+}
+
+/// Who looks after each entry that says so.
+fn stewards(draft: &Draft) -> Stewards {
+    fn kept<N>(name: N, common: &Common, reason: Option<&String>) -> Option<(N, Steward)> {
+        Some((name, common.steward(reason))).filter(|(_, steward)| *steward != Steward::default())
+    }
+    let issuers = draft.issuers.iter();
+    let resources = draft.resources.iter();
+    let grants = draft.grants.iter();
+    Stewards {
+        issuers: issuers.filter_map(|one| kept(IssuerName::new(one.name.value.as_str()), &one.common, None)).collect(),
+        resources: resources
+            .filter_map(|one| kept(ResourceName::new(one.name.value.as_str()), &one.common, one.reason.value()))
+            .collect(),
+        grants: grants
+            .filter_map(|one| kept(GrantName::new(one.name.value.as_str()), &one.common, one.reason.value()))
+            .collect(),
     }
 }
 

@@ -20,7 +20,7 @@ impl<'a> Bench<'a> {
     pub(super) fn resource(&mut self, id: ResourceId, draft: &'a ResourceDraft) -> ResourcePlan<'a> {
         let owner = format!("resource \"{}\"", draft.name.value);
         let name = &draft.name.place;
-        self.ended(&owner, &draft.common.expires);
+        self.ended(&owner, &draft.common);
         if draft.audience.is_absent() {
             let help = "add `audience:` with the value that tokens for this resource carry in `aud`";
             self.report(Code::CR110, name, format!("{owner} has no audience"), "`audience` is missing", help);

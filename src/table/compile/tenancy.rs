@@ -62,7 +62,7 @@ impl Bench<'_> {
                 continue;
             }
             let message = format!("{owner} does not look at `{}` of issuer \"{}\"", hint.claim, plan.name);
-            self.report(Code::CR206, &grant.name.place, message, hint.danger, hint.help);
+            self.warn(&grant.common, Code::CR206, &grant.name.place, message, hint.danger, hint.help);
         }
     }
 

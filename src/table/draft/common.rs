@@ -1,23 +1,80 @@
 //! Fields that every entry has.
 
-use super::fields::{Cx, Field, Fields};
-use super::read::{pairs, prose, text};
+use super::super::{Acceptance, Code, Node, Severity, Steward};
+use super::fields::{At, Cx, Field, Fields, Schema};
+use super::read::{list, pairs, prose, text};
 use super::times::end;
 use crate::clock::Time;
 
-/// An end, a date to look again, someone to call.
+/// An end, a date to look again, someone to call, and the warnings that were looked at and accepted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Common {
     pub(crate) expires: Field<Time>,
+    pub(crate) review_by: Field<Time>,
+    pub(crate) owner: Field<String>,
+    pub(crate) description: Field<String>,
+    pub(crate) labels: Field<Vec<(String, String)>>,
+    pub(crate) accept: Field<Vec<At<Acceptance>>>,
 }
 
 impl Common {
-    /// Reads and checks all of them; only what has a meaning for a decision is kept.
     pub(super) fn read(cx: &mut Cx<'_>, fields: &Fields<'_>) -> Self {
-        fields.read(cx, "reviewBy", end);
-        fields.read(cx, "owner", text);
-        fields.read(cx, "description", prose);
-        fields.read(cx, "labels", pairs);
-        Self { expires: fields.read(cx, "expires", end) }
+        Self {
+            expires: fields.read(cx, "expires", end),
+            review_by: fields.read(cx, "reviewBy", end),
+            owner: fields.read(cx, "owner", text),
+            description: fields.read(cx, "description", prose),
+            labels: fields.read(cx, "labels", pairs),
+            accept: fields.read(cx, "accept", |cx, field, node| list(cx, field, node, acceptance)),
+        }
     }
+
+    /// Whether whoever wrote the entry looked at what this rule warns of, and wants it.
+    pub(crate) fn accepts(&self, code: Code) -> bool {
+        self.accept.items().iter().any(|one| one.value.code == code)
+    }
+
+    /// Who looks after the entry, and why it is there.
+    pub(crate) fn steward(&self, reason: Option<&String>) -> Steward {
+        Steward {
+            owner: self.owner.value().cloned(),
+            description: self.description.value().cloned(),
+            reason: reason.cloned(),
+            review_by: self.review_by.value().copied(),
+            expires: self.expires.value().copied(),
+            labels: self.labels.value().cloned().unwrap_or_default(),
+            accepts: self.accept.items().iter().map(|one| one.value.clone()).collect(),
+        }
+    }
+}
+
+const ACCEPTANCE: Schema = Schema { known: &["code", "reason"], later: &[] };
+
+/// `{code, reason}`: only warnings can be accepted.
+fn acceptance(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<Acceptance> {
+    let fields = Fields::open(cx, field, node, &ACCEPTANCE)?;
+    let (code, reason) = (fields.read(cx, "code", code), fields.read(cx, "reason", prose));
+    for (name, missing) in [("code", code.is_absent()), ("reason", reason.is_absent())] {
+        if missing {
+            let message = format!("`accept` of {} has an item without `{name}`", cx.owner);
+            let help = "write `{code: CR401, reason: why this is wanted}`";
+            cx.misfit(node.span, message, format!("`{name}` is missing"), help);
+        }
+    }
+    Some(Acceptance { code: *code.value()?, reason: reason.value()?.clone() })
+}
+
+fn code(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Code> {
+    let text = text(cx, field, node)?;
+    let Some(code) = Code::parse(&text) else {
+        let help = "a code is as `credence check` prints it in brackets, such as `CR401`";
+        cx.misfit(node.span, format!("{text:?} is not the code of a rule"), "no such rule", help);
+        return None;
+    };
+    if code.severity() == Severity::Error {
+        let message = format!("{code} refuses a table and cannot be accepted away");
+        cx.misfit(node.span, message, code.title(), "mend what it is about; only 2xx to 4xx can be accepted");
+        return None;
+    }
+    Some(code)
 }

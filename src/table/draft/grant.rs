@@ -37,8 +37,9 @@ pub(super) const GRANT: Schema = Schema {
         "owner",
         "description",
         "labels",
+        "accept",
     ],
-    later: &["actor", "replay", "accept"],
+    later: &["actor", "replay"],
 };
 const SUBJECT: Schema = Schema { known: &["glob"], later: &[] };
 

@@ -43,8 +43,9 @@ pub(super) const ISSUER: Schema = Schema {
         "owner",
         "description",
         "labels",
+        "accept",
     ],
-    later: &["accept"],
+    later: &[],
 };
 const PIN: Schema = Schema { known: &["claims", "keys"], later: &[] };
 

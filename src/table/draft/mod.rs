@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(super) use claims::ClaimDraft;
+pub(super) use common::Common;
 pub(super) use fields::{At, Cx, Field, nearest};
 pub(super) use grant::{GrantDraft, Subject};
 pub(super) use issuer::IssuerDraft;

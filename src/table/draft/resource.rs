@@ -26,8 +26,9 @@ pub(super) const RESOURCE: Schema = Schema {
         "owner",
         "description",
         "labels",
+        "accept",
     ],
-    later: &["observe", "accept"],
+    later: &["observe"],
 };
 const ROUTE: Schema = Schema { known: &["namespace", "name"], later: &[] };
 const CREDENTIAL: Schema = Schema { known: &["header", "cookie"], later: &[] };

@@ -1,0 +1,70 @@
+//! The table that a question is about.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::open::Open;
+use super::output::{colours, diagnostic};
+use crate::clock::{Clock, Time};
+use crate::keys::{KeyOrigin, LiveKeys};
+use crate::name::{Issuer, IssuerName};
+use crate::table::{Compiled, Snapshot, Sources, compile};
+
+/// What every verb that asks something of a table takes.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Trust {
+    /// The trust table: a YAML file, or a directory of them.
+    #[arg(long, env = "CREDENCE_TRUST", value_name = "PATH")]
+    trust: PathBuf,
+    #[command(flatten)]
+    pub(super) open: Open,
+    /// Judge as if it were this instant (RFC 3339).
+    #[arg(long, env = "CREDENCE_AT", value_name = "TIME", value_parser = instant)]
+    at: Option<Time>,
+}
+
+pub(super) fn instant(text: &str) -> Result<Time, String> {
+    Time::from_rfc3339(text)
+        .ok_or_else(|| "expected an RFC 3339 instant with a zone, such as 2026-11-21T12:00:00Z".to_owned())
+}
+
+/// A compiled table, and where the keys of each of its exact issuers come from.
+pub(super) struct Loaded {
+    pub(super) snapshot: Snapshot,
+    pub(super) origins: HashMap<(IssuerName, Issuer), KeyOrigin>,
+}
+
+impl Trust {
+    /// The instant that is meant.
+    pub(super) fn now(&self) -> Time {
+        self.at.unwrap_or_else(|| Clock::System.now())
+    }
+
+    /// The table, its keys at rest. Its problems are told where it does not load.
+    ///
+    /// # Errors
+    /// One sentence, for whoever asked.
+    pub(super) fn load(&self) -> Result<Loaded, String> {
+        load(&self.trust, &self.open, self.now())
+    }
+}
+
+/// Reads and compiles the table at a path; nothing is fetched.
+///
+/// # Errors
+/// One sentence; the problems themselves are told on standard error.
+pub(super) fn load(path: &Path, open: &Open, now: Time) -> Result<Loaded, String> {
+    let mut origins = HashMap::new();
+    let Compiled { snapshot, report } = compile(&Sources::read(path), &open.permissions(), now, |need| {
+        origins.insert((need.name.clone(), need.issuer.clone()), need.origin.clone());
+        Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules))
+    });
+    if snapshot.is_none() {
+        diagnostic(&report.render(colours()));
+    }
+    let failed = || format!("{}: the trust table does not load, so nothing can be told by it", path.display());
+    Ok(Loaded { snapshot: snapshot.ok_or_else(failed)?, origins })
+}
