@@ -11,6 +11,11 @@ pub(super) static EKS: Profile = Profile {
     parameters: &[Parameter::one("region", region), Parameter::one("clusterId", cluster)],
     issuer,
     max_token_age: 24 * 3600 + 300,
+    dangers: &[
+        "Tokens for IAM roles have the audience `sts.amazonaws.com`, and every service that takes it can pass them on to AWS.",
+        "A service account that is deleted and made again has the same `sub` and another uid.",
+        "Whoever may create pods in a namespace can have tokens of each of its service accounts, for any audience.",
+    ],
     ..service_account::CLUSTER
 };
 

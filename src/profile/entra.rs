@@ -51,6 +51,21 @@ pub(super) static ENTRA: Profile = Profile {
         danger: "a user who signed in to that application has its id in this claim as well",
         help: "add `idtyp: app` where the application itself is meant (an optional claim of its registration)",
     }],
+    mutable: &["email", "name", "preferred_username", "unique_name", "upn", "verified_primary_email"],
+    default_audiences: &[
+        "00000003-0000-0000-c000-000000000000",
+        "https://graph.microsoft.com",
+        "api://AzureADTokenExchange",
+    ],
+    subject_forms: &["an opaque text, another one for each application that a user signs in to"],
+    dangers: &[
+        "All tenants share keys: only `tid` and the `issuer` of a key tell one from another.",
+        "A user who signed in to an application has its id in `azp` (v2) or `appid` (v1) too: `idtyp: app` is the application itself.",
+        "An application gets v1 tokens (`https://sts.windows.net/…`) unless its registration asks for v2.",
+        "`aud` is the GUID of the API in v2, and may be its `api://` URI in v1.",
+        "`sub` is another one for each application; a person is `tid` and `oid` together.",
+        "`email`, `upn`, `preferred_username`, `unique_name` and `name` can be changed, or handed to someone else.",
+    ],
     ..UNKNOWING
 };
 

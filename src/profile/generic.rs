@@ -1,6 +1,6 @@
 //! Any issuer: nothing is known, so everything that matters must be written.
 
-use super::{Profile, UNKNOWING};
+use super::{PERSONAL, Profile, UNKNOWING};
 use crate::name::Algorithm;
 
 pub(super) static GENERIC: Profile = Profile {
@@ -11,5 +11,11 @@ pub(super) static GENERIC: Profile = Profile {
     algorithms: &[Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA],
     token_types: &["", "jwt", "at+jwt"],
     max_token_age: 24 * 3600,
+    mutable: PERSONAL,
+    subject_forms: &["whatever the issuer says: ask who owns a `sub`, and whether another can ever get it"],
+    dangers: &[
+        "Nothing is known: whether it signs for several customers, whether names are reused, which claims people can change.",
+        "An ID token can look like an access token where the resource's audience is a client id.",
+    ],
     ..UNKNOWING
 };

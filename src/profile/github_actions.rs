@@ -4,7 +4,7 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
-use super::{Identity, Profile, Tenancy, UNKNOWING};
+use super::{Identity, Profile, Reusable, Tenancy, UNKNOWING};
 use crate::name::Algorithm;
 
 pub(super) static GITHUB_ACTIONS: Profile = Profile {
@@ -51,6 +51,48 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
     ],
     glob,
     subject,
+    complete: true,
+    families: &["repo_property_"],
+    reusable: &[
+        Reusable {
+            claim: "repository",
+            stable: &["repository_id"],
+            danger: "a repository that is deleted, renamed or moved leaves its name to whoever makes one so called",
+        },
+        Reusable {
+            claim: "repository_owner",
+            stable: &["repository_owner_id", "repository_id"],
+            danger: "an account that is renamed or deleted leaves its name to anyone on GitHub",
+        },
+        Reusable {
+            claim: "actor",
+            stable: &["actor_id"],
+            danger: "a login that is given up can be taken by anyone on GitHub",
+        },
+        Reusable {
+            claim: "enterprise",
+            stable: &["enterprise_id"],
+            danger: "the slug of an enterprise can be changed, and taken by another",
+        },
+    ],
+    mutable: &["actor", "workflow"],
+    default_audiences: &["https://github.com/*", "sts.amazonaws.com", "api://AzureADTokenExchange"],
+    run_claims: &["ref", "environment"],
+    subject_forms: &[
+        "repo:OWNER@OWNER-ID/REPO@REPO-ID:ref:refs/heads/BRANCH (repositories made, renamed or moved since 2026-07-15)",
+        "repo:OWNER/REPO:ref:refs/heads/BRANCH (older ones, and every Enterprise Server)",
+        "…:environment:NAME instead of the ref, where the job has an environment",
+        "…:pull_request instead of the ref, where a pull request started the job",
+        "claim:value:claim:value, as the repository or its organisation chose; `:` in a value is `%3A`",
+    ],
+    dangers: &[
+        "Every repository on GitHub gets valid tokens of the common issuer, for any audience that it asks for.",
+        "`sub` is what the repository or its organisation chose it to be, and mostly made of names.",
+        "With an environment the ref is no longer in `sub`, so that any branch fits that the environment lets in.",
+        "Every value is a string: ids, run numbers, and custom properties that look like booleans.",
+        "Without an audience of its own a token is for `https://github.com/OWNER`, as all others are.",
+        "`workflow` is a line in a file that whoever may push can change; `actor` is whoever pressed the button.",
+    ],
     ..UNKNOWING
 };
 

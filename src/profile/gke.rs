@@ -16,6 +16,11 @@ pub(super) static GKE: Profile = Profile {
         Parameter::one("cluster", service_account::segment),
     ],
     issuer,
+    dangers: &[
+        "The `iss` is made of names: a cluster that is made again under the same name has the same one, and other keys.",
+        "A service account that is deleted and made again has the same `sub` and another uid.",
+        "Whoever may create pods in a namespace can have tokens of each of its service accounts, for any audience.",
+    ],
     ..service_account::CLUSTER
 };
 

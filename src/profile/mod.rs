@@ -73,7 +73,8 @@ pub struct Profile {
     pub reusable: &'static [Reusable],
     /// Claims that must not authorise, because those whom they describe can change them (CR204).
     pub mutable: &'static [&'static str],
-    /// Audiences that these tokens have where nobody asked for one, so that many services share them (CR210).
+    /// Audiences that these tokens have where nobody asked for one, so that many services share them (CR210); one that
+    /// ends in `/*` stands for all that begin so. Judge by [`Profile::is_default_audience`].
     pub default_audiences: &'static [&'static str],
     /// Claims that say which run of a pipeline it is, of which a grant matches at least one (CR402); empty: no pipelines.
     pub run_claims: &'static [&'static str],
@@ -114,6 +115,10 @@ const UNKNOWING: Profile = Profile {
     subject_forms: &[],
     dangers: &[],
 };
+
+/// Claims of OpenID Connect Core §5.1 and its dialects that describe a person, who may change them (§5.7).
+const PERSONAL: &[&str] =
+    &["email", "name", "nickname", "phone_number", "preferred_username", "unique_name", "upn", "username"];
 
 /// A claim that is a name, and the claims that say the same in a way that stays.
 #[derive(Debug, Clone, Copy)]
@@ -208,6 +213,15 @@ impl Profile {
     /// What an entry without `profile:` gets.
     pub const fn generic() -> &'static Self {
         &generic::GENERIC
+    }
+
+    /// Whether many services share this audience: tokens of this kind have it unasked, or it is the issuer itself.
+    pub fn is_default_audience(&self, iss: &str, audience: &str) -> bool {
+        let is = |known: &&str| match known.strip_suffix('*') {
+            Some(start) => audience.starts_with(start),
+            None => audience == *known,
+        };
+        audience == iss || self.default_audiences.iter().any(|known| is(&known))
     }
 
     /// The JSON type of a claim, by the names that lead to it, where it is known.
