@@ -5,6 +5,7 @@
 
 mod check;
 mod explain;
+mod inspect;
 mod issuer;
 mod man;
 mod open;
@@ -49,6 +50,7 @@ enum Verb {
     Serve(serve::Serve),
     Check(check::Check),
     Explain(explain::Explain),
+    Inspect(inspect::Inspect),
     Test(test::Test),
     Issuer(issuer::Issuer),
     Schema(schema::SchemaOf),
@@ -81,6 +83,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Serve(serve) => serve::run(serve),
         Verb::Check(check) => check::run(&check),
         Verb::Explain(explain) => explain::run(&explain),
+        Verb::Inspect(inspect) => inspect::run(&inspect),
         Verb::Test(test) => test::run(&test),
         Verb::Issuer(issuer) => issuer::run(&issuer),
         Verb::Schema(schema) => schema::run(&schema),

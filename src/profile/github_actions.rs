@@ -78,6 +78,7 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
     mutable: &["actor", "workflow"],
     default_audiences: &["https://github.com/*", "sts.amazonaws.com", "api://AzureADTokenExchange"],
     run_claims: &["ref", "environment"],
+    identify: &["repository", "repository_id", "ref", "environment"],
     subject_forms: &[
         "repo:OWNER@OWNER-ID/REPO@REPO-ID:ref:refs/heads/BRANCH (repositories made, renamed or moved since 2026-07-15)",
         "repo:OWNER/REPO:ref:refs/heads/BRANCH (older ones, and every Enterprise Server)",
