@@ -1,9 +1,9 @@
 //! What to think of before believing a token.
 
-use super::Seen;
+use super::{Seen, quoted};
 use crate::clock::Time;
 use crate::json::Json;
-use crate::name::Algorithm;
+use crate::name::{Algorithm, is_forbidden_character};
 use crate::profile::{Profile, Tenancy, known_issuer};
 
 /// One thing to think of.
@@ -61,7 +61,8 @@ impl Remarks {
     fn audience(&mut self, seen: &Seen<'_>) {
         let audiences = seen.audiences();
         if let Some(resource) = seen.resource.filter(|one| !audiences.contains(&one.audience.as_str())) {
-            let given = if audiences.is_empty() { "nobody".to_owned() } else { audiences.join(", ") };
+            let given: Vec<_> = audiences.iter().map(|one| quoted(one)).collect();
+            let given = if given.is_empty() { "nobody".to_owned() } else { given.join(", ") };
             self.add(
                 "aud",
                 format!(
@@ -81,7 +82,7 @@ impl Remarks {
             self.add(
                 "aud",
                 format!(
-                    "{audience} is what such tokens have where nobody asked for an audience: many services share it"
+                    "{audience:?} is what such tokens have where nobody asked for an audience: many services share it"
                 ),
             );
         }
@@ -125,6 +126,9 @@ impl Remarks {
     fn subject(&mut self, seen: &Seen<'_>) {
         match seen.text("sub").filter(|sub| !sub.is_empty()) {
             None => self.add("sub", "is absent: nobody is named, so it is refused by every table"),
+            Some(sub) if sub.chars().any(is_forbidden_character) => {
+                self.add("sub", "holds a character that does not show, or hides others: it is refused by every table");
+            }
             Some(sub) => {
                 if let Err(why) = (seen.profile.subject)(sub) {
                     self.add("sub", format!("cannot be matched: {why}"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Destination, Seen, entry_name, quoted, scalar};
 use crate::claims::trust_domain;
 use crate::json::Json;
-use crate::name::Algorithm;
+use crate::name::{Algorithm, is_forbidden_character};
 use crate::profile::{Identity, Tenancy};
 use crate::resource::PathPattern;
 use crate::table::Snapshot;
@@ -30,7 +30,10 @@ pub struct Proposal {
 pub(super) fn propose(seen: &Seen<'_>, table: Option<&Snapshot>) -> Proposal {
     let mut out = Writer { table, ..Writer::default() };
     let no_issuer = seen.text("iss").is_none() && seen.text("sub").and_then(trust_domain).is_none();
-    if no_issuer || Algorithm::parse(seen.algorithm).is_none() {
+    let hidden = |claim: &str| seen.text(claim).is_some_and(|text| text.chars().any(is_forbidden_character));
+    let no_subject = seen.text("sub").is_none_or(str::is_empty);
+    let hopeless = no_issuer || no_subject || hidden("iss") || hidden("sub") || seen.claim("events").is_some();
+    if hopeless || Algorithm::parse(seen.algorithm).is_none() {
         out.missing.push("nothing: no table can let such a token in".to_owned());
         return Proposal { yaml: String::new(), missing: out.missing };
     }
@@ -199,7 +202,7 @@ impl Writer<'_> {
 /// A condition that this value meets, as tight as it can be.
 fn condition(value: &Json) -> Option<String> {
     match value {
-        Json::String(text) if text.is_empty() => None,
+        Json::String(text) if text.is_empty() || text.chars().any(is_forbidden_character) => None,
         Json::String(_) | Json::Bool(_) | Json::Number(_) => Some(scalar(value)),
         Json::Array(elements) => {
             let elements: Vec<_> = elements.iter().filter(|one| one.as_str().is_some()).map(scalar).collect();
