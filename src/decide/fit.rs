@@ -9,6 +9,7 @@ use crate::clock::Time;
 use crate::json::Json;
 use crate::request::AuthzRequest;
 use crate::resource::Place;
+use crate::trust::Acting;
 
 /// What a grant is held against.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +17,8 @@ pub(super) struct Case<'a> {
     pub(super) place: &'a Place<'a, 'a>,
     pub(super) request: &'a AuthzRequest<'a>,
     pub(super) claims: &'a Claims,
+    /// Who acts for the caller.
+    pub(super) acting: Option<Acting<'a>>,
     pub(super) now: Time,
 }
 
@@ -37,7 +40,8 @@ pub enum Failed<'s> {
     Subject,
     /// A claim differs.
     Claim(&'s ClaimRule),
-    /// The token names an acting party.
+    /// The acting party is not the one that is meant: none where one must be, one where none may be, another, or one behind
+    /// too many others.
     Actor,
     /// The method is not granted.
     Method,
@@ -99,7 +103,7 @@ impl Case<'_> {
         for rule in &grant.claims {
             unless(self.holds(rule), Failed::Claim(rule));
         }
-        unless(self.actor_fits(), Failed::Actor);
+        unless(self.actor_fits(grant), Failed::Actor);
         unless(self.method_fits(grant), Failed::Method);
         unless(self.path_fits(grant), Failed::Path);
         unless(self.started(grant), Failed::Starts);
@@ -157,9 +161,13 @@ impl Case<'_> {
         grant.paths.iter().any(|pattern| pattern.matches(&self.place.path))
     }
 
-    /// No grant says yet whom it lets act for someone else, so a token with `act` fits none.
-    pub(super) fn actor_fits(&self) -> bool {
-        self.claims.actor().is_none()
+    /// A grant that names an actor is for that one alone, any other for callers who act for themselves.
+    pub(super) fn actor_fits(&self, grant: &Grant) -> bool {
+        match (&grant.actor, &self.acting) {
+            (None, None) => true,
+            (Some(rule), Some(acting)) => rule.matches(acting),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
     }
 
     pub(super) fn times_fit(&self, grant: &Grant) -> bool {

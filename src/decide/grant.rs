@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use super::actor::ActorRule;
 use crate::claims::{ClaimKey, ClaimRule, Glob};
 use crate::clock::Time;
 use crate::name::{Audience, GrantName, Scope, Site};
@@ -31,6 +32,8 @@ pub struct Grant {
     pub subject: Option<SubjectRule>,
     /// What the token must say besides.
     pub claims: Vec<ClaimRule>,
+    /// Who acts for the subject; `None`: nobody may.
+    pub actor: Option<ActorRule>,
     /// HTTP methods.
     pub methods: Methods,
     /// Paths, within those of the resource; never empty.

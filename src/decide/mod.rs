@@ -3,6 +3,7 @@
 //! In: a [`Place`], a [`Verified`] caller and the grants. Out: a [`Permit`], the only thing an allow is made of, or
 //! a [`Refusal`] with the grants that came near. It must know neither wire messages nor files nor keys.
 
+mod actor;
 mod fit;
 mod grant;
 mod index;
@@ -11,6 +12,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
+pub use actor::ActorRule;
 pub use fit::{Failed, NearMiss};
 pub use grant::{AudienceFrom, Grant, GrantId, GrantTimes, Mode, SubjectRule};
 pub use index::{GrantIndex, Grants};
@@ -40,7 +42,7 @@ pub fn decide<'s, T: Trail>(
     now: Time,
     trail: &mut T,
 ) -> Result<Permit<'s, T::Proof>, Refusal<'s>> {
-    let case = Case { place, request, claims: caller.claims(), now };
+    let case = Case { place, request, claims: caller.claims(), acting: caller.acting(), now };
     let grants = grants.of(caller.issuer().id, place.id);
     let Judged { allowing, shadow, outcome } = case.judge(grants);
     let walked = trail.check("grants", outcome, || note(&case, grants, &allowing, caller.issuer().name.as_str()));
@@ -84,7 +86,7 @@ impl Case<'_> {
             if !self.relation_fits(grant) {
                 return;
             }
-            match (grant.mode, self.actor_fits(), self.times_fit(grant)) {
+            match (grant.mode, self.actor_fits(grant), self.times_fit(grant)) {
                 (Mode::Enforce, true, true) => allowing.push(grant),
                 (Mode::Shadow, true, true) => shadow.push(grant),
                 (Mode::Enforce, false, true) => all_but_actor = true,

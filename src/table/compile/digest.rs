@@ -134,6 +134,9 @@ impl Canon {
         self.line("resource", &resources.get(grant.resource).map(|resource| &resource.name));
         self.line("subject", &grant.subject);
         self.rules(grant.claims.iter().collect());
+        if let Some(actor) = &grant.actor {
+            self.line("actor", actor);
+        }
         self.line("methods", &grant.methods);
         self.line("paths", &texts(&grant.paths));
         self.line("scopes", &grant.scopes);

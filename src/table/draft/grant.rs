@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::{Kind, Node};
+use super::actor::{ActorDraft, actor};
 use super::claims::{ClaimDraft, claim_key, claims, glob};
 use super::common::Common;
 use super::fields::{At, Cx, Field, Fields, Schema};
@@ -22,6 +23,7 @@ pub(super) const GRANT: Schema = Schema {
         "resource",
         "subject",
         "claims",
+        "actor",
         "methods",
         "paths",
         "scopes",
@@ -39,7 +41,7 @@ pub(super) const GRANT: Schema = Schema {
         "labels",
         "accept",
     ],
-    later: &["actor", "replay"],
+    later: &["replay"],
 };
 const SUBJECT: Schema = Schema { known: &["glob"], later: &[] };
 
@@ -53,6 +55,7 @@ pub(crate) struct GrantDraft {
     pub(crate) resource: Field<String>,
     pub(crate) subject: Field<Subject>,
     pub(crate) claims: Field<Vec<ClaimDraft>>,
+    pub(crate) actor: Field<ActorDraft>,
     pub(crate) methods: Field<Methods>,
     pub(crate) paths: Field<Vec<PathPattern>>,
     pub(crate) scopes: Field<Vec<At<String>>>,
@@ -85,6 +88,7 @@ impl GrantDraft {
             resource: fields.read(cx, "resource", name),
             subject: fields.read(cx, "subject", subject),
             claims: fields.read(cx, "claims", claims),
+            actor: fields.read(cx, "actor", actor),
             methods: fields.read(cx, "methods", methods),
             paths: fields.read(cx, "paths", paths_or_any),
             scopes: fields.read(cx, "scopes", |cx, field, node| list(cx, field, node, scope)),
@@ -101,7 +105,7 @@ impl GrantDraft {
 }
 
 /// An exact `sub`, a list of them, `{glob: …}` or `any`.
-fn subject(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Subject> {
+pub(super) fn subject(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Subject> {
     match &node.kind {
         _ if is_any(node) => Some(Subject::Any),
         Kind::Map(_) => {

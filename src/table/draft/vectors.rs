@@ -20,8 +20,9 @@ const FILE: Schema = Schema { known: &["apiVersion", "kind", "table", "now", "ca
 const CASE: Schema = Schema { known: &["name", "token", "issuer", "base", "with", "request", "expect"], later: &[] };
 const REQUEST: Schema = Schema { known: &["method", "url", "context", "route", "headers"], later: &[] };
 const ROUTE: Schema = Schema { known: &["namespace", "name"], later: &[] };
+const ACTOR: Schema = Schema { known: &["iss", "sub"], later: &[] };
 const EXPECT: Schema =
-    Schema { known: &["decision", "reason", "grants", "scopes", "iss", "realm", "near_miss"], later: &[] };
+    Schema { known: &["decision", "reason", "grants", "scopes", "iss", "realm", "actor", "near_miss"], later: &[] };
 
 /// One case as typed: its base is still a name.
 #[derive(Debug)]
@@ -241,6 +242,7 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
     let scopes = fields.read(cx, "scopes", |cx, field, node| set(cx, field, node, scope));
     let iss = fields.read(cx, "iss", text);
     let realm = fields.read(cx, "realm", text);
+    let actor = fields.read(cx, "actor", actor);
     let near_misses = fields.read(cx, "near_miss", near_misses);
     let allowed = *allowed.value()?;
     let misplaced = |cx: &mut Cx<'_>, at: &super::super::Place, what: &str| {
@@ -261,6 +263,9 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
             misplaced(cx, &found.place, what);
         }
     }
+    if let Some(found) = actor.given().filter(|_| !allowed) {
+        misplaced(cx, &found.place, "an actor");
+    }
     if let Some(found) = near_misses.given().filter(|_| allowed) {
         misplaced(cx, &found.place, "near misses");
     }
@@ -271,8 +276,22 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
         scopes: scopes.value().cloned(),
         iss: iss.value().cloned(),
         realm: realm.value().cloned(),
+        actor: actor.value().cloned(),
         near_misses: near_misses.value().cloned().unwrap_or_default(),
     })
+}
+
+/// The acting party: one half of the pair or both. `none` says that nobody acts.
+fn actor(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<BTreeMap<String, String>> {
+    if matches!(&node.kind, Kind::Scalar { text, of: Type::String } if &**text == "none") {
+        return Some(BTreeMap::new());
+    }
+    if node.members().is_none() {
+        wrong(cx, field, node, "a pair, or `none`", "write `actor: {iss: …, sub: …}`");
+        return None;
+    }
+    Fields::open(cx, field, node, &ACTOR)?;
+    Some(pairs(cx, field, node)?.into_iter().collect())
 }
 
 fn decision(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<bool> {
