@@ -31,7 +31,7 @@ pub struct Claims {
     pub(crate) expires: f64,
     not_before: f64,
     issued_at: f64,
-    /// SHA-256 of `jti`.
+    /// SHA-256 of `jti`; the empty one names no token.
     token_id: Option<Box<[u8; 32]>>,
     actor: Option<Box<Actor>>,
     kept: Kept,
@@ -96,7 +96,7 @@ impl Claims {
         let audiences = audiences(payload.get("aud"), &mut all)?;
         let not_before = date("nbf", payload.get("nbf"))?;
         let issued_at = date("iat", payload.get("iat"))?;
-        let token_id = text("jti", payload.get("jti"))?.map(hash);
+        let token_id = text("jti", payload.get("jti"))?.filter(|id| !id.is_empty()).map(hash);
         let actor = payload.get("act").map(actor).transpose()?.map(Box::new);
         Ok(Self {
             text: all.into_boxed_str(),

@@ -314,6 +314,8 @@ impl Story<'_> {
                 format!("at most {:?} old", grant.times.max_token_age.unwrap_or_default()),
                 format!("iat {}", claim("iat")),
             ),
+            Failed::Replay(Reason::JtiMissing) => ("a `jti`".to_owned(), claim("jti")),
+            Failed::Replay(_) => ("a first use".to_owned(), format!("jti {}, iat {}", claim("jti"), claim("iat"))),
         };
         (failed.to_string(), wanted, given, None)
     }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::grant::{AudienceFrom, CLIENT_ID, Grant};
+use super::grant::{AudienceFrom, CLIENT_ID, Grant, Replay};
 use crate::claims::{ClaimKey, ClaimRule, Claims};
 use crate::clock::Time;
 use crate::json::Json;
+use crate::reason::Reason;
 use crate::request::AuthzRequest;
 use crate::resource::Place;
 use crate::trust::Acting;
@@ -20,6 +21,8 @@ pub(super) struct Case<'a> {
     /// Who acts for the caller.
     pub(super) acting: Option<Acting<'a>>,
     pub(super) now: Time,
+    /// Whether this is the first use of the token, as far as that is known.
+    pub(super) first_use: Result<(), Reason>,
 }
 
 /// A grant that did not fit, and in what.
@@ -53,6 +56,9 @@ pub enum Failed<'s> {
     Expires,
     /// The token is older than the grant allows.
     MaxTokenAge,
+    /// The token was used before, or cannot be known not to have been: [`Reason::Replayed`], [`Reason::JtiMissing`],
+    /// [`Reason::ReplayUnavailable`].
+    Replay(Reason),
 }
 
 /// The name for the log: a claim's own name, else the field of the grant. Never a value.
@@ -68,6 +74,7 @@ impl fmt::Display for Failed<'_> {
             Self::Starts => "starts",
             Self::Expires => "expires",
             Self::MaxTokenAge => "maxTokenAge",
+            Self::Replay(_) => "replay",
         })
     }
 }
@@ -109,6 +116,9 @@ impl Case<'_> {
         unless(self.started(grant), Failed::Starts);
         unless(self.unexpired(grant), Failed::Expires);
         unless(self.young_enough(grant), Failed::MaxTokenAge);
+        if let (Replay::Once, Err(reason)) = (grant.replay, self.first_use) {
+            failed.push(Failed::Replay(reason));
+        }
         NearMiss { grant, failed }
     }
 

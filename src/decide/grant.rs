@@ -44,6 +44,8 @@ pub struct Grant {
     pub audience: Audience,
     /// Which claim is read as the audience.
     pub audience_from: AudienceFrom,
+    /// How often one token may be used.
+    pub replay: Replay,
     /// When it holds.
     pub times: GrantTimes,
     /// Whether it allows or only watches.
@@ -106,6 +108,15 @@ pub enum AudienceFrom {
     Audience,
     /// `client_id`, for issuers whose access tokens have no `aud` (Cognito).
     ClientId,
+}
+
+/// `replay:`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// As often as the token is valid.
+    Allow,
+    /// Once: the first allow through this grant spends its `jti` at the issuer that vouched.
+    Once,
 }
 
 /// When a grant holds.

@@ -9,7 +9,7 @@ use super::issuer::IssuerPlan;
 use super::resource::{ResourcePlan, sort_paths};
 use super::{Bench, Names};
 use crate::claims::Matcher;
-use crate::decide::{ActorRule, AudienceFrom, Grant, GrantId, GrantTimes, Mode, SubjectRule};
+use crate::decide::{ActorRule, AudienceFrom, Grant, GrantId, GrantTimes, Mode, Replay, SubjectRule};
 use crate::name::{Audience, GrantName, Scope};
 use crate::trust::IssuerId;
 
@@ -230,6 +230,7 @@ fn build(draft: &GrantDraft, issuers: Vec<IssuerId>, resource: &ResourcePlan<'_>
         scopes,
         audience,
         audience_from: draft.audience_from.value().copied().unwrap_or(AudienceFrom::Audience),
+        replay: draft.replay.value().copied().unwrap_or(Replay::Allow),
         times: GrantTimes {
             starts: draft.starts.value().copied(),
             expires: draft.common.expires.value().copied(),

@@ -13,7 +13,7 @@ use super::resource::audience;
 use super::times::start;
 use crate::claims::{ClaimKey, Glob};
 use crate::clock::Time;
-use crate::decide::{AudienceFrom, Mode};
+use crate::decide::{AudienceFrom, Mode, Replay};
 use crate::resource::{Methods, PathPattern};
 
 pub(super) const GRANT: Schema = Schema {
@@ -29,6 +29,7 @@ pub(super) const GRANT: Schema = Schema {
         "scopes",
         "audience",
         "audienceFrom",
+        "replay",
         "maxTokenAge",
         "starts",
         "expires",
@@ -41,7 +42,7 @@ pub(super) const GRANT: Schema = Schema {
         "labels",
         "accept",
     ],
-    later: &["replay"],
+    later: &[],
 };
 const SUBJECT: Schema = Schema { known: &["glob"], later: &[] };
 
@@ -61,6 +62,7 @@ pub(crate) struct GrantDraft {
     pub(crate) scopes: Field<Vec<At<String>>>,
     pub(crate) audience: Field<String>,
     pub(crate) audience_from: Field<AudienceFrom>,
+    pub(crate) replay: Field<Replay>,
     pub(crate) max_token_age: Field<Duration>,
     pub(crate) starts: Field<Time>,
     pub(crate) reason: Field<String>,
@@ -94,6 +96,7 @@ impl GrantDraft {
             scopes: fields.read(cx, "scopes", |cx, field, node| list(cx, field, node, scope)),
             audience: fields.read(cx, "audience", audience),
             audience_from: fields.read(cx, "audienceFrom", audience_from),
+            replay: fields.read(cx, "replay", replay),
             max_token_age: fields.read(cx, "maxTokenAge", positive),
             starts: fields.read(cx, "starts", start),
             reason: fields.read(cx, "reason", prose),
@@ -137,6 +140,19 @@ fn audience_from(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Au
     let help = "write `audienceFrom: client_id`, or leave it out for `aud`";
     cx.misfit(node.span, format!("`{field}` of {} can only be `client_id`", cx.owner), "", help);
     None
+}
+
+fn replay(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Replay> {
+    match text(cx, field, node)?.as_str() {
+        "allow" => Some(Replay::Allow),
+        "once" => Some(Replay::Once),
+        _ => {
+            let help = "with `once` a token is let through once; leave it out where it may come again";
+            let message = format!("`{field}` of {} must be `once` or `allow`", cx.owner);
+            cx.misfit(node.span, message, "", help);
+            None
+        }
+    }
 }
 
 fn mode(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Mode> {
