@@ -170,8 +170,8 @@ impl House {
             (Some(_), Err(reason)) => refused(reason),
             (Some(published), Ok(request)) => {
                 let mut trail = Strict::with(&self.memory).counted(&self.floodgate, request.source_address, now);
-                // What cannot be written down is refused below, and no refusal spends a token.
-                if !unwritten {
+                // What cannot be written down is refused below, or when its line is not taken; and no refusal spends a token.
+                if self.when_full == WhenFull::Drop || !unwritten && self.log.has_room() {
                     trail = trail.spending(&self.spent);
                 }
                 walk(&published.snapshot, request, now, &mut trail)
