@@ -17,6 +17,7 @@ pub mod credential;
 pub mod keys;
 pub mod memory;
 pub mod flood;
+pub mod replay;
 pub mod trail;
 pub mod trust;
 pub mod decide;

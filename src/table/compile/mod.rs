@@ -287,3 +287,7 @@ mod tests;
 #[cfg(test)]
 #[path = "../compile_issuers_tests.rs"]
 mod issuers_tests;
+
+#[cfg(test)]
+#[path = "../compile_actor_tests.rs"]
+mod actor_tests;
