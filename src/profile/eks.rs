@@ -28,10 +28,10 @@ fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
     if region(name).is_ok() && cluster(id).is_ok() && domain == own { Ok(Tenancy::Private) } else { Err(FORM) }
 }
 
-fn expand(with: &Parameters) -> Vec<String> {
+fn expand(with: &Parameters) -> Result<Vec<String>, &'static str> {
     let (region, cluster) = (with.one("region"), with.one("clusterId"));
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    vec![format!("https://oidc.eks.{region}.{domain}/id/{cluster}")]
+    Ok(vec![format!("https://oidc.eks.{region}.{domain}/id/{cluster}")])
 }
 
 fn region(text: &str) -> Result<(), &'static str> {
