@@ -13,6 +13,21 @@ pub struct Hint {
     pub help: &'static str,
 }
 
+impl Hint {
+    /// The claims that would content it, for messages.
+    pub fn missing(&self) -> Option<String> {
+        self.unless.iter().find_map(|sign| match sign {
+            Sign::Claim(claims) => Some(either(claims)),
+            _ => None,
+        })
+    }
+}
+
+fn either(claims: &[&str]) -> String {
+    let claims: Vec<_> = claims.iter().map(|claim| format!("`{claim}`")).collect();
+    claims.join(" or ")
+}
+
 /// Something that can be seen in a grant, or in the pins of its issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
@@ -36,10 +51,7 @@ impl Sign {
     /// For people, after "where" and "unless".
     pub fn sentence(self) -> String {
         match self {
-            Self::Claim(claims) => {
-                let claims: Vec<_> = claims.iter().map(|claim| format!("`{claim}`")).collect();
-                format!("{} is matched", claims.join(" or "))
-            }
+            Self::Claim(claims) => format!("{} is matched", either(claims)),
             Self::Subject => "`subject` is matched".to_owned(),
             Self::ExactSubject => "an exact `subject` is matched".to_owned(),
             Self::Writes => "a method changes something".to_owned(),

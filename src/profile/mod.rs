@@ -4,19 +4,30 @@
 //! profile never grants: it fills in defaults, refuses what can never be right, and explains.
 
 mod aks;
+mod auth0;
+mod bitbucket;
+mod buildkite;
+mod circleci;
 mod claim;
+mod cognito;
 mod eks;
 mod entra;
 mod generic;
 mod github_actions;
+mod gitlab;
 mod gke;
+mod google;
 mod hint;
 mod keycloak;
 mod known;
 mod kubernetes;
+mod okta;
 mod parameters;
 mod service_account;
 mod spiffe;
+mod terraform;
+mod vault;
+mod web;
 
 pub use claim::{ClaimType, Reusable};
 pub use hint::{Hint, Sign};
@@ -152,16 +163,26 @@ pub enum Tenancy {
 
 impl Profile {
     /// Every profile that is built in.
-    pub const ALL: [&'static Self; 9] = [
+    pub const ALL: [&'static Self; 19] = [
         &generic::GENERIC,
         &github_actions::GITHUB_ACTIONS,
+        &gitlab::GITLAB,
         &kubernetes::KUBERNETES,
         &eks::EKS,
         &gke::GKE,
         &aks::AKS,
         &spiffe::SPIFFE,
+        &google::GOOGLE,
         &entra::ENTRA,
+        &okta::OKTA,
+        &auth0::AUTH0,
         &keycloak::KEYCLOAK,
+        &cognito::COGNITO,
+        &vault::VAULT,
+        &buildkite::BUILDKITE,
+        &circleci::CIRCLECI,
+        &terraform::TERRAFORM,
+        &bitbucket::BITBUCKET,
     ];
 
     /// The profile with this name.

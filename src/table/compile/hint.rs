@@ -31,7 +31,10 @@ impl Bench<'_> {
             if !hint.when.iter().all(|sign| seen.shows(*sign)) || hint.unless.iter().any(|sign| seen.shows(*sign)) {
                 continue;
             }
-            let message = format!("{owner} lets in more tokens of issuer \"{}\" than it seems to", plan.name);
+            let message = match hint.missing() {
+                Some(claims) => format!("{owner} does not look at {claims} of issuer \"{}\"", plan.name),
+                None => format!("{owner} rests on something weak at issuer \"{}\"", plan.name),
+            };
             self.warn(&grant.common, Code::CR206, &grant.name.place, message, hint.danger, hint.help);
         }
     }
