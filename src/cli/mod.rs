@@ -6,12 +6,14 @@
 mod check;
 mod explain;
 mod issuer;
+mod man;
 mod open;
 mod output;
 mod probe_check;
 mod probe_report;
 mod probe_stanza;
 mod probe_story;
+mod schema;
 mod serve;
 mod test;
 mod token;
@@ -49,6 +51,8 @@ enum Verb {
     Explain(explain::Explain),
     Test(test::Test),
     Issuer(issuer::Issuer),
+    Schema(schema::SchemaOf),
+    Man(man::ManPages),
     /// Print the version.
     ///
     /// Example: credence version
@@ -79,6 +83,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Test(test) => test::run(&test),
         Verb::Issuer(issuer) => issuer::run(&issuer),
+        Verb::Schema(schema) => schema::run(&schema),
+        Verb::Man(man) => man::run(&man, Cli::command()),
         Verb::Version => output::result(&format!("credence {}\n", env!("CARGO_PKG_VERSION"))),
         Verb::Completion { shell } => {
             let mut script = Vec::new();
