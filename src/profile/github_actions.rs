@@ -4,6 +4,7 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
+use super::github_values;
 use super::{Identity, Profile, Reusable, Tenancy, UNKNOWING};
 use crate::name::Algorithm;
 
@@ -51,6 +52,8 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
     ],
     glob,
     subject,
+    says: github_values::says,
+    value: github_values::value,
     complete: true,
     families: &["repo_property_"],
     reusable: &[

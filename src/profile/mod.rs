@@ -8,6 +8,7 @@ mod eks;
 mod entra;
 mod generic;
 mod github_actions;
+mod github_values;
 mod gke;
 mod keycloak;
 mod known;
@@ -63,6 +64,11 @@ pub struct Profile {
     pub glob: fn(&str, &str) -> Result<(), &'static str>,
     /// Judges an exact `subject` of a grant; the error says why no token can have it.
     pub subject: fn(&str) -> Result<(), &'static str>,
+    /// What an exact `subject`, or a pattern for one, states about other claims, as text: a star in a value stays (CR122,
+    /// CR202, CR402).
+    pub says: fn(&str) -> Vec<(&'static str, String)>,
+    /// Judges an exact value of a claim; the error says why no token has it (CR122).
+    pub value: fn(&str, &str) -> Result<(), &'static str>,
     /// Conditions that a grant, or a pin, had better have (CR206).
     pub hints: &'static [Hint],
     /// Whether `claims` names every claim of these tokens, so that another one is a slip (CR203).
@@ -105,6 +111,8 @@ const UNKNOWING: Profile = Profile {
     claims: &[],
     glob: |_, _| Ok(()),
     subject: |_| Ok(()),
+    says: |_| Vec::new(),
+    value: |_, _| Ok(()),
     hints: &[],
     complete: false,
     families: &[],

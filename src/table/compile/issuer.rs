@@ -63,6 +63,7 @@ impl<'a> Bench<'a> {
         self.never_pinned(&owner, &plan);
         self.placeholder(&owner, &plan);
         self.lone_pin(&owner, &plan);
+        self.lint_issuer(&owner, &plan);
         plan
     }
 
