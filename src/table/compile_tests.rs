@@ -233,7 +233,7 @@ fn every_contract_code_of_shape_and_refusal_without_other_profiles_is_given() {
         ("CR108", "issuers:\n  a: {issuer: https://accounts.google.com}\n".into()),
         ("CR110", "resources:\n  r: {hosts: [r.test]}\n".into()),
         ("CR120", grant("resource: r, methods: any, paths: any")),
-        ("CR121", grant("resource: r, subject: any, claims: {a: b}, methods: any, paths: any")),
+        ("CR121", grant("resource: r, subject: any, claims: {a: b}, methods: [GET], paths: any")),
         ("CR122", grant("resource: q, subject: s, methods: any, paths: any")),
         ("CR122", grant("resource: r, subject: s, methods: any, paths: [/v2/**]")),
         ("CR122", whole(", starts: 2027-01-02, expires: 2027-01-01")),

@@ -53,8 +53,13 @@ impl<'c, 'a> Conditions<'c, 'a> {
         Self { grant, plan, profile, said }
     }
 
-    /// Whether all of it could be read, so that what is missing is missing.
+    /// Whether all of it could be read and its subjects can be met, so that what is missing is missing.
     fn whole(&self) -> bool {
+        if let Some(Subject::Exact(subjects)) = self.grant.subject.value()
+            && subjects.iter().any(|at| (self.profile.subject)(&at.value).is_err())
+        {
+            return false;
+        }
         let read = |absent: bool, given: bool| absent || given;
         let (claims, pins) = (&self.grant.claims, &self.plan.draft.pin_claims);
         read(claims.is_absent(), claims.given().is_some())
