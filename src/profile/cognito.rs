@@ -32,6 +32,10 @@ pub(super) static COGNITO: Profile = Profile {
         "client_id" | "cognito:username" | "sub" | "username" => Err("whoever may sign up could take a name that fits"),
         _ => Ok(()),
     },
+    value: |claim, text| match claim {
+        "token_use" if !matches!(text, "access" | "id") => Err("it is `access` or `id`"),
+        _ => Ok(()),
+    },
     hints: &[
         Hint {
             when: &[],

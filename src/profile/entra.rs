@@ -45,6 +45,12 @@ pub(super) static ENTRA: Profile = Profile {
         "appid" | "azp" | "oid" | "sub" | "tid" => Err("ids of Entra have no common beginning that means anything"),
         _ => Ok(()),
     },
+    value: |claim, text| match claim {
+        "appid" | "azp" | "oid" | "tid" if !is_guid(text) => Err("it is an id, a GUID in lower case, never a name"),
+        "idtyp" if !matches!(text, "app" | "user" | "device") => Err("it is `app`, `user` or `device`"),
+        "ver" if !matches!(text, "1.0" | "2.0") => Err("it is `\"1.0\"` or `\"2.0\"`"),
+        _ => Ok(()),
+    },
     hints: &[Hint {
         when: &[Sign::Claim(&["appid", "azp"])],
         unless: &[Sign::Claim(&["idtyp"])],

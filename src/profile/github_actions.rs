@@ -4,6 +4,7 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
+use super::github_values;
 use super::{Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, web};
 use crate::name::Algorithm;
 
@@ -52,6 +53,8 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
     ],
     glob,
     subject,
+    says: github_values::says,
+    value: github_values::value,
     complete: true,
     families: &["repo_property_"],
     reusable: &[

@@ -15,6 +15,7 @@ mod entra;
 mod generic;
 mod github_actions;
 mod gitlab;
+mod github_values;
 mod gke;
 mod google;
 mod hint;
@@ -23,6 +24,7 @@ mod known;
 mod kubernetes;
 mod okta;
 mod parameters;
+mod said;
 mod service_account;
 mod spiffe;
 mod terraform;
@@ -80,6 +82,11 @@ pub struct Profile {
     pub glob: fn(&str, &str) -> Result<(), &'static str>,
     /// Judges an exact `subject` of a grant; the error says why no token can have it.
     pub subject: fn(&str) -> Result<(), &'static str>,
+    /// What an exact `subject`, or a pattern for one, states about other claims, as text: a star in a value stays (CR122,
+    /// CR202, CR402).
+    pub says: fn(&str) -> Vec<(&'static str, String)>,
+    /// Judges an exact value of a claim; the error says why no token has it (CR122).
+    pub value: fn(&str, &str) -> Result<(), &'static str>,
     /// Rules of its own (CR206).
     pub hints: &'static [Hint],
     /// Whether `claims` names every claim of these tokens, so that another one is a slip (CR203).
@@ -123,6 +130,8 @@ const UNKNOWING: Profile = Profile {
     claims: &[],
     glob: |_, _| Ok(()),
     subject: |_| Ok(()),
+    says: |_| Vec::new(),
+    value: |_, _| Ok(()),
     hints: &[],
     complete: false,
     families: &[],

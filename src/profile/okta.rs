@@ -25,6 +25,8 @@ pub(super) static OKTA: Profile = Profile {
         "cid" | "sub" | "uid" => Err("logins and ids have no common beginning that means anything"),
         _ => Ok(()),
     },
+    // A login is an address; the id of a client, which is a `sub` as well, holds no `@`.
+    says: |sub| if sub.contains('@') { vec![("sub", sub.to_owned())] } else { Vec::new() },
     reusable: &[Reusable {
         claim: "sub",
         stable: &["uid", "cid"],

@@ -60,6 +60,7 @@ impl<'a> Bench<'a> {
         self.placeholder(&owner, &plan);
         self.lone_pin(&owner, &plan);
         self.doubtful(&owner, &plan);
+        self.lint_issuer(&owner, &plan);
         plan
     }
 
