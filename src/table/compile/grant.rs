@@ -18,18 +18,21 @@ impl<'a> Bench<'a> {
     pub(super) fn grant(&mut self, draft: &'a GrantDraft, names: &Names<'_, 'a>) -> Option<Grant> {
         let owner = format!("grant \"{}\"", draft.name.value);
         self.ended(&owner, &draft.common);
+        self.review_due(&owner, &draft.common);
         let issuers = self.issuers_of(&owner, draft, names);
         let exact = self.exact_of(&owner, draft, &issuers);
         let resource = self.resource_of(&owner, draft, names);
         self.who(&owner, draft);
         self.what(&owner, draft);
         self.own_audience(&owner, draft, names);
+        self.any_may_write(&owner, draft);
         self.never(&owner, draft, &issuers, resource);
         for plan in &issuers {
             self.claim_types(&owner, plan.profile, draft.claims.items());
             self.tenant_of_grant(draft, plan);
             self.written_out(&owner, draft, plan);
-            self.hinted(&owner, draft, plan);
+            self.hinted(&owner, draft, plan, resource);
+            self.lint_grant_at(&owner, draft, plan);
         }
         build(draft, exact, resource?)
     }

@@ -5,10 +5,13 @@ mod digest;
 mod doubt;
 mod exact;
 mod grant;
+mod hint;
 mod issuer;
 mod jwks;
 mod key_source;
+mod lint;
 mod never;
+mod never_said;
 mod resource;
 mod same;
 mod tenancy;
@@ -113,6 +116,9 @@ impl<'a> Bench<'a> {
         };
         let grants: Vec<_> = draft.grants.iter().map(|entry| self.grant(entry, &by_name)).collect();
         self.forwarded();
+        self.shared_audiences(&by_name);
+        self.one_audience(&by_name);
+        self.open_over_grants(&by_name);
         if self.report.refuses() {
             return None;
         }
@@ -237,6 +243,21 @@ impl<'a> Bench<'a> {
         help: impl AsRef<str>,
     ) {
         if !entry.accepts(code) {
+            self.report(code, place, message, label, help);
+        }
+    }
+
+    /// Warns, unless one of the two entries that could mend it accepts it.
+    fn warn_either(
+        &mut self,
+        entries: [&Common; 2],
+        code: Code,
+        place: &Place,
+        message: impl AsRef<str>,
+        label: impl AsRef<str>,
+        help: impl AsRef<str>,
+    ) {
+        if !entries.iter().any(|entry| entry.accepts(code)) {
             self.report(code, place, message, label, help);
         }
     }
