@@ -132,7 +132,8 @@ impl Writer<'_> {
     }
 
     fn resource(&mut self, seen: &Seen<'_>) -> String {
-        let audience = seen.audiences().first().map(|one| (*one).to_owned());
+        let client = seen.text("client_id").filter(|_| seen.audiences().is_empty());
+        let audience = seen.audiences().first().copied().or(client).map(str::to_owned);
         let host = seen.destination.map(|destination| destination.host.to_ascii_lowercase());
         let told = host.as_deref().or(audience.as_deref()).unwrap_or_default();
         let base = entry_name(told.split_once("://").map_or(told, |(_, rest)| rest), "new-resource");
@@ -177,8 +178,12 @@ impl Writer<'_> {
         if !claims.is_empty() {
             self.line(2, format!("claims: {{{}}}", claims.join(", ")));
         }
-        if seen.audiences().is_empty() && seen.text("client_id").is_some() {
+        if let Some(client) = seen.text("client_id").filter(|_| seen.audiences().is_empty()) {
             self.line(2, "audienceFrom: client_id");
+            if seen.resource.is_some_and(|resource| resource.audience.as_str() != client) {
+                self.line(2, format!("audience: {}", scalar(&text(client))));
+                self.line(2, "reason: these tokens name the client that they were given to, and no audience");
+            }
         }
         self.place(seen.destination);
     }
