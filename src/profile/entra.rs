@@ -4,7 +4,7 @@
 //! application gets v1 or v2 tokens is a setting of that application, and v1 is its default.
 
 use super::ClaimType::{String as Text, Strings};
-use super::{Hint, Identity, Parameter, Parameters, Profile, Tenancy, UNKNOWING};
+use super::{Hint, Identity, Parameter, Parameters, Profile, Sign, Tenancy, UNKNOWING};
 use crate::name::{Algorithm, is_guid};
 
 /// The tenant of all personal Microsoft accounts: `consumers`.
@@ -46,9 +46,9 @@ pub(super) static ENTRA: Profile = Profile {
         _ => Ok(()),
     },
     hints: &[Hint {
-        claim: "idtyp",
-        beside: &["appid", "azp"],
-        danger: "a user who signed in to that application has its id in this claim as well",
+        when: &[Sign::Claim(&["appid", "azp"])],
+        unless: &[Sign::Claim(&["idtyp"])],
+        danger: "a user who signed in to that application has its id in `azp` or `appid` as well",
         help: "add `idtyp: app` where the application itself is meant (an optional claim of its registration)",
     }],
     mutable: &["email", "name", "preferred_username", "unique_name", "upn", "verified_primary_email"],
@@ -69,12 +69,12 @@ pub(super) static ENTRA: Profile = Profile {
     ..UNKNOWING
 };
 
-fn expand(with: &Parameters) -> Vec<String> {
+fn expand(with: &Parameters) -> Result<Vec<String>, &'static str> {
     let tenants = with.list("tenants").iter();
-    match with.one("version") {
+    Ok(match with.one("version") {
         "v1" => tenants.map(|tenant| format!("https://sts.windows.net/{tenant}/")).collect(),
         _ => tenants.map(|tenant| format!("https://login.microsoftonline.com/{tenant}/v2.0")).collect(),
-    }
+    })
 }
 
 /// The tenant in an `iss` of either version.

@@ -4,16 +4,16 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
-use super::github_values;
-use super::{Identity, Profile, Reusable, Tenancy, UNKNOWING};
+use super::{Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, github_values, web};
 use crate::name::Algorithm;
 
 pub(super) static GITHUB_ACTIONS: Profile = Profile {
     name: "github-actions",
     summary: "GitHub Actions jobs: GitHub.com, an enterprise's own issuer, data residency, Enterprise Server",
     documentation: "https://docs.github.com/en/actions/reference/security/oidc",
-    checked: "2026-11-21",
-    identity: Identity::Fixed("https://token.actions.githubusercontent.com"),
+    checked: "2026-11-22",
+    identity: Identity::Expanded(expand),
+    parameters: &[Parameter::maybe("enterprise", web::slug), Parameter::maybe("hostname", web::host)],
     issuer,
     tenant_ids: &["repository_owner_id", "enterprise_id", "repository_id"],
     tenant_hint: "`gh api users/OWNER --jq .id` prints it; `credence explain` shows it for a token you have",
@@ -133,9 +133,7 @@ fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
                         `https://token.actions.SUBDOMAIN.ghe.com`, or `https://HOST/_services/token`, without a last `/`";
     let rest = iss.strip_prefix("https://").ok_or(FORM)?;
     let (host, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
-    let slug = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
+    let slug = |text: &str| web::slug(text).is_ok();
     let residency = host.strip_prefix("token.actions.").and_then(|host| host.strip_suffix(".ghe.com"));
     match (host, path) {
         ("token.actions.githubusercontent.com", None) => Ok(Tenancy::Shared),
@@ -146,6 +144,19 @@ fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
         }
         _ => Err(FORM),
     }
+}
+
+/// The common issuer, an enterprise's own on the same host, or that of `SUBDOMAIN.ghe.com` or an Enterprise Server.
+fn expand(with: &Parameters) -> Result<Vec<String>, &'static str> {
+    const COMMON: &str = "https://token.actions.githubusercontent.com";
+    let (enterprise, host) = (with.one("enterprise"), with.one("hostname"));
+    Ok(vec![match (with.has("enterprise"), with.has("hostname")) {
+        (true, true) => return Err("keep `enterprise` for github.com, or `hostname` for a host of its own"),
+        (true, false) => format!("{COMMON}/{enterprise}"),
+        (false, true) if host.ends_with(".ghe.com") => format!("https://token.actions.{host}"),
+        (false, true) => format!("https://{host}/_services/token"),
+        (false, false) => COMMON.to_owned(),
+    }])
 }
 
 /// Every form of `sub`, customised ones too, is a list of `key:value`; those with `repo:` name an owner and a repository.

@@ -1,7 +1,7 @@
 //! Keycloak: one issuer a realm. Access, ID and refresh tokens look alike but for the claim `typ` in the payload.
 
 use super::ClaimType::{Bool, String as Text, Strings};
-use super::{Hint, PERSONAL, Profile, Reusable, Tenancy, UNKNOWING};
+use super::{Hint, PERSONAL, Profile, Reusable, Sign, Tenancy, UNKNOWING};
 use crate::name::Algorithm;
 
 pub(super) static KEYCLOAK: Profile = Profile {
@@ -42,9 +42,9 @@ pub(super) static KEYCLOAK: Profile = Profile {
         _ => Ok(()),
     },
     hints: &[Hint {
-        claim: "typ",
-        beside: &[],
-        danger: "ID tokens (`typ: ID`) are signed by the same keys and look the same",
+        when: &[Sign::PlainAudience],
+        unless: &[Sign::Claim(&["typ"])],
+        danger: "if it is a client id, that client's ID tokens (`typ: ID`) have the same audience and keys",
         help: "add `typ: Bearer` to `pin.claims` of the issuer, or to `claims` of the grant",
     }],
     reusable: &[Reusable {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::render::{Excerpt, clean, render};
-use super::{Code, Place, Severity};
+use super::{Code, Place};
 use crate::name::Site;
 
 /// One finding: what is wrong, where, and what to do about it.

@@ -31,7 +31,7 @@ impl<'a> Bench<'a> {
             self.claim_types(&owner, plan.profile, draft.claims.items());
             self.tenant_of_grant(draft, plan);
             self.written_out(&owner, draft, plan);
-            self.hinted(&owner, draft, plan);
+            self.hinted(&owner, draft, plan, resource);
             self.lint_grant_at(&owner, draft, plan);
         }
         build(draft, exact, resource?)

@@ -5,6 +5,7 @@ mod digest;
 mod doubt;
 mod exact;
 mod grant;
+mod hint;
 mod issuer;
 mod jwks;
 mod key_source;

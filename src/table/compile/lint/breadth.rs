@@ -3,11 +3,9 @@
 use super::super::super::Code;
 use super::super::super::draft::{GrantDraft, Subject};
 use super::super::Bench;
+use super::super::hint::SAFE;
 use super::Conditions;
 use crate::resource::Methods;
-
-/// Methods that change nothing (RFC 9110 §9.2.1).
-const SAFE: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
 impl Bench<'_> {
     /// `subject: any`, and methods that change something.
