@@ -5,6 +5,7 @@
 
 mod check;
 mod explain;
+mod findings;
 mod issuer;
 mod open;
 mod output;
@@ -12,6 +13,7 @@ mod probe_check;
 mod probe_report;
 mod probe_stanza;
 mod probe_story;
+mod rule;
 mod serve;
 mod test;
 mod token;
@@ -49,6 +51,7 @@ enum Verb {
     Explain(explain::Explain),
     Test(test::Test),
     Issuer(issuer::Issuer),
+    Rule(rule::Rule),
     /// Print the version.
     ///
     /// Example: credence version
@@ -79,6 +82,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Test(test) => test::run(&test),
         Verb::Issuer(issuer) => issuer::run(&issuer),
+        Verb::Rule(rule) => rule::run(&rule),
         Verb::Version => output::result(&format!("credence {}\n", env!("CARGO_PKG_VERSION"))),
         Verb::Completion { shell } => {
             let mut script = Vec::new();
