@@ -92,7 +92,8 @@ impl Bench<'_> {
         let key = claim.rule.key.as_str();
         // Nobody reads so many; where every claim is misnamed, looking for what was meant would take long.
         let names = profile.claims.iter().map(|(name, _)| *name);
-        let near = nearest(key, names).filter(|_| self.report.warnings() < MAX_SUGGESTED);
+        let names = Some(names).filter(|_| self.report.warnings() < MAX_SUGGESTED);
+        let near = names.and_then(|names| nearest(key, names));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("`credence profiles {}` prints the claims that they carry", profile.name),
