@@ -6,6 +6,7 @@
 mod check;
 mod explain;
 mod inspect;
+mod findings;
 mod issuer;
 mod man;
 mod open;
@@ -15,6 +16,7 @@ mod probe_report;
 mod probe_stanza;
 mod probe_story;
 mod schema;
+mod rule;
 mod serve;
 mod test;
 mod token;
@@ -55,6 +57,7 @@ enum Verb {
     Issuer(issuer::Issuer),
     Schema(schema::SchemaOf),
     Man(man::ManPages),
+    Rule(rule::Rule),
     /// Print the version.
     ///
     /// Example: credence version
@@ -88,6 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Issuer(issuer) => issuer::run(&issuer),
         Verb::Schema(schema) => schema::run(&schema),
         Verb::Man(man) => man::run(&man, Cli::command()),
+        Verb::Rule(rule) => rule::run(&rule),
         Verb::Version => output::result(&format!("credence {}\n", env!("CARGO_PKG_VERSION"))),
         Verb::Completion { shell } => {
             let mut script = Vec::new();

@@ -4,8 +4,7 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
-use super::github_values;
-use super::{Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, web};
+use super::{Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, github_values, web};
 use crate::name::Algorithm;
 
 pub(super) static GITHUB_ACTIONS: Profile = Profile {

@@ -270,7 +270,11 @@ impl<'a> Bench<'a> {
         label: impl AsRef<str>,
         help: impl AsRef<str>,
     ) {
-        self.report.push(Diagnostic::at(code, place, message).label(label).help(help));
+        if self.report.keeps(code.severity()) {
+            self.report.push(Diagnostic::at(code, place, message).label(label).help(help));
+        } else {
+            self.report.count(code.severity());
+        }
     }
 }
 
