@@ -1,0 +1,2 @@
+//! x
+//! In: Out: never
