@@ -1,7 +1,7 @@
 //! Grants of one issuer for one resource.
 
-use super::{implies, meet, methods_within, overlap_of_paths, times_meet, times_within, within_paths};
 use super::glob;
+use super::{implies, meet, methods_within, overlap_of_paths, times_meet, times_within, within_paths};
 use crate::claims::ClaimRule;
 use crate::decide::{Grant, Mode, SubjectRule};
 

@@ -14,8 +14,8 @@ mod times;
 mod wider;
 
 pub use grant::{admits, covers, hands_on, overlaps};
+pub use grant::{rules_imply, subject_meets, subject_within};
 pub use matcher::{implies, meet};
 pub use place::{hosts_meet, methods_within, opens, overlap_of_paths, within_host, within_paths};
-pub use grant::{rules_imply, subject_meets, subject_within};
 pub use times::{ends_within, times_meet, times_within};
 pub use wider::Wider;

@@ -15,13 +15,32 @@ use crate::name::{Audience, GrantName, Scope, Site};
 use crate::resource::{Authority, HostPattern, Methods, PathPattern, RequestPath, ResourceId};
 use crate::trust::IssuerId;
 
-const TEXTS: [&str; 16] =
-    ["", "a", "b", "a b", "x/a", "x/b", "x/a/b", "x/y", "x/y/z", "x:a", "x/v-1", "x/v-1-2", "x/.", "x/y/..", "x/", "x/v-"];
+const TEXTS: [&str; 16] = [
+    "", "a", "b", "a b", "x/a", "x/b", "x/a/b", "x/y", "x/y/z", "x:a", "x/v-1", "x/v-1-2", "x/.", "x/y/..", "x/",
+    "x/v-",
+];
 const GLOBS: [&str; 11] =
     ["x/*", "x/**", "x/*/z", "x/y/*", "x/y/**", "x:*", "x/v-*", "x/v-*-*", "x/v-*-2", "x/*/*", "v-*"];
 const VALUES: [&str; 19] = [
-    r#""""#, "null", "0", "1", "9007199254740992", "true", "false", "{}", "[]", r#"["a"]"#, r#"["b"]"#, r#"["a","b"]"#,
-    r#"["a",1]"#, "[1]", r#"["x/a"]"#, r#"["b","a","x/a"]"#, "[true]", "[null]", r#"[""]"#,
+    r#""""#,
+    "null",
+    "0",
+    "1",
+    "9007199254740992",
+    "true",
+    "false",
+    "{}",
+    "[]",
+    r#"["a"]"#,
+    r#"["b"]"#,
+    r#"["a","b"]"#,
+    r#"["a",1]"#,
+    "[1]",
+    r#"["x/a"]"#,
+    r#"["b","a","x/a"]"#,
+    "[true]",
+    "[null]",
+    r#"[""]"#,
 ];
 
 /// Every value that is tried, and none.
@@ -142,7 +161,15 @@ struct Call {
 fn call() -> impl Strategy<Value = Call> {
     let claim = || select(universe());
     let now = select(&[5.0, 10.0, 15.0, 20.0, 25.0, 30.0][..]);
-    (select(&["GET", "PUT", "TRACE", "X"][..]), select(&CALLED[..]), select(&TEXTS[1..]), claim(), claim(), now, 0..4u64)
+    (
+        select(&["GET", "PUT", "TRACE", "X"][..]),
+        select(&CALLED[..]),
+        select(&TEXTS[1..]),
+        claim(),
+        claim(),
+        now,
+        0..4u64,
+    )
         .prop_map(|(method, path, subject, k, l, now, age)| Call { method, path, subject, k, l, now, age })
 }
 
@@ -152,9 +179,10 @@ fn fits(grant: &Grant, call: &Call) -> bool {
     grant.methods.contain(call.method)
         && grant.paths.iter().any(|pattern| pattern.matches(&path))
         && grant.subject.as_ref().is_none_or(|rule| rule.matches(call.subject))
-        && grant.claims.iter().all(|rule| {
-            rule.matcher.holds(if rule.key.name() == "k" { call.k.as_ref() } else { call.l.as_ref() })
-        })
+        && grant
+            .claims
+            .iter()
+            .all(|rule| rule.matcher.holds(if rule.key.name() == "k" { call.k.as_ref() } else { call.l.as_ref() }))
         && grant.times.starts.is_none_or(|start| now >= start)
         && grant.times.expires.is_none_or(|end| now < end)
         && grant.times.max_token_age.is_none_or(|bound| call.age <= bound.as_secs())

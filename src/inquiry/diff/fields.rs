@@ -1,21 +1,44 @@
 //! What a grant says, field by field, for people.
 
+use std::collections::HashMap;
+
 use super::Detail;
 use crate::decide::{AudienceFrom, Grant, Mode};
+use crate::name::IssuerName;
+use crate::resource::Methods;
 use crate::table::Snapshot;
 
+/// A table, and for how many exact issuers each of its entries stands.
+pub(super) struct Told<'t> {
+    snapshot: &'t Snapshot,
+    exact: HashMap<&'t IssuerName, usize>,
+}
+
+impl<'t> Told<'t> {
+    pub(super) fn of(snapshot: &'t Snapshot) -> Self {
+        let mut exact: HashMap<_, usize> = HashMap::new();
+        for issuer in snapshot.issuers.iter() {
+            *exact.entry(&issuer.name).or_default() += 1;
+        }
+        Self { snapshot, exact }
+    }
+
+    fn issuers(&self, grant: &Grant) -> Vec<String> {
+        let issuers = grant.issuers.iter().filter_map(|id| self.snapshot.issuers.get(*id));
+        let told = issuers.map(|issuer| match self.exact.get(&issuer.name) {
+            Some(1) | None => issuer.name.to_string(),
+            Some(_) => format!("{} ({})", issuer.name, issuer.issuer),
+        });
+        told.collect()
+    }
+}
+
 /// Every field that says something, in the order of the contract.
-pub(super) fn of(grant: &Grant, snapshot: &Snapshot) -> Vec<(String, String)> {
+pub(super) fn of(grant: &Grant, table: &Told<'_>) -> Vec<(String, String)> {
+    let snapshot = table.snapshot;
     let mut fields: Vec<(String, String)> = Vec::new();
     let mut tell = |field: &str, text: String| fields.push((field.to_owned(), text));
-    let issuers = grant.issuers.iter().filter_map(|id| snapshot.issuers.get(*id));
-    let several = |name| snapshot.issuers.iter().filter(|issuer| issuer.name == name).nth(1).is_some();
-    let issuers: Vec<_> = issuers
-        .map(|issuer| {
-            if several(issuer.name.clone()) { format!("{} ({})", issuer.name, issuer.issuer) } else { issuer.name.to_string() }
-        })
-        .collect();
-    tell("issuer", sorted(issuers));
+    tell("issuer", sorted(table.issuers(grant)));
     let resource = snapshot.resources.get(grant.resource);
     tell("resource", resource.map(|resource| resource.name.to_string()).unwrap_or_default());
     if let Some(subject) = &grant.subject {
@@ -25,8 +48,8 @@ pub(super) fn of(grant: &Grant, snapshot: &Snapshot) -> Vec<(String, String)> {
         tell(&format!("claim {}", rule.key), rule.matcher.to_string());
     }
     let methods = match &grant.methods {
-        crate::resource::Methods::Any => "any".to_owned(),
-        crate::resource::Methods::These(these) => sorted(these.clone()),
+        Methods::Any => "any".to_owned(),
+        Methods::These(these) => sorted(these.clone()),
     };
     tell("methods", methods);
     tell("paths", sorted(grant.paths.iter().map(ToString::to_string).collect()));

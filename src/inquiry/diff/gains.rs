@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::resources::units;
+use super::resources::{place, units};
 use super::territory::{Region, Territory};
 use crate::decide::{Grant, GrantId, Mode, SubjectRule};
 use crate::relation::{Wider, admits, covers, ends_within, opens};
@@ -93,23 +93,19 @@ impl<'t> Side<'t> {
         before: &mut Before<'t>,
         gain: &mut Gain,
     ) {
-        let Some(grant) = self.to.grants.get(grant.id) else { return };
-        let touched = |path: &&'t PathPattern| {
-            path.intersects(region.spot.path) && region.path.is_none_or(|other| path.intersects(other))
-        };
-        for path in grant.paths.iter().filter(touched) {
-            let held = territory.before(region, path).is_some_and(|owners| {
-                owners.iter().all(|owner| {
-                    let known = self.from.resources.get(*owner).filter(|known| self.as_strict(known, resource, *owner));
-                    let tightest = [Some(region.spot.path), region.path, Some(path)].into_iter().flatten();
-                    let ways: Vec<Grant> = tightest.map(|path| Grant { paths: vec![path.clone()], ..grant.clone() }).collect();
-                    known.is_some()
-                        && grant.issuers.iter().all(|issuer| {
-                            let issuer = self.issuers.get(issuer);
-                            issuer.is_some_and(|issuer| ways.iter().any(|way| before.hold(*issuer, *owner, way)))
-                        })
-                })
-            });
+        for path in grant.paths.iter().filter(|path| region.paths().all(|other| other.intersects(path))) {
+            // A request here matches each of these paths: it is enough that one of them was allowed.
+            let paths = region.paths().chain(std::iter::once(path));
+            let ways: Vec<_> = paths.map(|path| Grant { paths: vec![path.clone()], ..grant.clone() }).collect();
+            let mut allowed = |owner: ResourceId| {
+                let known = self.from.resources.get(owner).is_some_and(|known| self.as_strict(known, resource));
+                known
+                    && grant.issuers.iter().all(|issuer| {
+                        let issuer = self.issuers.get(issuer);
+                        issuer.is_some_and(|issuer| ways.iter().any(|way| before.hold(*issuer, owner, way)))
+                    })
+            };
+            let held = territory.before(region, path).is_some_and(|owners| owners.into_iter().all(&mut allowed));
             if !held {
                 gain.places.insert(region.told());
             }
@@ -118,8 +114,8 @@ impl<'t> Side<'t> {
 
     /// Whether a resource of before let nothing through that the one of now does not, grants aside. What the two of them
     /// differ in is told of the resource where it is the same one.
-    fn as_strict(&self, known: &Resource, now: &Resource, id: ResourceId) -> bool {
-        let same = self.resources.get(&now.id) == Some(&id);
+    fn as_strict(&self, known: &Resource, now: &Resource) -> bool {
+        let same = self.resources.get(&now.id) == Some(&known.id);
         same || (known.credential == now.credential
             && known.anonymous.is_empty()
             && (known.encoded_slash_is_data || !now.encoded_slash_is_data)
@@ -128,31 +124,28 @@ impl<'t> Side<'t> {
             && ends_within(now.expires, known.expires))
     }
 
+    /// Places that are open where requests may have reached something else before.
     fn opened(&self, now: &Resource, regions: &[Region<'t>], territory: &Territory<'t>, gains: &mut Gains) {
+        if regions.is_empty() {
+            return;
+        }
         for open in units(now) {
-            for region in regions {
-                // One path each.
-                let Some(path) = now.anonymous.iter().flat_map(|all| &all.paths).find(|path| open.paths.contains(path)) else {
-                    continue;
-                };
-                let touched = path.intersects(region.spot.path) && region.path.is_none_or(|other| path.intersects(other));
-                if !touched {
-                    continue;
-                }
-                let path = self.to.resources.get(now.id).and_then(|resource| {
-                    resource.anonymous.iter().flat_map(|all| &all.paths).find(|known| *known == path)
-                });
-                let held = path.and_then(|path| territory.before(region, path)).is_some_and(|owners| {
-                    owners.iter().all(|owner| {
-                        self.from.resources.get(*owner).is_some_and(|known| {
-                            ends_within(now.expires, known.expires)
-                                && (known.encoded_slash_is_data || !now.encoded_slash_is_data)
-                                && units(known).any(|wide| opens(&wide, &open))
-                        })
-                    })
-                });
+            let touched =
+                |region: &&Region<'_>| open.paths.iter().any(|path| region.paths().all(|other| other.intersects(path)));
+            let was_open = |owner: ResourceId| {
+                self.from.resources.get(owner).is_some_and(|known| {
+                    ends_within(now.expires, known.expires)
+                        && (known.encoded_slash_is_data || !now.encoded_slash_is_data)
+                        && units(known).any(|wide| opens(&wide, &open))
+                })
+            };
+            for region in regions.iter().filter(touched) {
+                let held = open
+                    .paths
+                    .iter()
+                    .all(|path| territory.before(region, path).is_some_and(|owners| owners.into_iter().all(was_open)));
                 if !held {
-                    let text = format!("is open to all for {} at {}", super::resources::place(&open), region.told());
+                    let text = format!("is open to all for {} at {}", place(&open), region.told());
                     gains.open.insert((now.id, text));
                 }
             }

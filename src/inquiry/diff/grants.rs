@@ -20,12 +20,14 @@ pub(super) fn changes(
     let to = Side { from: old, to: new, issuers: &issuers.old, resources: &resources.old };
     let back = Side { from: new, to: old, issuers: &issuers.new, resources: &resources.new };
     let (gains, losses) = (to.gains(), back.gains());
-    let comparison = Comparison { old, new, to: &to, gains: &gains, losses: &losses };
+    let told = (fields::Told::of(old), fields::Told::of(new));
+    let comparison = Comparison { old, new, to: &to, gains: &gains, losses: &losses, told };
     let mut changes = comparison.grants();
     for (kind, snapshot, found) in [(Kind::Widened, new, &gains), (Kind::Narrowed, old, &losses)] {
         for (id, text) in &found.open {
             let Some(resource) = snapshot.resources.get(*id) else { continue };
-            let text = if kind == Kind::Widened { text.clone() } else { text.replacen("is open", "is no longer open", 1) };
+            let text =
+                if kind == Kind::Widened { text.clone() } else { text.replacen("is open", "is no longer open", 1) };
             let (name, site) = (resource.name.to_string(), resource.site.clone());
             changes.push(Change { kind, entry: Entry::Resource, name, text, details: Vec::new(), site });
         }
@@ -39,6 +41,7 @@ struct Comparison<'c> {
     to: &'c Side<'c>,
     gains: &'c Gains,
     losses: &'c Gains,
+    told: (fields::Told<'c>, fields::Told<'c>),
 }
 
 impl Comparison<'_> {
@@ -47,13 +50,19 @@ impl Comparison<'_> {
         let after: BTreeSet<&GrantName> = self.new.grants.iter().map(|grant| &grant.name).collect();
         let mut gone: Vec<&Grant> = self.old.grants.iter().filter(|grant| !after.contains(&grant.name)).collect();
         let renamed = self.renamed(&gone, &before);
-        gone.retain(|grant| !renamed.values().any(|known| known.name == grant.name));
+        let known: BTreeSet<_> = renamed.values().map(|grant| &grant.name).collect();
+        gone.retain(|grant| !known.contains(&grant.name));
         let mut changes = Vec::new();
         for grant in self.new.grants.iter() {
             if let Some(known) = before.get(&grant.name) {
                 changes.extend(self.both(known, grant));
             } else if let Some(known) = renamed.get(&grant.name) {
-                changes.push(change(Kind::Changed, grant, format!("is the new name of grant {}", known.name), Vec::new()));
+                changes.push(change(
+                    Kind::Changed,
+                    grant,
+                    format!("is the new name of grant {}", known.name),
+                    Vec::new(),
+                ));
                 changes.extend(self.both(known, grant));
             } else {
                 changes.push(self.come(grant));
@@ -64,11 +73,16 @@ impl Comparison<'_> {
     }
 
     /// Grants of the new table that mean what one of the old table meant whose name is gone.
-    fn renamed<'g>(&'g self, gone: &[&'g Grant], before: &HashMap<&GrantName, &Grant>) -> HashMap<&'g GrantName, &'g Grant> {
-        let mut free: HashMap<ResourceId, Wider<'_>> = HashMap::new();
-        for resource in gone.iter().map(|grant| grant.resource).collect::<BTreeSet<_>>() {
-            free.insert(resource, Wider::new(gone.iter().copied().filter(|grant| grant.resource == resource)));
+    fn renamed<'g>(
+        &'g self,
+        gone: &[&'g Grant],
+        before: &HashMap<&GrantName, &Grant>,
+    ) -> HashMap<&'g GrantName, &'g Grant> {
+        let mut by_resource: HashMap<ResourceId, Vec<&Grant>> = HashMap::new();
+        for grant in gone {
+            by_resource.entry(grant.resource).or_default().push(grant);
         }
+        let free: HashMap<_, _> = by_resource.into_iter().map(|(id, grants)| (id, Wider::new(grants))).collect();
         let mut taken: BTreeSet<&GrantName> = BTreeSet::new();
         let mut renamed = HashMap::new();
         for grant in self.new.grants.iter().filter(|grant| !before.contains_key(&grant.name)) {
@@ -89,7 +103,9 @@ impl Comparison<'_> {
         let audience = |snapshot: &Snapshot, grant: &Grant| {
             snapshot.resources.get(grant.resource).map(|resource| resource.audience.clone())
         };
-        if audience(self.new, new).as_ref() == Some(&new.audience) && audience(self.old, old).as_ref() == Some(&old.audience) {
+        if audience(self.new, new).as_ref() == Some(&new.audience)
+            && audience(self.old, old).as_ref() == Some(&old.audience)
+        {
             known.audience = old.audience.clone();
         }
         let issuers = |ids: &mut dyn Iterator<Item = Option<IssuerId>>| ids.collect::<Option<BTreeSet<_>>>();
@@ -104,7 +120,7 @@ impl Comparison<'_> {
     fn both(&self, old: &Grant, new: &Grant) -> Option<Change> {
         let (gain, loss) = (self.gains.grants.get(&new.id), self.losses.grants.get(&old.id));
         let found = kind(gain.is_some(), loss.is_some());
-        let details = || fields::differences(Some(fields::of(old, self.old)), Some(fields::of(new, self.new)));
+        let details = || fields::differences(Some(fields::of(old, &self.told.0)), Some(fields::of(new, &self.told.1)));
         let Some(kind) = found else {
             let text = match (old.mode, new.mode) {
                 _ if self.same(old, new) => return None,
@@ -132,7 +148,7 @@ impl Comparison<'_> {
     }
 
     fn come(&self, grant: &Grant) -> Change {
-        let details = fields::differences(None, Some(fields::of(grant, self.new)));
+        let details = fields::differences(None, Some(fields::of(grant, &self.told.1)));
         let (kind, text) = match (grant.mode, self.gains.grants.contains_key(&grant.id)) {
             (Mode::Shadow, _) => (Kind::Changed, "is new, in shadow mode: it allows nothing"),
             (Mode::Enforce, true) => (Kind::Widened, "is new"),
@@ -142,7 +158,7 @@ impl Comparison<'_> {
     }
 
     fn gone(&self, grant: &Grant) -> Change {
-        let details = fields::differences(Some(fields::of(grant, self.old)), None);
+        let details = fields::differences(Some(fields::of(grant, &self.told.0)), None);
         let (kind, text) = match (grant.mode, self.losses.grants.contains_key(&grant.id)) {
             (Mode::Shadow, _) => (Kind::Changed, "is gone; it was in shadow mode and allowed nothing"),
             (Mode::Enforce, true) => (Kind::Narrowed, "is gone"),

@@ -61,7 +61,11 @@ impl<'t> Matched<'t> {
             changes.push(whole(Kind::Changed, issuer, text));
         }
         for issuer in &self.gone {
-            changes.push(whole(Kind::Narrowed, issuer, format!("is gone: {} vouches for nobody any more", told(issuer))));
+            changes.push(whole(
+                Kind::Narrowed,
+                issuer,
+                format!("is gone: {} vouches for nobody any more", told(issuer)),
+            ));
         }
         for (before, after) in &self.pairs {
             compare(before, after, &mut changes);
@@ -82,11 +86,14 @@ impl<'t> Matched<'t> {
         let (before, after) = (names(old), names(new));
         for (was, is) in &self.pairs {
             let now: BTreeSet<_> = spoken(is).into_iter().filter_map(|name| after.get(&name)).flatten().collect();
-            let lost = spoken(was).into_iter().filter_map(|name| before.get(&name)).flatten().find(|rival| {
-                **rival != was.id && self.new.get(rival).is_none_or(|rival| !now.contains(rival))
-            });
+            let lost = spoken(was)
+                .into_iter()
+                .filter_map(|name| before.get(&name))
+                .flatten()
+                .find(|rival| **rival != was.id && self.new.get(rival).is_none_or(|rival| !now.contains(rival)));
             let Some(rival) = lost.and_then(|id| old.issuers.get(*id)) else { continue };
-            let text = format!("no longer shares its name with issuer {}: a key that both publish counts now", rival.name);
+            let text =
+                format!("no longer shares its name with issuer {}: a key that both publish counts now", rival.name);
             changes.push(whole(Kind::Widened, is, text));
         }
     }
@@ -123,11 +130,14 @@ fn whole(kind: Kind, issuer: &TrustedIssuer, text: String) -> Change {
 
 /// A field of an issuer that says something else.
 fn field(kind: Kind, issuer: &TrustedIssuer, name: &str, old: String, new: String) -> Change {
-    let text = format!("`{name}` {}", match kind {
-        Kind::Widened => "lets more through",
-        Kind::Narrowed => "lets less through",
-        Kind::Changed => "is different",
-    });
+    let text = format!(
+        "`{name}` {}",
+        match kind {
+            Kind::Widened => "lets more through",
+            Kind::Narrowed => "lets less through",
+            Kind::Changed => "is different",
+        }
+    );
     let details = vec![Detail { field: name.to_owned(), old: Some(old), new: Some(new) }];
     Change { details, ..whole(kind, issuer, text) }
 }
@@ -159,10 +169,12 @@ fn compare(old: &TrustedIssuer, new: &TrustedIssuer, changes: &mut Vec<Change>) 
     };
     let (was, is) = (carried(old), carried(new));
     tell("issuer", is.is_some() && was != is, was.is_some() && was != is, (name_or_none(was), name_or_none(is)));
-    tell("expires", !ends_within(*expires, old.expires), !ends_within(old.expires, *expires), (
-        end(old.expires),
-        end(*expires),
-    ));
+    tell(
+        "expires",
+        !ends_within(*expires, old.expires),
+        !ends_within(old.expires, *expires),
+        (end(old.expires), end(*expires)),
+    );
     let types = |issuer: &TrustedIssuer| issuer.token_types.iter().map(|kind| format!("{:?}", kind.as_str())).collect();
     let lacks = |some: &TrustedIssuer, all: &TrustedIssuer| {
         some.token_types.iter().any(|kind| !all.token_types.iter().any(|other| other == kind))
@@ -232,14 +244,19 @@ fn carried(issuer: &TrustedIssuer) -> Option<&Issuer> {
 fn sources(issuer: &TrustedIssuer, old: (&KeyOrigin, &Path), new: (&KeyOrigin, &Path), changes: &mut Vec<Change>) {
     if let (KeySource::Inline(was), KeySource::Inline(is)) = (&old.0.source, &new.0.source) {
         let keys = |set: &crate::keys::KeySet| -> BTreeMap<String, String> {
-            set.keys().iter().map(|key| (key.thumbprint().to_string(), format!("{:?} {:?}", key.kid(), key.algorithm()))).collect()
+            set.keys()
+                .iter()
+                .map(|key| (key.thumbprint().to_string(), format!("{:?} {:?}", key.kid(), key.algorithm())))
+                .collect()
         };
         let (was, is) = (keys(was), keys(is));
         let lacks = |some: &BTreeMap<String, String>, all: &BTreeMap<String, String>| {
             some.iter().any(|(key, named)| all.get(key) != Some(named))
         };
         let texts = |keys: &BTreeMap<String, String>| joined(keys.keys().cloned().collect());
-        changes.extend(kind(lacks(&is, &was), lacks(&was, &is)).map(|kind| field(kind, issuer, "jwks", texts(&was), texts(&is))));
+        changes.extend(
+            kind(lacks(&is, &was), lacks(&was, &is)).map(|kind| field(kind, issuer, "jwks", texts(&was), texts(&is))),
+        );
         return;
     }
     let (was, is) = (place(old), place(new));
@@ -249,7 +266,8 @@ fn sources(issuer: &TrustedIssuer, old: (&KeyOrigin, &Path), new: (&KeyOrigin, &
     let reached = |(origin, root): (&KeyOrigin, &Path)| {
         let access = &origin.access;
         let file = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| beside(path, root));
-        let client = access.client_certificate.as_ref().map(|both| (beside(&both.certificate, root), beside(&both.key, root)));
+        let client =
+            access.client_certificate.as_ref().map(|both| (beside(&both.certificate, root), beside(&both.key, root)));
         format!("{:?} {:?} {:?}", file(&access.bearer_token_file), client, access.proxy)
     };
     if reached(old) != reached(new) {
@@ -301,7 +319,10 @@ fn ceilings(was: &TrustedIssuer, is: &TrustedIssuer, old: &Snapshot, new: &Snaps
         None => "no ceiling".to_owned(),
         Some(names) => joined(names.iter().map(ToString::to_string).collect()),
     };
-    changes.extend(kind(more(after, before), more(before, after)).map(|kind| field(kind, is, "resources", text(before), text(after))));
+    changes.extend(
+        kind(more(after, before), more(before, after))
+            .map(|kind| field(kind, is, "resources", text(before), text(after))),
+    );
 }
 
 fn joined(mut texts: Vec<String>) -> String {

@@ -21,11 +21,8 @@ pub(super) struct Matched {
 impl Matched {
     pub(super) fn of(old: &Snapshot, new: &Snapshot) -> Self {
         let names: HashMap<_, _> = old.resources.iter().map(|(id, resource)| (&resource.name, id)).collect();
-        let mut pairs: Vec<(ResourceId, ResourceId)> = new
-            .resources
-            .iter()
-            .filter_map(|(id, resource)| Some((id, *names.get(&resource.name)?)))
-            .collect();
+        let mut pairs: Vec<(ResourceId, ResourceId)> =
+            new.resources.iter().filter_map(|(id, resource)| Some((id, *names.get(&resource.name)?))).collect();
         let taken: HashSet<_> = pairs.iter().map(|(_, old)| *old).collect();
         let known: HashSet<_> = pairs.iter().map(|(new, _)| *new).collect();
         // By the first host, so that not everything is compared with everything.
@@ -56,7 +53,11 @@ impl Matched {
             }
         }
         for (_, gone) in old.resources.iter().filter(|(id, _)| !self.new.contains_key(id)) {
-            changes.push(whole(Kind::Narrowed, gone, "is gone; what lay there is judged by what else is there".to_owned()));
+            changes.push(whole(
+                Kind::Narrowed,
+                gone,
+                "is gone; what lay there is judged by what else is there".to_owned(),
+            ));
         }
         changes
     }
@@ -171,9 +172,14 @@ fn places(old: &Resource, new: &Resource, changes: &mut Vec<Change>) {
             ("hosts", list(resource.hosts.iter().map(ToString::to_string).collect())),
             ("paths", list(resource.paths.iter().map(ToString::to_string).collect())),
             ("context", list(context)),
-            ("route", resource.route.as_ref().map(|route| {
-                format!("{}/{}", route.namespace, route.name.as_deref().unwrap_or("*"))
-            }).unwrap_or_default()),
+            (
+                "route",
+                resource
+                    .route
+                    .as_ref()
+                    .map(|route| format!("{}/{}", route.namespace, route.name.as_deref().unwrap_or("*")))
+                    .unwrap_or_default(),
+            ),
         ]
     };
     let details = texts(old).into_iter().zip(texts(new)).filter(|(was, is)| was != is);
@@ -195,7 +201,9 @@ fn open_places(old: &Resource, new: &Resource, grants: &[&Grant], changes: &mut 
             OpenMethods::Methods(methods) => methods.clone(),
             OpenMethods::Preflight => Methods::These(vec!["OPTIONS".to_owned()]),
         };
-        let named = grants.iter().filter(|grant| grant.methods.intersect(&methods) && overlap_of_paths(&grant.paths, &shut.paths));
+        let named = grants
+            .iter()
+            .filter(|grant| grant.methods.intersect(&methods) && overlap_of_paths(&grant.paths, &shut.paths));
         let names: Vec<_> = named.map(|grant| grant.name.as_str()).take(5).collect();
         if !names.is_empty() {
             let text = format!(
@@ -218,7 +226,11 @@ pub(super) fn units(resource: &Resource) -> impl Iterator<Item = Anonymous> {
             other => vec![other.clone()],
         };
         open.paths.iter().flat_map(move |path| {
-            let one = |methods: &OpenMethods| Anonymous { methods: methods.clone(), paths: vec![path.clone()], ..open.clone() };
+            let one = |methods: &OpenMethods| Anonymous {
+                methods: methods.clone(),
+                paths: vec![path.clone()],
+                ..open.clone()
+            };
             methods.iter().map(one).collect::<Vec<_>>()
         })
     })

@@ -39,9 +39,9 @@ impl Door<'_> {
 
     /// Whether every request that comes through all of these comes through this one.
     fn holds(&self, narrow: &[&Self]) -> bool {
-        let host = self.host.is_none_or(|wide| {
-            narrow.iter().filter_map(|door| door.host).any(|narrow| within_host(narrow, wide))
-        });
+        let host = self
+            .host
+            .is_none_or(|wide| narrow.iter().filter_map(|door| door.host).any(|narrow| within_host(narrow, wide)));
         let route = self.route.is_none_or(|(namespace, name)| {
             let fits = |given: Option<&str>| name.is_none() || name == given;
             narrow.iter().filter_map(|door| door.route).any(|(other, given)| other == namespace && fits(given))
@@ -139,10 +139,10 @@ pub(super) struct Territory<'t> {
 #[derive(Debug)]
 pub(super) struct Region<'t> {
     /// By which spot the resource is reached.
-    pub(super) spot: Spot<'t>,
+    spot: Spot<'t>,
     /// What has changed there.
     door: Door<'t>,
-    pub(super) path: Option<&'t PathPattern>,
+    path: Option<&'t PathPattern>,
 }
 
 impl<'t> Territory<'t> {
@@ -205,9 +205,9 @@ impl<'t> Territory<'t> {
 
     /// The resources of the first table that a request in this region may have reached, as far as it goes to one of these
     /// paths; `None` where it may have reached none.
-    pub(super) fn before(&self, region: &Region<'t>, path: &'t PathPattern) -> Option<Vec<ResourceId>> {
+    pub(super) fn before(&self, region: &Region<'t>, path: &PathPattern) -> Option<Vec<ResourceId>> {
         let doors = [&region.spot.door, &region.door];
-        let paths: Vec<_> = [Some(region.spot.path), region.path, Some(path)].into_iter().flatten().collect();
+        let paths: Vec<_> = region.paths().chain(std::iter::once(path)).collect();
         let near = self.from_by_host.near(&region.spot.door);
         let near = near.into_iter().filter_map(|number| self.from.get(number));
         let met: Vec<_> = near.filter(|spot| doors.iter().all(|door| spot.door.meets(door))).collect();
@@ -227,9 +227,8 @@ impl<'t> Territory<'t> {
         });
         let reached: Vec<_> = reached.collect();
         // A request with several routes that finds two of equal rank reaches none.
-        let ties = |one: &&&&Spot<'_>| {
-            reached.iter().any(|two| two.owner != one.owner && two.compare(one) == Ordering::Equal)
-        };
+        let ties =
+            |one: &&&&Spot<'_>| reached.iter().any(|two| two.owner != one.owner && two.compare(one) == Ordering::Equal);
         if reached.iter().any(|spot| ties(&spot)) {
             return None;
         }
@@ -254,7 +253,12 @@ impl Moved<'_> {
     }
 }
 
-impl Region<'_> {
+impl<'t> Region<'t> {
+    /// What every path of a request in it matches.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &'t PathPattern> {
+        std::iter::once(self.spot.path).chain(self.path)
+    }
+
     /// The host and path of the region, for people.
     pub(super) fn told(&self) -> String {
         let hosts = [self.spot.door.host, self.door.host];
