@@ -3,12 +3,24 @@
 //! In: compiled tables and what is asked. Out: findings as data, for the command line to print. It must never decide
 //! for a caller: nothing that it says can be answered to Envoy.
 
+mod can;
+mod collisions;
 mod diff;
+mod line;
+mod list;
+mod reach;
+mod who_can;
 
 use std::collections::HashMap;
 use std::path::Path;
 
+pub use can::{Claimant, Verdict, can};
+pub use collisions::{Collision, Collisions, Identity, Overlap, Shared, collisions};
 pub use diff::{Change, Detail, Entry, Kind, diff};
+pub use line::{Line, State, iss};
+pub use list::{Due, Filter, expiring, list};
+pub use reach::{Holding, Reach, Whose, reach};
+pub use who_can::{WhoCan, who_can};
 
 use crate::keys::KeyOrigin;
 use crate::name::{Issuer, IssuerName};

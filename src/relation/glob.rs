@@ -13,7 +13,7 @@ pub(super) fn within(narrow: &Glob, wide: &Glob) -> bool {
 }
 
 /// Whether some value may have both forms. Never wrongly false.
-pub(super) fn meet(one: &Glob, two: &Glob) -> bool {
+pub fn meet(one: &Glob, two: &Glob) -> bool {
     let (mut ones, mut twos) = (parts(one.as_str()), parts(two.as_str()));
     loop {
         match (ones.next(), twos.next()) {

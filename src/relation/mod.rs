@@ -13,6 +13,7 @@ mod tests;
 mod times;
 mod wider;
 
+pub use glob::meet as globs_meet;
 pub use grant::{admits, covers, hands_on, overlaps};
 pub use grant::{rules_imply, subject_meets, subject_within};
 pub use matcher::{implies, meet};
