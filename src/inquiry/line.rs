@@ -1,7 +1,7 @@
 //! One grant at one exact issuer, as people read it.
 
 use crate::clock::Time;
-use crate::decide::{AudienceFrom, Grant, Mode};
+use crate::decide::{AudienceFrom, Grant, Mode, Replay};
 use crate::resource::Resource;
 use crate::table::{Snapshot, Steward};
 use crate::trust::TrustedIssuer;
@@ -85,7 +85,8 @@ impl<'s> Line<'s> {
     pub fn who(&self) -> String {
         let subject = self.grant.subject.iter().map(|subject| format!("sub {subject}"));
         let claims = self.grant.claims.iter().map(|rule| format!("{} {}", rule.key, rule.matcher));
-        subject.chain(claims).collect::<Vec<_>>().join(", ")
+        let actor = self.grant.actor.iter().map(|actor| format!("through {actor}"));
+        subject.chain(claims).chain(actor).collect::<Vec<_>>().join(", ")
     }
 
     /// Everything that a token must say besides who it is for, and when.
@@ -98,6 +99,9 @@ impl<'s> Line<'s> {
         all.push(format!("{claim} {:?}", self.grant.audience.as_str()));
         if let Some(age) = self.grant.times.max_token_age {
             all.push(format!("at most {}s old", age.as_secs()));
+        }
+        if self.grant.replay == Replay::Once {
+            all.push("each token once".to_owned());
         }
         all.extend(self.grant.times.starts.map(|start| format!("from {start}")));
         all.extend(self.ends().map(|end| format!("before {end}")));

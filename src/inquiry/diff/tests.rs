@@ -148,6 +148,12 @@ fn grant(dice: &mut Dice) -> Vec<String> {
     if dice.chance(10) {
         lines.push("audience: own\nreason: r".to_owned());
     }
+    if dice.chance(15) {
+        lines.push(format!("actor: {}", dice.one(&["{subject: a}", "{subject: [a, b]}", "{subject: a, maxDepth: 2}"])));
+    }
+    if dice.chance(10) {
+        lines.push("replay: once".to_owned());
+    }
     if dice.chance(10) {
         lines.push("mode: shadow".to_owned());
     }
@@ -281,6 +287,15 @@ fn call(dice: &mut Dice) -> Call {
     if dice.chance(50) {
         claims["l"] = json!([dice.one(&["v", "w"])]);
     }
+    if dice.chance(10) {
+        claims["act"] = json!({"sub": dice.one(&["a", "b", "c"])});
+    }
+    if dice.chance(3) {
+        claims["act"] = json!({"sub": "a", "act": {"sub": "z"}});
+    }
+    if dice.chance(90) {
+        claims["jti"] = json!("j");
+    }
     Call {
         method: dice.one(&METHODS),
         host: dice.one(&["a.t", "b.t", "c.t", "a.t:8443", "b.t:8443", "d.t"]),
@@ -321,6 +336,9 @@ fn aim(dice: &mut Dice, snapshot: &Snapshot, call: &mut Call) {
     }
     if let Some(crate::decide::SubjectRule::Exact(subjects)) = &grant.subject {
         call.claims["sub"] = json!(subjects[dice.throw(subjects.len())]);
+    }
+    if grant.actor.is_some() && dice.chance(80) {
+        call.claims["act"] = json!({"sub": dice.one(&["a", "b"])});
     }
     if let (crate::resource::CredentialPlace::Header(name), true) = (&resource.credential, dice.chance(80)) {
         call.header = if name == "x-a" { "x-a" } else { "x-b" };
