@@ -13,6 +13,7 @@ mod probe_check;
 mod probe_report;
 mod probe_stanza;
 mod probe_story;
+mod profiles;
 mod schema;
 mod serve;
 mod test;
@@ -51,6 +52,7 @@ enum Verb {
     Explain(explain::Explain),
     Test(test::Test),
     Issuer(issuer::Issuer),
+    Profiles(profiles::Profiles),
     Schema(schema::SchemaOf),
     Man(man::ManPages),
     /// Print the version.
@@ -83,6 +85,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Test(test) => test::run(&test),
         Verb::Issuer(issuer) => issuer::run(&issuer),
+        Verb::Profiles(profiles) => profiles::run(&profiles),
         Verb::Schema(schema) => schema::run(&schema),
         Verb::Man(man) => man::run(&man, Cli::command()),
         Verb::Version => output::result(&format!("credence {}\n", env!("CARGO_PKG_VERSION"))),
