@@ -3,10 +3,13 @@
 #![cfg(test)]
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use credence::clock::Time;
+use credence::keys::LiveKeys;
 use credence::profile::{Profile, Tenancy};
 use credence::reason::{Class, Reason};
-use credence::table::{self, Code};
+use credence::table::{self, Code, Compiled, Page, Permissions, SourceFile, Sources, compile};
 
 fn reasons() -> String {
     let mut text = String::from(
@@ -46,30 +49,23 @@ fn the_reference_of_reasons_is_up_to_date() {
 fn diagnostics() -> String {
     let mut text = String::from(
         "# Diagnostics\n\n\
-         Generated from `src/table/code.rs`. CR0xx (shape) and CR1xx (refused) are errors: the table does not load. The others warn. What is\n\
-         reserved is not looked at yet by this version.\n\n\
+         Generated from `src/table/code.rs` and the pages in `src/table/rules`, whose examples are tests. `credence rule CODE` prints a page.\n\n\
+         CR0xx (shape) and CR1xx (refused) are errors: the table does not load. The others warn, and an entry may accept them\n\
+         ([how](table.md#accepting-a-warning)). The examples leave out the first two lines of a file, `apiVersion` and `kind`.\n\n\
          | code | severity | what it is about |\n|---|---|---|\n",
     );
     for code in Code::ALL {
-        let reserved = if printed(code.as_str()) { "" } else { " (reserved)" };
-        writeln!(text, "| {code} | {}{reserved} | {} |", code.severity().as_str(), code.title()).unwrap();
+        let name = code.as_str();
+        writeln!(text, "| [{name}](#{}) | {} | {} |", name.to_lowercase(), code.severity().as_str(), code.title())
+            .unwrap();
+    }
+    for code in Code::ALL {
+        // Below the title of this page every heading goes one down, and the code alone is the anchor.
+        let page = Page::of(*code).markdown().replace("\n## ", "\n### ");
+        let (_, body) = page.split_once('\n').unwrap();
+        write!(text, "\n## {code}\n\n**{}** ({})\n{body}", code.title(), code.severity().as_str()).unwrap();
     }
     text
-}
-
-/// Whether some room of the table names the code, beside the list itself.
-fn printed(code: &str) -> bool {
-    fn holds(directory: &std::path::Path, word: &str) -> bool {
-        std::fs::read_dir(directory).unwrap().any(|entry| {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                return holds(&path, word);
-            }
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            !name.contains("test") && name != "code.rs" && std::fs::read_to_string(&path).unwrap().contains(word)
-        })
-    }
-    holds(std::path::Path::new("src/table"), &format!("Code::{code}"))
 }
 
 #[test]
@@ -155,4 +151,29 @@ fn fresh(path: &str, expected: &str) {
     }
     let found = std::fs::read_to_string(path).unwrap_or_default();
     assert!(found == expected, "{path} is stale: UPDATE_DOCS=1 cargo test --test docs");
+}
+
+/// The whole tables of a page.
+fn tables(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(page).unwrap();
+    let fenced = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    fenced.filter(|text| text.contains("kind: TrustTable\n")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_tables_of_the_documentation_load_without_a_word() {
+    let now = Time::from_rfc3339("2026-11-21T12:00:00Z").unwrap();
+    let mut pages = vec!["README.md".to_owned()];
+    pages.extend(std::fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path().display().to_string()));
+    let mut seen = 0;
+    for page in pages.iter().filter(|page| page.ends_with(".md")) {
+        for table in tables(page) {
+            let sources = Sources::from_files([SourceFile::new(page.as_str(), table)]);
+            let Compiled { report, .. } =
+                compile(&sources, &Permissions::default(), now, |need| Arc::new(LiveKeys::unfetched(need.rules)));
+            assert!(report.is_empty(), "{}", report.render(false));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 2);
 }

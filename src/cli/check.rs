@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::findings::{Checked, Format, Summary, written};
 use super::open::Open;
-use super::output::{colours, diagnostic, result};
+use super::output::{colours, diagnostic, result, trouble};
 use super::probe_check::{Wanted, probe_all};
 use super::{NO, TROUBLE, YES};
 use crate::clock::{Clock, Time};
@@ -19,7 +20,7 @@ use crate::table::{Compiled, Sources, compile};
 /// file, line and column, and how to mend it.
 ///
 /// Exit code: 0 the table is good, 1 it is not (with `--fail-on warning` also for a warning, with
-/// `--probe` for keys that cannot be had), 2 there is nothing at the path.
+/// `--probe` for keys that cannot be had), 2 there is nothing at the path. `credence rule CODE` tells about a finding.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: credence check trust.yaml && git commit -a")]
 pub(super) struct Check {
@@ -40,6 +41,9 @@ pub(super) struct Check {
     /// Let `--probe` send bearer tokens and client certificates to where the table says.
     #[arg(long, env = "CREDENCE_WITH_CREDENTIALS", value_parser = super::output::switch, requires = "probe")]
     with_credentials: bool,
+    /// For people on standard error; or on standard output as JSON, SARIF 2.1.0 or annotations of GitHub Actions.
+    #[arg(long, short, env = "CREDENCE_OUTPUT", value_enum, default_value_t = Format::Text)]
+    output: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,39 +53,53 @@ enum FailOn {
 }
 
 pub(super) fn run(check: &Check) -> u8 {
+    if check.probe && check.output != Format::Text {
+        return trouble("`--probe` tells its story as text: leave out `-o`, or check first and probe then");
+    }
     let now = check.at.unwrap_or_else(|| Clock::System.now());
     let mut code = YES;
+    let mut tables = Vec::new();
     for path in &check.paths {
-        code = code.max(one(check, path, now));
+        let (worst, checked) = one(check, path, now);
+        code = code.max(worst);
+        tables.extend(checked);
     }
+    result(&written(check.output, &tables));
     code
 }
 
-fn one(check: &Check, path: &Path, now: Time) -> u8 {
+/// The exit code for one table, and the table if there is one.
+fn one(check: &Check, path: &Path, now: Time) -> (u8, Option<Checked>) {
     if path.as_os_str() != "-" && !path.exists() {
         diagnostic(&format!("error: {}: no such file or directory", path.display()));
-        return TROUBLE;
+        return (TROUBLE, None);
     }
-    let sources = Sources::read(path);
     let mut wanted = Vec::new();
-    let Compiled { snapshot, report } = compile(&sources, &check.open.permissions(), now, |need| {
+    let Compiled { snapshot, report } = compile(&Sources::read(path), &check.open.permissions(), now, |need| {
         wanted.push(Wanted::new(&need));
         Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules))
     });
-    if !report.is_empty() {
-        diagnostic(&report.render(colours()));
+    let failed = report.refuses() || (check.fail_on == FailOn::Warning && report.warnings() > 0);
+    let table = snapshot.as_ref().map(Summary::of);
+    let checked = Checked { path: path.display().to_string(), report, table };
+    if check.output == Format::Text {
+        told(&checked);
     }
-    let Some(snapshot) = snapshot else { return NO };
-    result(&format!(
-        "{}: {} issuers, {} resources, {} grants, sha256 {}\n",
-        path.display(),
-        snapshot.issuers.entries(),
-        snapshot.resources.iter().count(),
-        snapshot.grants.len(),
-        snapshot.digest
-    ));
-    let code = if check.fail_on == FailOn::Warning && report.warnings() > 0 { NO } else { YES };
-    code.max(probed(check, wanted))
+    let code = if failed { NO } else { YES };
+    (if checked.table.is_some() { code.max(probed(check, wanted)) } else { code }, Some(checked))
+}
+
+/// For people: findings on standard error, one line about a good table on standard output.
+fn told(checked: &Checked) {
+    if !checked.report.is_empty() {
+        diagnostic(&checked.report.render(colours()));
+    }
+    if let Some(table) = &checked.table {
+        result(&format!(
+            "{}: {} issuers, {} resources, {} grants, sha256 {}\n",
+            checked.path, table.issuers, table.resources, table.grants, table.digest
+        ));
+    }
 }
 
 /// What `--probe` adds.

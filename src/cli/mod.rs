@@ -5,6 +5,8 @@
 
 mod check;
 mod explain;
+mod inspect;
+mod findings;
 mod issuer;
 mod man;
 mod open;
@@ -15,6 +17,7 @@ mod probe_stanza;
 mod probe_story;
 mod profiles;
 mod schema;
+mod rule;
 mod serve;
 mod test;
 mod token;
@@ -50,11 +53,13 @@ enum Verb {
     Serve(serve::Serve),
     Check(check::Check),
     Explain(explain::Explain),
+    Inspect(inspect::Inspect),
     Test(test::Test),
     Issuer(issuer::Issuer),
     Profiles(profiles::Profiles),
     Schema(schema::SchemaOf),
     Man(man::ManPages),
+    Rule(rule::Rule),
     /// Print the version.
     ///
     /// Example: credence version
@@ -83,11 +88,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Serve(serve) => serve::run(serve),
         Verb::Check(check) => check::run(&check),
         Verb::Explain(explain) => explain::run(&explain),
+        Verb::Inspect(inspect) => inspect::run(&inspect),
         Verb::Test(test) => test::run(&test),
         Verb::Issuer(issuer) => issuer::run(&issuer),
         Verb::Profiles(profiles) => profiles::run(&profiles),
         Verb::Schema(schema) => schema::run(&schema),
         Verb::Man(man) => man::run(&man, Cli::command()),
+        Verb::Rule(rule) => rule::run(&rule),
         Verb::Version => output::result(&format!("credence {}\n", env!("CARGO_PKG_VERSION"))),
         Verb::Completion { shell } => {
             let mut script = Vec::new();

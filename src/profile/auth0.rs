@@ -44,6 +44,7 @@ pub(super) static AUTH0: Profile = Profile {
     }],
     mutable: PERSONAL,
     default_audiences: &["{iss}userinfo", "{iss}api/v2/"],
+    identify: &["sub", "azp", "gty"],
     subject_forms: &[
         "CONNECTION|USER-ID, such as `auth0|5f7c8ec7c33c6c004bbafe82`",
         "CLIENT-ID@clients, of an application that acts for itself",

@@ -48,6 +48,7 @@ pub(super) static BITBUCKET: Profile = Profile {
     }],
     default_audiences: &["ari:cloud:bitbucket::workspace/*"],
     run_claims: &["branchName", "deploymentEnvironmentUuid", "tagName"],
+    identify: &["repositoryUuid", "workspaceUuid", "branchName", "tagName", "deploymentEnvironmentUuid"],
     subject_forms: &[
         "{REPOSITORY-UUID}:{STEP-UUID}",
         "{REPOSITORY-UUID}:{ENVIRONMENT-UUID}:{STEP-UUID}, in a deployment",

@@ -62,6 +62,12 @@ pub(super) static CIRCLECI: Profile = Profile {
     }],
     default_audiences: &["sts.amazonaws.com"],
     run_claims: &["oidc.circleci.com/vcs-ref", "oidc.circleci.com/context-ids"],
+    identify: &[
+        "oidc.circleci.com/vcs-origin",
+        "oidc.circleci.com/project-id",
+        "oidc.circleci.com/vcs-ref",
+        "oidc.circleci.com/ssh-rerun",
+    ],
     subject_forms: &[
         "org/ORG-ID/project/PROJECT-ID/user/USER-ID",
         "…/vcs-origin/ORIGIN/vcs-ref/REF after that, in tokens of version 2",

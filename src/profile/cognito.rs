@@ -65,6 +65,7 @@ pub(super) static COGNITO: Profile = Profile {
         },
     ],
     mutable: &["email", "name", "nickname", "phone_number", "preferred_username"],
+    identify: &["sub", "client_id", "token_use"],
     subject_forms: &["the UUID of a user", "the id of a client that acts for itself, as in `client_id`"],
     dangers: &[
         "Access tokens have no `aud`, only `client_id`: a grant says `audienceFrom: client_id`.",

@@ -66,6 +66,7 @@ pub(super) static ENTRA: Profile = Profile {
         "https://graph.microsoft.com",
         "api://AzureADTokenExchange",
     ],
+    identify: &["azp", "appid", "idtyp", "oid", "roles"],
     subject_forms: &["an opaque text, another one for each application that a user signs in to"],
     dangers: &[
         "All tenants share keys: only `tid` and the `issuer` of a key tell one from another.",

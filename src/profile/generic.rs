@@ -13,6 +13,7 @@ pub(super) static GENERIC: Profile = Profile {
     token_types: &["", "jwt", "at+jwt"],
     max_token_age: 24 * 3600,
     mutable: PERSONAL,
+    identify: &["sub", "azp", "client_id"],
     subject_forms: &["whatever the issuer says: ask who owns a `sub`, and whether another can ever get it"],
     dangers: &[
         "Nothing is known: whether it signs for several customers, whether names are reused, which claims people can change.",

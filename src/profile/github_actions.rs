@@ -4,8 +4,7 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
-use super::github_values;
-use super::{Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, web};
+use super::{Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, github_values, web};
 use crate::name::Algorithm;
 
 pub(super) static GITHUB_ACTIONS: Profile = Profile {
@@ -89,6 +88,7 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
     mutable: &["actor", "workflow"],
     default_audiences: &["https://github.com/*", "sts.amazonaws.com", "api://AzureADTokenExchange"],
     run_claims: &["ref", "environment"],
+    identify: &["repository", "repository_id", "ref", "environment"],
     subject_forms: &[
         "repo:OWNER@OWNER-ID/REPO@REPO-ID:ref:refs/heads/BRANCH (repositories made, renamed or moved since 2026-07-15)",
         "repo:OWNER/REPO:ref:refs/heads/BRANCH (older ones, and every Enterprise Server)",

@@ -106,6 +106,7 @@ pub(super) static GITLAB: Profile = Profile {
     mutable: &["user_email"],
     default_audiences: &["https://gitlab.com", "sts.amazonaws.com"],
     run_claims: &["ref", "ref_path", "environment"],
+    identify: &["project_path", "project_id", "ref", "ref_type", "ref_protected", "environment"],
     subject_forms: &[
         "project_path:GROUP/PROJECT:ref_type:branch:ref:NAME",
         "project_path:GROUP/PROJECT:ref_type:tag:ref:NAME",

@@ -56,6 +56,7 @@ pub(super) static KEYCLOAK: Profile = Profile {
     }],
     mutable: PERSONAL,
     default_audiences: &["account"],
+    identify: &["sub", "azp", "typ"],
     subject_forms: &["the UUID of a user, or of a client's service account"],
     dangers: &[
         "`aud` is `account`, or not there at all, until an audience mapper adds the resource's.",

@@ -14,8 +14,8 @@ mod eks;
 mod entra;
 mod generic;
 mod github_actions;
-mod gitlab;
 mod github_values;
+mod gitlab;
 mod gke;
 mod google;
 mod hint;
@@ -110,6 +110,8 @@ pub struct Profile {
     pub default_audiences: &'static [&'static str],
     /// Claims that say which run of a pipeline it is, of which a grant matches at least one (CR402); empty: no pipelines.
     pub run_claims: &'static [&'static str],
+    /// Claims by which a tight grant says who, of those that a token has; `sub` where the subject is one that stays.
+    pub identify: &'static [&'static str],
     /// The forms that `sub` has, for people.
     pub subject_forms: &'static [&'static str],
     /// What goes wrong with these tokens, a sentence each, for people.
@@ -150,6 +152,7 @@ const UNKNOWING: Profile = Profile {
     mutable: &[],
     default_audiences: &[],
     run_claims: &[],
+    identify: &["sub"],
     subject_forms: &[],
     dangers: &[],
 };

@@ -36,6 +36,7 @@ pub(super) static OKTA: Profile = Profile {
     }],
     mutable: PERSONAL,
     default_audiences: &["api://default"],
+    identify: &["sub", "cid", "uid"],
     subject_forms: &["the login of a user, often an address", "the id of a client that acts for itself, as in `cid`"],
     dangers: &[
         "Tokens of the organisation's own server (`https://DOMAIN`, without `/oauth2/`) are opaque, and for Okta alone.",

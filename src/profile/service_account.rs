@@ -38,6 +38,7 @@ pub(super) const CLUSTER: Profile = Profile {
         },
     ],
     default_audiences: DEFAULT_AUDIENCES,
+    identify: &["sub", "/kubernetes.io/serviceaccount/uid"],
     subject_forms: &["system:serviceaccount:NAMESPACE:NAME"],
     ..UNKNOWING
 };

@@ -87,6 +87,7 @@ pub(super) static TERRAFORM: Profile = Profile {
         "kubernetes",
         "vault.workload.identity",
     ],
+    identify: &["terraform_full_workspace", "terraform_workspace_id", "terraform_run_phase"],
     subject_forms: &[
         "organization:NAME:project:NAME:workspace:NAME:run_phase:PHASE, with blanks where the names have them",
         "organization:NAME:project:NAME:stack:NAME:deployment:NAME:operation:OPERATION, of stacks",

@@ -75,6 +75,7 @@ fn of(shape: Shape) -> Value {
         Shape::Word([only]) => json!({"const": only}),
         Shape::Word(words) => json!({"enum": words}),
         Shape::Boolean => json!({"type": "boolean"}),
+        Shape::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Shape::Duration => {
             json!({"type": "string", "pattern": "^([0-9]+h([0-9]+m)?([0-9]+s)?|[0-9]+m([0-9]+s)?|[0-9]+s)$"})
         }
@@ -186,6 +187,7 @@ fn words(shape: Shape) -> String {
         Shape::Prose => "text, also of several lines".to_owned(),
         Shape::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or "),
         Shape::Boolean => "`true` or `false`".to_owned(),
+        Shape::Number(least, most) => format!("{least} to {most}"),
         Shape::Duration => "duration: `30s`, `24h`, `1h30m`".to_owned(),
         Shape::Date => "date `2027-03-31` or RFC 3339 instant".to_owned(),
         Shape::Name => "name".to_owned(),

@@ -270,7 +270,11 @@ impl<'a> Bench<'a> {
         label: impl AsRef<str>,
         help: impl AsRef<str>,
     ) {
-        self.report.push(Diagnostic::at(code, place, message).label(label).help(help));
+        if self.report.keeps(code.severity()) {
+            self.report.push(Diagnostic::at(code, place, message).label(label).help(help));
+        } else {
+            self.report.count(code.severity());
+        }
     }
 }
 
@@ -308,3 +312,7 @@ mod tests;
 #[cfg(test)]
 #[path = "../compile_issuers_tests.rs"]
 mod issuers_tests;
+
+#[cfg(test)]
+#[path = "../compile_actor_tests.rs"]
+mod actor_tests;

@@ -26,8 +26,8 @@ const RESERVED: [(&str, &str); 9] = [
     ("exp", "the times are always checked"),
     ("nbf", "the times are always checked"),
     ("iat", "`maxTokenAge` bounds it"),
-    ("jti", "a token id is no condition"),
-    ("act", "who acts is not a matter of claims"),
+    ("jti", "`replay: once` lets each be used once"),
+    ("act", "write `actor`"),
     ("cnf", "how a token is confirmed is not a matter of claims"),
 ];
 

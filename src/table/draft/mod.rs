@@ -1,5 +1,6 @@
 //! What was typed: every entry with the place of each value, read but not yet believed to make sense together.
 
+mod actor;
 mod claims;
 mod common;
 mod fields;
@@ -17,6 +18,7 @@ pub(super) mod vectors;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(super) use actor::ActorDraft;
 pub(super) use claims::ClaimDraft;
 pub(super) use common::Common;
 pub(super) use fields::{At, Cx, Field, nearest};

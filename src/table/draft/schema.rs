@@ -34,6 +34,8 @@ pub(crate) enum Shape {
     Word(&'static [&'static str]),
     /// `true` or `false`.
     Boolean,
+    /// A whole number between these.
+    Number(u8, u8),
     /// `30s`, `24h`, `1h30m`.
     Duration,
     /// A date or an RFC 3339 instant.

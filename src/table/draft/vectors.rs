@@ -52,6 +52,8 @@ const REQUEST: Schema = fields(&[
 .with_required(&["method", "url"]);
 const ROUTE: Schema = fields(&[field("namespace", Text, "Its namespace."), field("name", Text, "Its name.")])
     .with_required(&["namespace", "name"]);
+const ACTOR: Schema = fields(&[field("iss", Text, "Who says so."), field("sub", Text, "The acting party.")])
+    .with_required(&["iss", "sub"]);
 const EXPECT: Schema = fields(&[
     field("decision", Word(&["allow", "deny"]), "The decision."),
     field("reason", Form(Reasons), "The reason, as the decision log names it. Not compared without it."),
@@ -59,6 +61,7 @@ const EXPECT: Schema = fields(&[
     field("scopes", Set(&Form(Scope)), "All scopes, in any order. Not compared without it."),
     field("iss", Text, "Of an allow: the first half of the principal."),
     field("realm", Text, "Of an allow: its realm."),
+    field("actor", Either(&[Word(&["none"]), Object(&ACTOR)]), "Of an allow: who acts, as a pair, or `none`."),
     field("near_miss", Map(&List(&Text)), "Of a denial by the grants: grant → everything that differs in it."),
 ])
 .with_required(&["decision"]);
@@ -281,6 +284,7 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
     let scopes = fields.read(cx, "scopes", |cx, field, node| set(cx, field, node, scope));
     let iss = fields.read(cx, "iss", text);
     let realm = fields.read(cx, "realm", text);
+    let actor = fields.read(cx, "actor", actor);
     let near_misses = fields.read(cx, "near_miss", near_misses);
     let allowed = *allowed.value()?;
     let misplaced = |cx: &mut Cx<'_>, at: &super::super::Place, what: &str| {
@@ -301,6 +305,9 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
             misplaced(cx, &found.place, what);
         }
     }
+    if let Some(found) = actor.given().filter(|_| !allowed) {
+        misplaced(cx, &found.place, "an actor");
+    }
     if let Some(found) = near_misses.given().filter(|_| allowed) {
         misplaced(cx, &found.place, "near misses");
     }
@@ -311,8 +318,22 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
         scopes: scopes.value().cloned(),
         iss: iss.value().cloned(),
         realm: realm.value().cloned(),
+        actor: actor.value().cloned(),
         near_misses: near_misses.value().cloned().unwrap_or_default(),
     })
+}
+
+/// The acting party: one half of the pair or both. `none` says that nobody acts.
+fn actor(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<BTreeMap<String, String>> {
+    if matches!(&node.kind, Kind::Scalar { text, of: Type::String } if &**text == "none") {
+        return Some(BTreeMap::new());
+    }
+    if node.members().is_none() {
+        wrong(cx, field, node, "a pair, or `none`", "write `actor: {iss: …, sub: …}`");
+        return None;
+    }
+    Fields::open(cx, field, node, &ACTOR)?;
+    Some(pairs(cx, field, node)?.into_iter().collect())
 }
 
 fn decision(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<bool> {
