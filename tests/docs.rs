@@ -166,7 +166,7 @@ fn the_tables_of_the_documentation_load_without_a_word() {
     let mut pages = vec!["README.md".to_owned()];
     pages.extend(std::fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path().display().to_string()));
     let mut seen = 0;
-    for page in pages.iter().filter(|page| page.ends_with(".md")) {
+    for page in pages.iter().filter(|page| page.ends_with(".md") && !page.ends_with("diagnostics.md")) {
         for table in tables(page) {
             let sources = Sources::from_files([SourceFile::new(page.as_str(), table)]);
             let Compiled { report, .. } =
