@@ -83,7 +83,8 @@ fn every_profile_has_an_example_whose_cases_pass_and_most_of_which_are_hostile()
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     let mut names = names();
-    (found.sort(), names.sort());
+    found.sort();
+    names.sort();
     assert_eq!(found, names);
     for name in names {
         let example = examples().join(&name);
