@@ -20,6 +20,7 @@ mod probe_check;
 mod probe_report;
 mod probe_stanza;
 mod probe_story;
+mod profiles;
 mod schema;
 mod rule;
 mod reach;
@@ -63,6 +64,7 @@ enum Verb {
     Inspect(inspect::Inspect),
     Test(test::Test),
     Issuer(issuer::Issuer),
+    Profiles(profiles::Profiles),
     Schema(schema::SchemaOf),
     Man(man::ManPages),
     Rule(rule::Rule),
@@ -103,6 +105,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Inspect(inspect) => inspect::run(&inspect),
         Verb::Test(test) => test::run(&test),
         Verb::Issuer(issuer) => issuer::run(&issuer),
+        Verb::Profiles(profiles) => profiles::run(&profiles),
         Verb::Schema(schema) => schema::run(&schema),
         Verb::Man(man) => man::run(&man, Cli::command()),
         Verb::Rule(rule) => rule::run(&rule),
