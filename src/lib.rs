@@ -23,6 +23,7 @@ pub mod decide;
 pub mod profile;
 pub mod table;
 pub mod path;
+pub mod logbook;
 pub mod answer;
 pub mod observe;
 pub mod fetch;
