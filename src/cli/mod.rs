@@ -3,9 +3,11 @@
 //! In: arguments. Out: an exit code, results on standard output, diagnostics on standard error. It must never decide
 //! anything by itself: every verb calls the same rooms as the server.
 
+mod backtest;
 mod check;
 mod explain;
 mod issuer;
+mod log;
 mod open;
 mod output;
 mod probe_check;
@@ -16,6 +18,7 @@ mod serve;
 mod test;
 mod token;
 mod trust;
+mod why;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -47,7 +50,9 @@ enum Verb {
     Serve(serve::Serve),
     Check(check::Check),
     Explain(explain::Explain),
+    Why(why::Why),
     Test(test::Test),
+    Backtest(backtest::Backtest),
     Issuer(issuer::Issuer),
     /// Print the version.
     ///
@@ -77,7 +82,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Serve(serve) => serve::run(serve),
         Verb::Check(check) => check::run(&check),
         Verb::Explain(explain) => explain::run(&explain),
+        Verb::Why(why) => why::run(&why),
         Verb::Test(test) => test::run(&test),
+        Verb::Backtest(backtest) => backtest::run(&backtest),
         Verb::Issuer(issuer) => issuer::run(&issuer),
         Verb::Version => output::result(&format!("credence {}\n", env!("CARGO_PKG_VERSION"))),
         Verb::Completion { shell } => {
@@ -95,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_help_of_every_verb_that_judges_tells_its_exit_codes() {
-        for verb in ["check", "explain", "test"] {
+        for verb in ["check", "explain", "why", "test", "backtest"] {
             let mut cli = Cli::command();
             let help = cli.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
             assert!(help.contains("Exit code: 0") && help.contains("Example: credence"), "{help}");

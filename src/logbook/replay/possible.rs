@@ -128,6 +128,7 @@ impl Possible {
                 reason: Some(Accepted::Ok.code().to_owned()),
                 grants: self.grants.certain.iter().cloned().collect(),
                 scopes: self.scopes.certain.iter().cloned().collect(),
+                perhaps: self.grants.maybe.iter().cloned().collect(),
             },
             Some(Outcome::Open) => Told::plain(true, Accepted::Anonymous.code()),
             Some(Outcome::Refused(reason)) => Told::plain(false, reason.code()),
@@ -211,6 +212,8 @@ pub struct Told {
     pub grants: Vec<String>,
     /// The scopes that they hand on.
     pub scopes: Vec<String>,
+    /// Grants that may allow it too.
+    pub perhaps: Vec<String>,
 }
 
 impl Told {
@@ -225,6 +228,7 @@ impl Told {
             reason: Some(record.reason.clone()),
             grants: record.grants.clone(),
             scopes: record.scopes.clone(),
+            perhaps: Vec::new(),
         }
     }
 }
@@ -246,6 +250,9 @@ impl fmt::Display for Told {
         }
         if !self.scopes.is_empty() {
             write!(f, " with scopes {}", self.scopes.join(" "))?;
+        }
+        if !self.perhaps.is_empty() {
+            write!(f, ", perhaps by {}", self.perhaps.join(" "))?;
         }
         Ok(())
     }
