@@ -6,6 +6,11 @@
 mod backtest;
 mod check;
 mod explain;
+mod explain_change;
+mod explain_keys;
+mod explain_knowledge;
+mod explain_relation;
+mod explain_story;
 mod issuer;
 mod log;
 mod open;
