@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
+
 use super::record::{Record, Who};
 use super::tally::Tally;
 use crate::clock::Time;
@@ -136,5 +138,127 @@ impl Twins {
             .collect();
         twins.sort_by_key(|twin| !twin.verified);
         twins
+    }
+}
+
+impl Twin {
+    /// A paragraph for people. What strangers chose is in it as it is: whoever prints it escapes it.
+    pub fn text(&self) -> String {
+        let how = if self.verified {
+            "identities of different issuers, which have nothing in common but the name"
+        } else {
+            "of these, all but one were merely claimed by unverified tokens"
+        };
+        let mut out = format!("sub {:?}: {how}\n", self.sub);
+        for used in &self.uses {
+            let realm = used.realm.as_ref().map(|realm| format!(" realm {realm}")).unwrap_or_default();
+            let iss = used.iss.as_deref().unwrap_or("absent");
+            out +=
+                &format!("  {:<9} iss {iss}{realm}: {} allowed, {} denied", used.standing, used.allowed, used.denied);
+            if let Some((first, last)) = used.span {
+                out += &format!(", {first} to {last}");
+            }
+            out.push('\n');
+            for (what, names) in [("resources", &used.resources), ("grants", &used.grants)] {
+                if !names.is_empty() {
+                    out += &format!(
+                        "            {what} {}\n",
+                        names.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+                    );
+                }
+            }
+        }
+        out
+    }
+
+    /// The same for programs.
+    pub fn json(&self) -> Value {
+        let told = |used: &Use| {
+            json!({
+                "standing": used.standing,
+                "iss": used.iss,
+                "realm": used.realm,
+                "allowed": used.allowed,
+                "denied": used.denied,
+                "resources": used.resources,
+                "grants": used.grants,
+                "first": used.span.map(|(first, _)| first.to_string()),
+                "last": used.span.map(|(_, last)| last.to_string()),
+            })
+        };
+        json!({"sub": self.sub, "verified": self.verified, "uses": self.uses.iter().map(told).collect::<Vec<_>>()})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::super::{Counts, read};
+    use super::*;
+
+    fn twins(lines: &[(&str, &str)]) -> Vec<Twin> {
+        let mut twins = Twins::default();
+        let text: String = lines
+            .iter()
+            .map(|(time, rest)| {
+                format!("{{\"schema\":\"credence.decision/v1\",\"ts\":\"2026-11-21T{time}Z\",\"decision_id\":\"a\",{rest}}}\n")
+            })
+            .collect();
+        let mut counts = Counts::default();
+        read(&mut text.as_bytes(), &mut counts, &mut |record| {
+            twins.take(&record);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(counts.passed_over(), 0);
+        assert_eq!(twins.left_out(), 0);
+        twins.finish()
+    }
+
+    const ALLOW: &str = r#""decision":"allow","reason":"ok","resource":"api","grants":["g"]"#;
+    const DENY: &str = r#""decision":"deny","reason":"grant_none","resource":"api""#;
+
+    #[test]
+    fn an_apparent_duplicate_user_is_two_identities_each_with_its_own_deeds() {
+        let found = twins(&[
+            ("12:00:00", &format!(r#"{ALLOW},"principal":{{"iss":"https://a","sub":"bot"}}"#)),
+            ("11:00:00", &format!(r#"{ALLOW},"principal":{{"iss":"https://a","sub":"bot"}}"#)),
+            ("13:00:00", &format!(r#"{DENY},"verified":{{"iss":"https://b","sub":"bot"}}"#)),
+            ("13:00:00", &format!(r#"{DENY},"verified":{{"iss":"https://b","sub":"alone"}}"#)),
+        ]);
+        let [twin] = found.as_slice() else { panic!("{found:?}") };
+        assert!(twin.verified);
+        let text = twin.text();
+        assert!(
+            text.contains(
+                "principal iss https://a: 2 allowed, 0 denied, 2026-11-21T11:00:00.000Z to 2026-11-21T12:00:00.000Z"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("verified  iss https://b: 0 allowed, 1 denied"), "{text}");
+        assert_eq!(twin.json()["uses"][0]["grants"][0], "g");
+    }
+
+    #[test]
+    fn what_anyone_can_claim_is_kept_apart_from_what_was_verified() {
+        let found = twins(&[
+            ("12:00:00", &format!(r#"{ALLOW},"principal":{{"iss":"https://a","sub":"bot"}}"#)),
+            ("12:00:00", &format!(r#"{DENY},"claimed":{{"iss":"https://evil","sub":"bot"}}"#)),
+        ]);
+        let [twin] = found.as_slice() else { panic!("{found:?}") };
+        assert!(!twin.verified && twin.text().contains("merely claimed"), "{}", twin.text());
+    }
+
+    #[test]
+    fn one_issuer_in_two_realms_is_two_and_an_actor_is_a_pair_too() {
+        let found = twins(&[
+            ("12:00:00", &format!(r#"{ALLOW},"principal":{{"iss":"k","sub":"bot"}},"realm":"eu""#)),
+            ("12:00:00", &format!(r#"{ALLOW},"principal":{{"iss":"k","sub":"bot"}},"realm":"us""#)),
+            ("12:00:00", &format!(r#"{ALLOW},"principal":{{"iss":"p","sub":"x"}},"actor":{{"sub":"agent"}}"#)),
+            ("12:00:00", &format!(r#"{ALLOW},"principal":{{"iss":"q","sub":"agent"}}"#)),
+        ]);
+        let subjects: Vec<_> = found.iter().map(|twin| twin.sub.as_str()).collect();
+        assert_eq!(subjects, ["agent", "bot"]);
     }
 }

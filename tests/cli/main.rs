@@ -6,11 +6,16 @@
 mod support;
 
 mod agree;
+mod backtest;
 mod check;
 mod explain;
+mod explain_change;
 mod explain_keys;
+mod logs;
 mod probe;
 mod probe_check;
 mod realms;
+mod test_verb;
 mod verbs;
+mod why;
 mod world;
