@@ -152,6 +152,9 @@ impl<'s> Backtest<'s> {
                 }
             }
             Verdict::CannotTell { stays, gaps } => {
+                // Without it nearly everything is missing: that is the one thing to tell.
+                let base_is_missing = || BTreeSet::from(["the table of that time, which `--base` brings".to_owned()]);
+                let gaps = if base.is_none() { base_is_missing() } else { gaps };
                 self.summary.cannot_tell += 1;
                 self.summary.stays += u64::from(stays);
                 let weight = gaps.iter().map(String::len).sum();

@@ -63,8 +63,10 @@ fn another_table_is_told_as_another() {
     assert_eq!(told["table"]["is_at_hand"], false);
     assert_eq!(told["near_miss"][0]["differs"][0]["condition"], "ref");
     assert_eq!(told["who"]["standing"], "verified");
-    let gone = log.candidate("  deploy:\n", "  renamed:\n").path().display().to_string();
-    let _ = gone;
+    let gone = log.candidate("  deploy:\n", "  renamed:\n");
+    let gone = gone.path().display().to_string();
+    let ended = run(&["why", &log.id(1), "--log", &log.path(), "--trust", &gone]);
+    assert!(ended.out.contains("nearest grant deploy  [not in the table at hand]"), "{}", ended.out);
 }
 
 #[test]

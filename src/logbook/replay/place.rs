@@ -5,7 +5,7 @@ use super::{Replay, Table};
 use crate::clock::Time;
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
-use crate::resource::{CredentialPlace, OpenMethods, Place, RequestPath, Resource};
+use crate::resource::{Authority, CredentialPlace, OpenMethods, Place, RequestPath, Resource};
 
 /// A path of so many bytes may have been cut: the log cuts at 2 KiB, and there at a character.
 const MAYBE_CUT: usize = 2 * 1024 - 3;
@@ -24,7 +24,15 @@ impl<'s> Replay<'s, '_> {
         let request =
             AuthzRequest { method: &http.method, host: &http.host, target: &http.path, ..AuthzRequest::default() };
         match self.place(&request, path) {
-            None => Possible::anything("the `context` and routes of the request, by which this table picks resources"),
+            None => {
+                let all = self.places(&request, path);
+                let mut possible =
+                    all.iter().fold(Possible::only(Outcome::Refused(Reason::ResourceUnknown)), |all, place| {
+                        all.or(self.door(&request, place))
+                    });
+                possible.gap("the `context` and routes of the request, by which this table picks resources");
+                possible
+            }
             Some(Err(reason)) => Possible::only(Outcome::Refused(reason)),
             Some(Ok(place)) => self.door(&request, &place),
         }
@@ -46,6 +54,18 @@ impl<'s> Replay<'s, '_> {
         let mut all = self.table.snapshot.resources.iter();
         let same = all.find(|(_, resource)| resource.name.as_str() == name && is_scoped(resource));
         Some(same.map_or(by_host, |(id, resource)| Ok(Place { id, resource, path })))
+    }
+
+    /// Every place that this table may pick, whatever the `context` and the routes were.
+    fn places<'p>(&self, request: &AuthzRequest<'p>, path: RequestPath<'p>) -> Vec<Place<'s, 'p>> {
+        let here = |resource: &Resource| {
+            let host = Authority::read(request.host)
+                .is_some_and(|authority| resource.hosts.iter().any(|host| host.matches(&authority)));
+            (host || resource.hosts.is_empty()) && resource.paths.iter().any(|pattern| pattern.matches(&path))
+        };
+        let scoped = self.table.snapshot.resources.iter().filter(|(_, resource)| is_scoped(resource) && here(resource));
+        let by_host = self.table.snapshot.resources.find(request, path).ok();
+        by_host.into_iter().chain(scoped.map(|(id, resource)| Place { id, resource, path })).collect()
     }
 
     /// What of the resource comes before any token.

@@ -40,6 +40,13 @@ pub(super) struct Fitting {
 }
 
 impl Fitting {
+    /// One of two: certain is only what is in both.
+    fn or(self, other: Self) -> Self {
+        let certain: BTreeSet<_> = self.certain.intersection(&other.certain).cloned().collect();
+        let all = [self.certain, self.maybe, other.certain, other.maybe].into_iter().flatten();
+        Self { maybe: all.filter(|name| !certain.contains(name)).collect(), certain }
+    }
+
     /// Whether it is these, where that can be told.
     fn are(&self, logged: &BTreeSet<String>) -> Option<bool> {
         let all: BTreeSet<_> = self.certain.union(&self.maybe).cloned().collect();
@@ -53,6 +60,13 @@ impl Fitting {
 impl Possible {
     pub(super) fn only(outcome: Outcome) -> Self {
         Self { outcomes: BTreeSet::from([outcome]), ..Self::default() }
+    }
+
+    /// One of two.
+    pub(super) fn or(mut self, mut other: Self) -> Self {
+        self.outcomes.append(&mut other.outcomes);
+        self.gaps.append(&mut other.gaps);
+        Self { grants: self.grants.or(other.grants), scopes: self.scopes.or(other.scopes), ..self }
     }
 
     pub(super) fn add(&mut self, outcome: Outcome) {
