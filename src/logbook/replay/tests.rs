@@ -353,6 +353,7 @@ fn what_is_told_about_another_table_is_what_that_table_says() {
     let mut runner = TestRunner::new(Config {
         cases: Config::default().cases.max(600),
         failure_persistence: None,
+        max_global_rejects: 1 << 20,
         ..Config::default()
     });
     let met = std::cell::RefCell::new(Met::default());
