@@ -4,16 +4,23 @@
 //! anything by itself: every verb calls the same rooms as the server.
 
 mod asked;
+mod backtest;
 mod can;
 mod check;
 mod collisions;
 mod diff;
 mod explain;
-mod inspect;
+mod explain_change;
+mod explain_keys;
+mod explain_knowledge;
+mod explain_relation;
+mod explain_story;
 mod findings;
+mod inspect;
 mod issuer;
-mod man;
 mod list;
+mod log;
+mod man;
 mod open;
 mod output;
 mod probe_check;
@@ -21,15 +28,19 @@ mod probe_report;
 mod probe_stanza;
 mod probe_story;
 mod profiles;
-mod schema;
-mod rule;
 mod reach;
+mod rule;
+mod schema;
 mod serve;
 mod sheet;
 mod test;
+mod test_coverage;
+mod test_judge;
+mod test_report;
 mod token;
 mod trust;
 mod who_can;
+mod why;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -60,20 +71,22 @@ struct Cli {
 enum Verb {
     Serve(serve::Serve),
     Check(check::Check),
+    Test(test::Test),
     Explain(explain::Explain),
     Inspect(inspect::Inspect),
-    Test(test::Test),
+    Why(why::Why),
+    Can(can::Can),
+    WhoCan(who_can::WhoCanArgs),
+    Reach(reach::ReachArgs),
+    List(list::List),
+    Diff(diff::Diff),
+    Collisions(collisions::CollisionsArgs),
+    Backtest(backtest::Backtest),
     Issuer(issuer::Issuer),
     Profiles(profiles::Profiles),
+    Rule(rule::Rule),
     Schema(schema::SchemaOf),
     Man(man::ManPages),
-    Rule(rule::Rule),
-    List(list::List),
-    Reach(reach::ReachArgs),
-    WhoCan(who_can::WhoCanArgs),
-    Can(can::Can),
-    Collisions(collisions::CollisionsArgs),
-    Diff(diff::Diff),
     /// Print the version.
     ///
     /// Example: credence version
@@ -103,7 +116,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Check(check) => check::run(&check),
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Inspect(inspect) => inspect::run(&inspect),
+        Verb::Why(why) => why::run(&why),
         Verb::Test(test) => test::run(&test),
+        Verb::Backtest(backtest) => backtest::run(&backtest),
         Verb::Issuer(issuer) => issuer::run(&issuer),
         Verb::Profiles(profiles) => profiles::run(&profiles),
         Verb::Schema(schema) => schema::run(&schema),
@@ -131,7 +146,8 @@ mod tests {
 
     #[test]
     fn the_help_of_every_verb_that_judges_tells_its_exit_codes() {
-        for verb in ["check", "explain", "test", "list", "reach", "who-can", "can", "collisions", "diff"] {
+        let questions = ["list", "reach", "who-can", "can", "collisions", "diff"];
+        for verb in ["check", "explain", "why", "test", "backtest"].into_iter().chain(questions) {
             let mut cli = Cli::command();
             let help = cli.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
             assert!(help.contains("Exit code: 0") && help.contains("Example: credence"), "{help}");

@@ -43,6 +43,11 @@ impl Trust {
         self.at.unwrap_or_else(|| Clock::System.now())
     }
 
+    /// What is written, for whoever proposes to change it.
+    pub(super) fn sources(&self) -> Sources {
+        Sources::read(&self.trust)
+    }
+
     /// The table, its keys at rest. Its problems are told where it does not load.
     ///
     /// # Errors

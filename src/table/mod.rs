@@ -22,6 +22,7 @@ mod steward;
 mod vectors;
 mod syntax;
 mod watch;
+mod written;
 mod yaml;
 
 pub use claim_header::ClaimHeader;
@@ -39,3 +40,4 @@ pub use source::{SourceFile, Sources, Unstable};
 pub use steward::{Acceptance, Steward, Stewards};
 pub use vectors::{Expectation, Presented, Vector, VectorRequest, Vectors};
 pub use watch::{Pace, Watcher};
+pub use written::written;

@@ -6,13 +6,18 @@
 mod support;
 
 mod agree;
+mod backtest;
 mod check;
 mod explain;
+mod explain_change;
 mod explain_keys;
 mod inspect;
+mod logs;
 mod probe;
 mod probe_check;
 mod profiles;
 mod realms;
+mod test_verb;
 mod verbs;
+mod why;
 mod world;
