@@ -262,7 +262,9 @@ impl Reason {
             Self::GrantExpired => ("grant_expired", InsufficientScope, "a grant fits in all but its times"),
             Self::Replayed => ("replayed", InvalidToken, "the token was used before"),
             Self::JtiMissing => ("jti_missing", InvalidToken, "the grant asks for a token id and there is none"),
-            Self::ReplayUnavailable => ("replay_unavailable", Unavailable, "whether the token was used before cannot be known now"),
+            Self::ReplayUnavailable => {
+                ("replay_unavailable", Unavailable, "whether the token was used before cannot be known now")
+            }
             Self::GrantNone => ("grant_none", InsufficientScope, "no grant fits this caller and this request"),
             Self::LogUnavailable => ("log_unavailable", Unavailable, "the decision log cannot take the decision"),
             Self::Internal => ("internal", Unavailable, "a fault of the authorization service"),
