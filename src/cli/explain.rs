@@ -301,7 +301,7 @@ impl Story<'_> {
             }
             Failed::Actor => {
                 let wanted = grant.actor.as_ref().map_or_else(|| "absent".to_owned(), ToString::to_string);
-                return ("act".to_owned(), wanted, claim("act"), None);
+                return (failed.to_string(), wanted, claim("act"), None);
             }
             Failed::Method => (grant.methods.to_string(), self.explain.method.clone()),
             Failed::Path => (

@@ -98,7 +98,10 @@ fn replay_note(first_use: Result<(), Reason>, asking: &[&Grant], left: &[&Grant]
     let once = || asking.iter().filter(|grant| grant.replay == Replay::Once);
     let text = match (first_use, left.is_empty()) {
         (Ok(()), _) => {
-            format!("grant {} asks for a token that was not used before: this use spends it", names(&mut once()))
+            format!(
+                "grant {} asks for a token that was not used before: a server spends it with this use",
+                names(&mut once())
+            )
         }
         (Err(reason), true) => format!("grant {}: {}", names(&mut once()), reason.sentence()),
         (Err(reason), false) => format!(

@@ -9,6 +9,7 @@ mod agree;
 mod check;
 mod explain;
 mod explain_keys;
+mod explain_uses;
 mod probe;
 mod probe_check;
 mod realms;
