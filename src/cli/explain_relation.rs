@@ -90,8 +90,8 @@ impl Line {
         }
         let fails = failed(&|failed| matches!(failed, Failed::Actor));
         match &grant.actor {
-            Some(actor) => line("act", actor.to_string(), story.claim("act"), fails, site("actor")),
-            None if fails => line("act", "absent".to_owned(), story.claim("act"), true, None),
+            Some(actor) => line("actor", actor.to_string(), story.claim("act"), fails, site("actor")),
+            None if fails => line("actor", "absent".to_owned(), story.claim("act"), true, None),
             None => {}
         }
         let fails = failed(&|failed| matches!(failed, Failed::Method));

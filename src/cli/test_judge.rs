@@ -64,7 +64,7 @@ pub(super) fn judge(snapshot: &Snapshot, now: Time, case: &Vector) -> Verdict {
         _ => None,
     };
     // A recorded walk goes on past a failure: only where the grants decided are their near misses told.
-    let told = failed.is_some_and(|step| step.subject == "grants");
+    let told = failed.is_some_and(|step| matches!(step.subject, "grants" | "replay"));
     let misses = walked.facts.near_misses.iter().filter(|_| told);
     Verdict {
         allowed,

@@ -75,6 +75,17 @@ fn a_token_may_come_again_unless_the_table_says_once() {
 }
 
 #[test]
+fn a_table_whose_agent_books_once_for_any_employee_loads_without_a_finding() {
+    let compiled = compiled(
+        "actor: {subject: 'agent:travel-planner'}, replay: once, scopes: ['bookings:write'], \
+         claims: {groups: {contains: travel-pilot}}",
+    );
+    assert!(compiled.report.is_empty(), "{}", compiled.report.render(false));
+    let snapshot = compiled.snapshot.unwrap();
+    assert_eq!(snapshot.grants.issuers_with_single_use(), 1);
+}
+
+#[test]
 fn both_are_part_of_the_tables_meaning() {
     let digest = |text: &str| compiled(text).snapshot.unwrap().digest;
     let plain = digest("scopes: [x]");

@@ -13,6 +13,7 @@ mod explain_change;
 mod explain_keys;
 mod inspect;
 mod logs;
+mod explain_uses;
 mod probe;
 mod probe_check;
 mod profiles;
