@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_help_of_every_verb_that_judges_tells_its_exit_codes() {
-        for verb in ["check", "explain", "test"] {
+        for verb in ["check", "explain", "test", "profiles"] {
             let mut cli = Cli::command();
             let help = cli.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
             assert!(help.contains("Exit code: 0") && help.contains("Example: credence"), "{help}");
