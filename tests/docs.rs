@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use credence::clock::Time;
 use credence::keys::LiveKeys;
+use credence::profile::{Profile, Tenancy};
 use credence::reason::{Class, Reason};
-use credence::table::{Code, Compiled, Page, Permissions, SourceFile, Sources, compile};
+use credence::table::{self, Code, Compiled, Page, Permissions, SourceFile, Sources, compile};
 
 fn reasons() -> String {
     let mut text = String::from(
@@ -70,6 +71,78 @@ fn diagnostics() -> String {
 #[test]
 fn the_reference_of_diagnostics_is_up_to_date() {
     fresh("docs/diagnostics.md", &diagnostics());
+}
+
+#[test]
+fn the_reference_of_fields_is_up_to_date() {
+    let head = "# Fields of the trust table\n\n\
+                Generated from what the reader of tables goes by. What they mean together, with examples, stands in [table.md](table.md);\n\
+                `credence schema` prints the same for editors.\n\n";
+    fresh("docs/fields.md", &format!("{head}{}", table::reference().trim_end().to_owned() + "\n"));
+}
+
+#[test]
+fn the_schemas_are_up_to_date() {
+    fresh("docs/schema/trust-table.schema.json", &format!("{:#}\n", table::table_schema()));
+    fresh("docs/schema/trust-table-test.schema.json", &format!("{:#}\n", table::vectors_schema()));
+}
+
+fn profiles() -> String {
+    let mut text = String::from(
+        "# Profiles\n\n\
+         Generated from `src/profile` (`credence profiles NAME` prints the same). A profile is what is known about one kind of issuer: it fills in\n\
+         what an entry leaves out, refuses what can never be right, and warns of what looks right and is not. It never grants. Each example is\n\
+         in [examples/profiles](../examples/profiles) with cases that show who stays outside.\n\n\
+         `shared`: one issuer signs for every customer of its operator, so a tenant must be pinned (CR101). In brackets what `with` can do without.\n\n\
+         | profile | tenancy | what it is | `with` |\n|---|---|---|---|\n",
+    );
+    for profile in Profile::ALL {
+        let with = profile.parameters.iter().map(|parameter| match parameter.optional {
+            true => format!("[`{}`]", parameter.name),
+            false => format!("`{}`", parameter.name),
+        });
+        let with = with.collect::<Vec<_>>().join(" ");
+        let (name, tenancy) = (profile.name, tenancy(profile));
+        writeln!(text, "| [`{name}`](#{name}) | {tenancy} | {} | {with} |", profile.summary).unwrap();
+    }
+    for profile in Profile::ALL {
+        let (name, summary, link) = (profile.name, profile.summary, profile.documentation);
+        write!(
+            text,
+            "\n## {name}\n{summary}. Facts from [its documentation]({link}), checked on {}.\n",
+            profile.checked
+        )
+        .unwrap();
+        for section in profile.sections() {
+            write!(text, "\n**{}**\n\n", section.title).unwrap();
+            for line in section.lines {
+                writeln!(text, "- {line}").unwrap();
+            }
+        }
+        write!(text, "\n```yaml\n{}```\n", profile.starter).unwrap();
+    }
+    text
+}
+
+fn tenancy(profile: &Profile) -> &'static str {
+    match profile.tenancy() {
+        Some(Tenancy::Shared) => "shared",
+        Some(Tenancy::Private) => "private",
+        None => "unknown",
+    }
+}
+
+#[test]
+fn the_reference_of_profiles_is_up_to_date() {
+    fresh("docs/profiles.md", &profiles());
+}
+
+#[test]
+fn the_guide_of_the_table_names_every_profile() {
+    let guide = std::fs::read_to_string("docs/table.md").unwrap();
+    for profile in Profile::ALL {
+        assert!(guide.contains(&format!("`{}`", profile.name)), "docs/table.md does not name {}", profile.name);
+    }
 }
 
 fn fresh(path: &str, expected: &str) {

@@ -7,13 +7,16 @@ mod check;
 mod explain;
 mod findings;
 mod issuer;
+mod man;
 mod open;
 mod output;
 mod probe_check;
 mod probe_report;
 mod probe_stanza;
 mod probe_story;
+mod profiles;
 mod rule;
+mod schema;
 mod serve;
 mod test;
 mod token;
@@ -51,7 +54,10 @@ enum Verb {
     Explain(explain::Explain),
     Test(test::Test),
     Issuer(issuer::Issuer),
+    Profiles(profiles::Profiles),
     Rule(rule::Rule),
+    Schema(schema::SchemaOf),
+    Man(man::ManPages),
     /// Print the version.
     ///
     /// Example: credence version
@@ -82,7 +88,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Test(test) => test::run(&test),
         Verb::Issuer(issuer) => issuer::run(&issuer),
+        Verb::Profiles(profiles) => profiles::run(&profiles),
         Verb::Rule(rule) => rule::run(&rule),
+        Verb::Schema(schema) => schema::run(&schema),
+        Verb::Man(man) => man::run(&man, Cli::command()),
         Verb::Version => output::result(&format!("credence {}\n", env!("CARGO_PKG_VERSION"))),
         Verb::Completion { shell } => {
             let mut script = Vec::new();

@@ -11,6 +11,9 @@ pub(super) static BITBUCKET: Profile = Profile {
     summary: "Bitbucket Pipelines of a workspace",
     documentation: "https://support.atlassian.com/bitbucket-cloud/docs/integrate-pipelines-with-resource-servers-using-oidc/",
     checked: "2026-11-22",
+    issuers: &["https://api.bitbucket.org/2.0/workspaces/WORKSPACE/pipelines-config/identity/oidc"],
+    key_place: "by discovery, which is there once OpenID Connect is on and a pipeline has run",
+    starter: include_str!("../../examples/profiles/bitbucket/trust.yaml"),
     identity: Identity::Expanded(expand),
     parameters: &[Parameter::one("workspace", web::slug)],
     issuer,
@@ -36,6 +39,7 @@ pub(super) static BITBUCKET: Profile = Profile {
         _ => Ok(()),
     },
     subject: |_| Err("`sub` ends in the id of one step of one run, so it never comes again: match `repositoryUuid`"),
+    value,
     hints: &[Hint {
         when: &[],
         unless: &[Sign::Claim(&["workspaceUuid"])],
@@ -57,6 +61,18 @@ pub(super) static BITBUCKET: Profile = Profile {
     ],
     ..UNKNOWING
 };
+
+/// Judges an exact value: ids keep their braces.
+fn value(claim: &str, text: &str) -> Result<(), &'static str> {
+    let braced = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    match claim {
+        _ if claim.ends_with("Uuid") && !braced.is_some_and(crate::name::is_guid) => {
+            Err("an id is a UUID in lower case with its braces: `\"{…}\"`")
+        }
+        "branchName" | "tagName" if text.starts_with("refs/") => Err("it is the bare name: `main`"),
+        _ => Ok(()),
+    }
+}
 
 /// `https://api.bitbucket.org/2.0/workspaces/WORKSPACE/pipelines-config/identity/oidc`.
 fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
@@ -92,6 +108,13 @@ mod tests {
         ] {
             assert!(issuer(&bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_id_keeps_its_braces() {
+        assert!(value("repositoryUuid", "{9a8b3c11-0000-4000-8000-000000000001}").is_ok());
+        assert!(value("repositoryUuid", "9a8b3c11-0000-4000-8000-000000000001").is_err());
+        assert!(value("branchName", "main").is_ok() && value("branchName", "refs/heads/main").is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Buildkite: one issuer for every organisation. Ids are in a token only where the job asked for them.
 
 use super::ClaimType::{Number, String as Text};
-use super::{Hint, Identity, Profile, Reusable, Sign, Tenancy, UNKNOWING};
+use super::{Hint, Identity, Profile, Reusable, Sign, Tenancy, UNKNOWING, said};
 use crate::name::Algorithm;
 
 pub(super) static BUILDKITE: Profile = Profile {
@@ -9,6 +9,8 @@ pub(super) static BUILDKITE: Profile = Profile {
     summary: "Buildkite jobs",
     documentation: "https://buildkite.com/docs/agent/cli/reference/oidc",
     checked: "2026-11-22",
+    issuers: &["https://agent.buildkite.com"],
+    starter: include_str!("../../examples/profiles/buildkite/trust.yaml"),
     identity: Identity::Fixed("https://agent.buildkite.com"),
     issuer,
     tenant_ids: &["organization_id", "pipeline_id"],
@@ -40,6 +42,8 @@ pub(super) static BUILDKITE: Profile = Profile {
     families: &["agent_tag:", "https://aws.amazon.com/tags"],
     glob,
     subject,
+    says,
+    value,
     hints: &[Hint {
         when: &[Sign::Subject],
         unless: &[],
@@ -97,6 +101,33 @@ fn subject(sub: &str) -> Result<(), &'static str> {
     let default = matches!(parts.as_slice(), ["organization", organisation, "pipeline", pipeline, "ref", ..]
         if !organisation.is_empty() && !pipeline.is_empty());
     if default || crate::name::is_guid(sub) { Ok(()) } else { Err(FORM) }
+}
+
+/// What the default `sub` is made of.
+fn says(sub: &str) -> Vec<(&'static str, String)> {
+    const STATED: &[(&str, &str)] = &[
+        ("commit", "build_commit"),
+        ("organization", "organization_slug"),
+        ("pipeline", "pipeline_slug"),
+        ("ref", "build_branch"),
+        ("step", "step_key"),
+    ];
+    let bare = |(claim, value): (&'static str, String)| match (claim, value.strip_prefix("refs/tags/")) {
+        ("build_branch", Some(tag)) => ("build_tag", tag.to_owned()),
+        _ => (claim, value.strip_prefix("refs/heads/").map_or_else(|| value.clone(), str::to_owned)),
+    };
+    said::pairs(sub, ':', STATED).into_iter().map(bare).collect()
+}
+
+/// Judges an exact value.
+fn value(claim: &str, text: &str) -> Result<(), &'static str> {
+    match claim {
+        "build_branch" | "build_tag" if text.starts_with("refs/") => Err("it is the bare name: `main`"),
+        "build_source" if !matches!(text, "ui" | "api" | "webhook" | "trigger_job" | "schedule") => {
+            Err("it is `ui`, `api`, `webhook`, `trigger_job` or `schedule`")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn glob(claim: &str, text: &str) -> Result<(), &'static str> {

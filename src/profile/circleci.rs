@@ -3,7 +3,7 @@
 //! `sub` names the user who started the job, so that it is another one from run to run: match the id claims.
 
 use super::ClaimType::{Bool, String as Text, Strings};
-use super::{Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING};
+use super::{Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said};
 use crate::name::{Algorithm, is_guid};
 
 const ROOT: &str = "https://oidc.circleci.com";
@@ -13,6 +13,8 @@ pub(super) static CIRCLECI: Profile = Profile {
     summary: "CircleCI jobs, of one organisation or by the root issuer",
     documentation: "https://circleci.com/docs/guides/permissions-authentication/openid-connect-tokens/",
     checked: "2026-11-22",
+    issuers: &["https://oidc.circleci.com/org/ORG-ID", "https://oidc.circleci.com"],
+    starter: include_str!("../../examples/profiles/circleci/trust.yaml"),
     identity: Identity::Expanded(|with| Ok(expand(with))),
     parameters: &[Parameter::one("org", organisation)],
     issuer,
@@ -37,6 +39,8 @@ pub(super) static CIRCLECI: Profile = Profile {
     complete: true,
     glob,
     subject,
+    says: |sub| said::pairs(sub, '/', STATED),
+    value,
     hints: &[
         Hint {
             when: &[Sign::ExactSubject],
@@ -93,6 +97,31 @@ fn organisation(text: &str) -> Result<(), &'static str> {
         Ok(())
     } else {
         Err("an organisation is its id, a UUID in lower case: it is in the organisation's settings")
+    }
+}
+
+/// What `sub` is made of.
+const STATED: &[(&str, &str)] = &[
+    ("org", "oidc.circleci.com/org-id"),
+    ("project", "oidc.circleci.com/project-id"),
+    ("user", "oidc.circleci.com/user-id"),
+    ("vcs-origin", "oidc.circleci.com/vcs-origin"),
+    ("vcs-ref", "oidc.circleci.com/vcs-ref"),
+];
+
+/// Judges an exact value.
+fn value(claim: &str, text: &str) -> Result<(), &'static str> {
+    match claim {
+        "oidc.circleci.com/org-id" | "oidc.circleci.com/project-id" | "oidc.circleci.com/user-id" if !is_guid(text) => {
+            Err("it is an id, a UUID in lower case, never a name")
+        }
+        "oidc.circleci.com/vcs-ref" if !text.starts_with("refs/") => {
+            Err("it is written in full: `refs/heads/BRANCH` or `refs/tags/TAG`")
+        }
+        "oidc.circleci.com/vcs-origin" if text.contains("://") => {
+            Err("it is written without a scheme: `github.com/OWNER/REPO`")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -15,6 +15,9 @@ pub(super) static ENTRA: Profile = Profile {
     summary: "access tokens of Microsoft Entra ID tenants",
     documentation: "https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens",
     checked: "2026-11-22",
+    issuers: &["https://login.microsoftonline.com/TENANT-ID/v2.0", "https://sts.windows.net/TENANT-ID/"],
+    key_place: "by discovery, one document a tenant; v1 and v2 have different ones, and a key that names an `issuer` speaks for that one only",
+    starter: include_str!("../../examples/profiles/entra/trust.yaml"),
     identity: Identity::Expanded(expand),
     parameters: &[
         Parameter { name: "tenants", list: true, optional: false, form: tenant },
@@ -43,6 +46,12 @@ pub(super) static ENTRA: Profile = Profile {
     ],
     glob: |claim, _| match claim {
         "appid" | "azp" | "oid" | "sub" | "tid" => Err("ids of Entra have no common beginning that means anything"),
+        _ => Ok(()),
+    },
+    value: |claim, text| match claim {
+        "appid" | "azp" | "oid" | "tid" if !is_guid(text) => Err("it is an id, a GUID in lower case, never a name"),
+        "idtyp" if !matches!(text, "app" | "user" | "device") => Err("it is `app`, `user` or `device`"),
+        "ver" if !matches!(text, "1.0" | "2.0") => Err("it is `\"1.0\"` or `\"2.0\"`"),
         _ => Ok(()),
     },
     hints: &[Hint {

@@ -3,7 +3,7 @@
 //! Paths of groups and projects are names that can be given up and taken; `namespace_id` and `project_id` stay.
 
 use super::ClaimType::{Number, String as Text, Strings};
-use super::{Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, web};
+use super::{Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said, web};
 use crate::name::Algorithm;
 
 pub(super) static GITLAB: Profile = Profile {
@@ -11,6 +11,8 @@ pub(super) static GITLAB: Profile = Profile {
     summary: "ID tokens of GitLab CI jobs: GitLab.com, or an instance of your own",
     documentation: "https://docs.gitlab.com/ci/secrets/id_token_authentication/",
     checked: "2026-11-22",
+    issuers: &["https://gitlab.com", "https://HOST"],
+    starter: include_str!("../../examples/profiles/gitlab/trust.yaml"),
     identity: Identity::Expanded(expand),
     parameters: &[Parameter::maybe("hostname", web::host)],
     issuer,
@@ -58,6 +60,8 @@ pub(super) static GITLAB: Profile = Profile {
     families: &["user_identities"],
     glob,
     subject,
+    says: |sub| said::pairs(sub, ':', STATED),
+    value,
     hints: &[
         Hint {
             when: &[Sign::Claim(&["ref"])],
@@ -116,6 +120,37 @@ pub(super) static GITLAB: Profile = Profile {
     ],
     ..UNKNOWING
 };
+
+/// Claims that may be part of a `sub`.
+const STATED: &[(&str, &str)] = &[
+    ("deployment_tier", "deployment_tier"),
+    ("environment_protected", "environment_protected"),
+    ("namespace_id", "namespace_id"),
+    ("namespace_path", "namespace_path"),
+    ("project_id", "project_id"),
+    ("project_path", "project_path"),
+    ("ref", "ref"),
+    ("ref_path", "ref_path"),
+    ("ref_protected", "ref_protected"),
+    ("ref_type", "ref_type"),
+];
+
+/// Judges an exact value.
+fn value(claim: &str, text: &str) -> Result<(), &'static str> {
+    let digits = || !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match claim {
+        "ref" if text.starts_with("refs/") => Err("`ref` is the bare name: `main`; in full it is in `ref_path`"),
+        "ref_path" if !text.starts_with("refs/") => Err("a `ref_path` is written in full: `refs/heads/main`"),
+        "ref_type" if !matches!(text, "branch" | "tag") => Err("a `ref_type` is `branch` or `tag`"),
+        "ref_protected" | "environment_protected" if !matches!(text, "true" | "false") => {
+            Err("it is the text `\"true\"` or `\"false\"`")
+        }
+        "namespace_id" | "project_id" | "job_namespace_id" | "job_project_id" | "user_id" if !digits() => {
+            Err("an id is digits alone; the path is in the claim of the same name with `_path`")
+        }
+        _ => Ok(()),
+    }
+}
 
 /// The URL of the instance, without a last `/`; only gitlab.com's is shared.
 fn issuer(iss: &str) -> Result<Tenancy, &'static str> {

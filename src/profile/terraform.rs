@@ -3,7 +3,7 @@
 //! Names of organisations, projects and workspaces can be changed; so `sub`, which is made of them, says little.
 
 use super::ClaimType::String as Text;
-use super::{Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, web};
+use super::{Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said, web};
 use crate::name::Algorithm;
 
 pub(super) static TERRAFORM: Profile = Profile {
@@ -11,6 +11,8 @@ pub(super) static TERRAFORM: Profile = Profile {
     summary: "runs of HCP Terraform, or of a Terraform Enterprise of your own",
     documentation: "https://developer.hashicorp.com/terraform/cloud-docs/workspaces/dynamic-provider-credentials/workload-identity-tokens",
     checked: "2026-11-22",
+    issuers: &["https://app.terraform.io", "https://HOST"],
+    starter: include_str!("../../examples/profiles/terraform/trust.yaml"),
     identity: Identity::Expanded(expand),
     parameters: &[Parameter::maybe("hostname", web::host)],
     issuer,
@@ -34,6 +36,8 @@ pub(super) static TERRAFORM: Profile = Profile {
     families: &["terraform_stack_", "terraform_module_", "terraform_operation"],
     glob,
     subject,
+    says: |sub| said::pairs(sub, ':', STATED),
+    value,
     hints: &[
         Hint {
             when: &[Sign::Writes],
@@ -96,6 +100,26 @@ pub(super) static TERRAFORM: Profile = Profile {
     ],
     ..UNKNOWING
 };
+
+/// What `sub` is made of; a name may hold anything but `:`.
+const STATED: &[(&str, &str)] = &[
+    ("organization", "terraform_organization_name"),
+    ("project", "terraform_project_name"),
+    ("run_phase", "terraform_run_phase"),
+    ("workspace", "terraform_workspace_name"),
+];
+
+/// Judges an exact value: ids say by their beginning what they are of.
+fn value(claim: &str, text: &str) -> Result<(), &'static str> {
+    let begins = |start: &str| text.strip_prefix(start).is_some_and(|rest| !rest.is_empty());
+    match claim {
+        "terraform_organization_id" if !begins("org-") => Err("the id of an organisation begins with `org-`"),
+        "terraform_project_id" if !begins("prj-") => Err("the id of a project begins with `prj-`"),
+        "terraform_workspace_id" if !begins("ws-") => Err("the id of a workspace begins with `ws-`"),
+        "terraform_run_phase" if !matches!(text, "plan" | "apply") => Err("a run's phase is `plan` or `apply`"),
+        _ => Ok(()),
+    }
+}
 
 /// `https://app.terraform.io`, or the URL of a Terraform Enterprise.
 fn issuer(iss: &str) -> Result<Tenancy, &'static str> {

@@ -11,6 +11,7 @@ mod explain;
 mod explain_keys;
 mod probe;
 mod probe_check;
+mod profiles;
 mod realms;
 mod verbs;
 mod world;

@@ -5,43 +5,75 @@ use std::time::Duration;
 use super::super::{Kind, Node};
 use super::claims::{ClaimDraft, claim_key, claims, glob};
 use super::common::Common;
-use super::fields::{At, Cx, Field, Fields, Schema};
+use super::fields::{At, Cx, Field, Fields};
 use super::issuer::positive;
 use super::read::{is_any, list, map, methods, name, one_or_list, paths_or_any, prose, scope, text};
 use super::resource::audience;
+use super::schema::Form::Scope;
+use super::schema::Shape::{
+    Date, Duration as Span, Either, Form, List, Map, Name, Object, OneOrList, Prose, Text, Word,
+};
+use super::schema::{self, Schema, field, fields};
 use super::times::start;
 use crate::claims::{ClaimKey, Glob};
 use crate::clock::Time;
 use crate::decide::{AudienceFrom, Mode};
 use crate::resource::{Methods, PathPattern};
 
-pub(super) const GRANT: Schema = Schema {
-    known: &[
+pub(super) const GRANT: Schema = fields(&[
+    field(
         "issuer",
+        OneOrList(&Name),
+        "An issuer of the table, or a list: the grant holds at each, under its own pins.",
+    ),
+    field(
         "iss",
-        "resource",
+        OneOrList(&Text),
+        "Of an entry that stands for several issuers, those that it holds at; without it all.",
+    ),
+    field("resource", Name, "A resource of the table."),
+    field(
         "subject",
-        "claims",
+        Either(&[OneOrList(&Text), Word(&["any"]), Object(&SUBJECT)]),
+        "The exact `sub`, a list of them, a pattern, or `any`, which needs a `reason`. Without it `claims` say who.",
+    ),
+    field("claims", schema::CLAIMS, "What the token must say besides; all conditions must hold."),
+    field(
         "methods",
-        "paths",
+        schema::METHODS,
+        "HTTP methods, compared exactly (`GET` does not mean `HEAD`), or `any`, which is never `CONNECT` or `TRACE`.",
+    ),
+    field("paths", schema::PATHS, "Paths within those of the resource, or `any` for all of it."),
+    field(
         "scopes",
-        "audience",
+        List(&Form(Scope)),
+        "Scopes that are handed on (RFC 6749 §3.3); the union over the grants that fit.",
+    ),
+    field("audience", Text, "Replaces the resource's audience for this grant; needs a `reason`."),
+    field(
         "audienceFrom",
-        "maxTokenAge",
-        "starts",
-        "expires",
-        "reason",
+        Word(&["client_id"]),
+        "The claim that is judged in place of `aud`, for issuers whose tokens have none.",
+    ),
+    field("maxTokenAge", Span, "A narrower bound than the issuer's; needs `iat`."),
+    field("starts", Date, "When it begins: a date from its first second in UTC, or an instant. Without it, at once."),
+    field("reason", Prose, "Why it is so wide, or unlike others."),
+    field(
         "mode",
+        Word(&["enforce", "shadow"]),
+        "A `shadow` grant is judged, logged and counted, and never allows. Without it `enforce`.",
+    ),
+    field(
         "forwardClaims",
-        "reviewBy",
-        "owner",
-        "description",
-        "labels",
-        "accept",
-    ],
-    later: &["actor", "replay"],
-};
-const SUBJECT: Schema = Schema { known: &["glob"], later: &[] };
+        Map(&Text),
+        "Name → claim: what leaves credence, as metadata, and as a header with `--claim-headers`.",
+    ),
+])
+.and(schema::COMMON)
+.with_required(&["issuer", "resource", "methods", "paths"])
+.refusing(&["actor", "replay"]);
+const SUBJECT: Schema = fields(&[field("glob", Text, "A pattern in which `*` stands for what is inside one segment.")])
+    .with_required(&["glob"]);
 
 /// The relation, as typed.
 #[derive(Debug)]

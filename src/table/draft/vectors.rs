@@ -6,9 +6,12 @@ use std::sync::Arc;
 use super::super::vectors::{Expectation, VectorRequest};
 use super::super::yaml::parse;
 use super::super::{Code, Kind, Node, Report, SourceFile, Type};
-use super::fields::{At, Cx, Field, Fields, Schema, nearest};
+use super::fields::{At, Cx, Field, Fields, nearest};
 use super::head;
 use super::read::{list, map, name, pairs, scope, text, wrong};
+use super::schema::Form::{Reason as Reasons, Scope};
+use super::schema::Shape::{Date, Either, Form, Json as Anything, List, Map, Name, Object, Set, Text, Word};
+use super::schema::{Schema, field, fields};
 use super::times::start;
 use crate::clock::Time;
 use crate::json::Json;
@@ -16,12 +19,49 @@ use crate::reason::{Accepted, Reason};
 use crate::request::split_url;
 
 const KIND: &str = "TrustTableTest";
-const FILE: Schema = Schema { known: &["apiVersion", "kind", "table", "now", "cases"], later: &[] };
-const CASE: Schema = Schema { known: &["name", "token", "issuer", "base", "with", "request", "expect"], later: &[] };
-const REQUEST: Schema = Schema { known: &["method", "url", "context", "route", "headers"], later: &[] };
-const ROUTE: Schema = Schema { known: &["namespace", "name"], later: &[] };
-const EXPECT: Schema =
-    Schema { known: &["decision", "reason", "grants", "scopes", "iss", "realm", "near_miss"], later: &[] };
+/// The root of a test file.
+pub(crate) const FILE: Schema = fields(&[
+    field("apiVersion", Word(&[head::API_VERSION]), "The version of the table's language."),
+    field("kind", Word(&[KIND]), "What this file is."),
+    field("table", Text, "The table that is tested: a file or a directory, relative to this file."),
+    field("now", Date, "The instant of judgement. Without it whenever the cases run."),
+    field("cases", List(&Object(&CASE)), "The cases."),
+])
+.with_required(&["apiVersion", "kind", "table", "cases"]);
+const CASE: Schema = fields(&[
+    field("name", Text, "What it shows, in a few words; unique in the file."),
+    field(
+        "token",
+        Either(&[Word(&["none"]), Map(&Anything)]),
+        "The claims of the token, or `none`. `iat`, `exp` and `jti` are filled in.",
+    ),
+    field("issuer", Name, "The entry of the table whose key signed the token, where entries share one `iss`."),
+    field("base", Text, "In place of `token`: another case, whose token and request count."),
+    field("with", Map(&Anything), "Claims of the base to replace; `null` takes one away."),
+    field("request", Object(&REQUEST), "What is asked for."),
+    field("expect", Object(&EXPECT), "What must come out."),
+])
+.with_required(&["name", "expect"]);
+const REQUEST: Schema = fields(&[
+    field("method", Text, "The HTTP method."),
+    field("url", Text, "The URL as the client would ask for it."),
+    field("context", Map(&Text), "What the proxy would set as `context_extensions`."),
+    field("route", Object(&ROUTE), "The route of Envoy Gateway that the request took."),
+    field("headers", Map(&Text), "Headers besides the token's."),
+])
+.with_required(&["method", "url"]);
+const ROUTE: Schema = fields(&[field("namespace", Text, "Its namespace."), field("name", Text, "Its name.")])
+    .with_required(&["namespace", "name"]);
+const EXPECT: Schema = fields(&[
+    field("decision", Word(&["allow", "deny"]), "The decision."),
+    field("reason", Form(Reasons), "The reason, as the decision log names it. Not compared without it."),
+    field("grants", Set(&Name), "All grants that allow, in any order. Not compared without it."),
+    field("scopes", Set(&Form(Scope)), "All scopes, in any order. Not compared without it."),
+    field("iss", Text, "Of an allow: the first half of the principal."),
+    field("realm", Text, "Of an allow: its realm."),
+    field("near_miss", Map(&List(&Text)), "Of a denial by the grants: grant → everything that differs in it."),
+])
+.with_required(&["decision"]);
 
 /// One case as typed: its base is still a name.
 #[derive(Debug)]

@@ -24,7 +24,8 @@ impl Bench<'_> {
             };
             let Some(name) = profile.reusable.iter().find(alone) else { continue };
             let message = format!("the subject of {owner} at issuer \"{}\" is made of names alone", plan.name);
-            let form = profile.subject_forms.first().map(|form| format!("; newer tokens have them in `sub`: {form}"));
+            let with_ids = profile.subject_forms.first().filter(|form| form.contains('@'));
+            let form = with_ids.map(|form| format!("; newer tokens have them in `sub`: {form}"));
             let help = format!("{}{}", beside(name.stable), form.unwrap_or_default());
             self.warn_either([&grant.common, &plan.draft.common], Code::CR202, place, message, name.danger, help);
         }
