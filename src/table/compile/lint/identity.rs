@@ -118,7 +118,6 @@ pub(super) fn beside(stable: &[&str]) -> String {
 
 /// Whether tokens of the profile carry a claim, or one inside it.
 fn carried(profile: &Profile, key: &ClaimKey) -> bool {
-    let family = |start: &&str| key.top().starts_with(*start);
     let inside = |known: &str| {
         let Some(pointer) = known.strip_prefix('/') else { return false };
         let mut names = pointer.split('/');
