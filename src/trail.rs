@@ -14,6 +14,7 @@ use crate::keys::Signed;
 use crate::memory::{Fingerprint, Memory, Testimony, Token};
 use crate::name::{Issuer, Site};
 use crate::reason::Reason;
+use crate::replay::{Store, Use};
 
 /// Stands where a proof would: nothing was proven. Offline commands work with it, the answer to Envoy does not.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +100,12 @@ pub trait Trail: sealed::Sealed {
     /// The signature was bad.
     fn bad_signature(&self, token: Token<'_>, issuer: &Issuer);
 
+    /// Spends the token, where policy allows its use and a grant asks that it be the first.
+    ///
+    /// # Errors
+    /// [`Reason::Replayed`]; [`Reason::ReplayUnavailable`] where nobody can know.
+    fn spend(&self, once: &Use<'_>) -> Result<(), Reason>;
+
     /// The judgement on the signature.
     ///
     /// # Errors
@@ -118,18 +125,25 @@ pub struct Strict<'m> {
     memory: Option<&'m Memory>,
     token: Option<Fingerprint>,
     gate: Option<(&'m Floodgate, Option<&'m str>, Time)>,
+    spent: Option<&'m Store>,
 }
 
 impl<'m> Strict<'m> {
     /// A walk that need not verify what is in `memory`.
     pub const fn with(memory: &'m Memory) -> Self {
-        Self { memory: Some(memory), token: None, gate: None }
+        Self { memory: Some(memory), token: None, gate: None, spent: None }
     }
 
     /// The same, with bad signatures counted at `gate` for whoever calls from this address.
     #[must_use]
     pub const fn counted(self, gate: &'m Floodgate, address: Option<&'m str>, now: Time) -> Self {
         Self { gate: Some((gate, address, now)), ..self }
+    }
+
+    /// The same, on which tokens can be spent. On any other walk none can, so no grant that asks for it fits.
+    #[must_use]
+    pub const fn spending(self, spent: &'m Store) -> Self {
+        Self { spent: Some(spent), ..self }
     }
 
     /// For whom a bad signature of this token is counted; nobody, where it is remembered and need not be checked.
@@ -179,6 +193,10 @@ impl Trail for Strict<'_> {
         if let Some(caller) = self.caller(token) {
             caller.failed(issuer);
         }
+    }
+
+    fn spend(&self, once: &Use<'_>) -> Result<(), Reason> {
+        self.spent.ok_or(Reason::ReplayUnavailable)?.spend(once)
     }
 
     fn proof(&mut self, outcome: Result<Signed, Reason>, _: impl FnOnce() -> Note) -> Result<Signed, Reason> {
@@ -277,6 +295,11 @@ impl Trail for Recorder {
     }
 
     fn bad_signature(&self, _: Token<'_>, _: &Issuer) {}
+
+    /// Nothing is spent, and nothing counts as spent before.
+    fn spend(&self, _: &Use<'_>) -> Result<(), Reason> {
+        Ok(())
+    }
 
     fn proof(&mut self, outcome: Result<Signed, Reason>, note: impl FnOnce() -> Note) -> Result<Assumed, Reason> {
         if self.without_keys && outcome.as_ref().err() == Some(&Reason::KeysUnavailable) {

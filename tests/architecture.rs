@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Crates that only these rooms may name.
-const WALLS: [(&str, &[&str]); 19] = [
+const WALLS: [(&str, &[&str]); 20] = [
     ("tonic", &["proto", "wire", "grpc"]),
     ("prost", &["proto", "wire"]),
     ("prost_types", &[]),
@@ -22,6 +22,7 @@ const WALLS: [(&str, &[&str]); 19] = [
     ("hyper", &["grpc"]),
     ("hyper_util", &["grpc"]),
     ("clap", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("notify", &["table"]),
     ("saphyr_parser", &["table"]),
     ("prometheus_client", &["observe"]),

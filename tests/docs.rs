@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use credence::reason::{Class, Reason};
-use credence::table::Code;
+use credence::table::{self, Code};
 
 fn reasons() -> String {
     let mut text = String::from(
@@ -74,6 +74,20 @@ fn printed(code: &str) -> bool {
 #[test]
 fn the_reference_of_diagnostics_is_up_to_date() {
     fresh("docs/diagnostics.md", &diagnostics());
+}
+
+#[test]
+fn the_reference_of_fields_is_up_to_date() {
+    let head = "# Fields of the trust table\n\n\
+                Generated from what the reader of tables goes by. What they mean together, with examples, stands in [table.md](table.md);\n\
+                `credence schema` prints the same for editors.\n\n";
+    fresh("docs/fields.md", &format!("{head}{}", table::reference().trim_end().to_owned() + "\n"));
+}
+
+#[test]
+fn the_schemas_are_up_to_date() {
+    fresh("docs/schema/trust-table.schema.json", &format!("{:#}\n", table::table_schema()));
+    fresh("docs/schema/trust-table-test.schema.json", &format!("{:#}\n", table::vectors_schema()));
 }
 
 fn fresh(path: &str, expected: &str) {

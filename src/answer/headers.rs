@@ -32,12 +32,16 @@ const OVERRIDES: [&str; 5] =
 /// Who calls and what they may; `canonical` is the canonical form of the permit's principal.
 pub(super) fn identity<'a>(permit: &'a Permit<'_, Signed>, canonical: &str, occasion: Occasion<'a>) -> Vec<Header<'a>> {
     let (issuer, subject) = permit.principal().pair();
+    let actor = permit.actor().map(|acting| acting.pair());
+    let (actor_issuer, actor_subject) = actor.unwrap_or_default();
     let family = [
         ("x-credence-issuer", element(issuer.as_str(), None)),
         ("x-credence-subject", element(subject, None)),
         ("x-credence-principal", Cow::Owned(canonical.to_owned())),
         ("x-credence-realm", permit.principal().realm().map_or("", |realm| realm.as_str()).into()),
         ("x-credence-scopes", joined(permit.scopes().iter().map(|scope| scope.as_str()), ' ')),
+        ("x-credence-actor-issuer", element(actor_issuer, None)),
+        ("x-credence-actor-subject", element(actor_subject, None)),
         ("x-credence-grants", joined(permit.grants().map(|grant| grant.as_str()), ',')),
     ];
     // Also for the decision's id and a cookie.

@@ -53,6 +53,12 @@ impl<'a> Metadata<'a> {
         let pair = vec![("format", "iss_sub".into()), ("iss", issuer.as_str().into()), ("sub", subject.into())];
         self.put("principal", Value::Object(pair));
         self.realm(permit.principal());
+        if let Some(acting) = permit.actor() {
+            let (issuer, subject) = acting.pair();
+            let asserted_by = acting.asserted_by().as_str();
+            let members = vec![("iss", issuer.into()), ("sub", subject.into()), ("asserted_by", asserted_by.into())];
+            self.put("actor", Value::Object(members));
+        }
         self.put("principal_canonical", Value::Text(Cow::Owned(canonical)));
         let claims = permit.forwarded().into_iter().filter_map(|(name, value)| Some((name, plain(value)?)));
         self.put("claims", Value::Object(claims.collect()));

@@ -15,9 +15,10 @@ use crate::grpc::Validity;
 use crate::keys::{Landing, Signed};
 use crate::memory::Memory;
 use crate::name::KeyId;
-use crate::observe::{Call, DecisionId, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
+use crate::observe::{Call, Counts, DecisionId, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
 use crate::path::{Facts, Outcome, Walk, walk};
 use crate::reason::Reason;
+use crate::replay::Store;
 use crate::request::AuthzRequest;
 use crate::table::{Live, Published, Snapshot};
 use crate::trail::Strict;
@@ -34,6 +35,8 @@ pub struct House {
     metrics: Metrics,
     memory: Memory,
     floodgate: Floodgate,
+    /// Kept over every reload.
+    spent: Store,
     reload_error: Mutex<Option<String>>,
     /// Whether every `required` issuer has had keys once. It stays so: were keys that are lost later to end the
     /// readiness, one issuer's trouble would take every gateway away from all the others.
@@ -55,6 +58,7 @@ impl House {
             metrics: Metrics::default(),
             memory: Memory::new(settings.token_memory),
             floodgate: Floodgate::new(settings.max_bad_signatures),
+            spent: Store::new(settings.replay_memory, settings.clock.now()),
             reload_error: Mutex::new(None),
             settled: AtomicBool::new(false),
             told: Mutex::default(),
@@ -67,6 +71,7 @@ impl House {
     pub(super) fn publish(&self, snapshot: Snapshot) -> (u64, Option<Arc<Published>>) {
         let since = self.clock.now();
         let before = self.live.load();
+        self.spent.share_among(snapshot.grants.issuers_with_single_use(), since);
         let generation = self.live.publish(|generation| Published { generation, since, snapshot });
         if let Some(published) = self.live.load() {
             self.metrics.published(&published);
@@ -158,16 +163,21 @@ impl House {
         call: Result<&AuthzRequest<'_>, Reason>,
         now: Time,
     ) -> Walk<'s, Signed> {
+        let unwritten = self.when_full == WhenFull::Deny && self.log.is_failing();
         let finished = match (published, call) {
             (_, Err(Reason::Internal)) => refused(Reason::Internal),
             (None, _) => refused(Reason::NotReady),
             (Some(_), Err(reason)) => refused(reason),
             (Some(published), Ok(request)) => {
                 let mut trail = Strict::with(&self.memory).counted(&self.floodgate, request.source_address, now);
+                // What cannot be written down is refused below, or when its line is not taken; and no refusal spends a token.
+                if self.when_full == WhenFull::Drop || !unwritten && self.log.has_room() {
+                    trail = trail.spending(&self.spent);
+                }
                 walk(&published.snapshot, request, now, &mut trail)
             }
         };
-        if self.when_full == WhenFull::Deny && self.log.is_failing() {
+        if unwritten {
             return Walk { outcome: Outcome::Refused(Reason::LogUnavailable), ..finished };
         }
         finished
@@ -310,6 +320,7 @@ impl Status for House {
 
     fn metrics(&self) -> String {
         let published = self.live.load();
-        self.metrics.expose(published.as_deref().map(|published| &published.snapshot), self.log.dropped())
+        let counts = Counts { dropped: self.log.dropped(), spent: self.spent.entries(self.clock.now()) };
+        self.metrics.expose(published.as_deref().map(|published| &published.snapshot), counts)
     }
 }

@@ -36,6 +36,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `--token-memory`: bytes for what is remembered of verified tokens; 0 for none.
     pub token_memory: usize,
+    /// `--replay-memory`: bytes for what is remembered of tokens that may be used once.
+    pub replay_memory: usize,
     /// `--max-bad-signatures`: a second, for each address and issuer; 0 for no limit.
     pub max_bad_signatures: u32,
     /// `--claim-headers`, `--deny-detail`
@@ -61,6 +63,7 @@ impl Settings {
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             limits: Limits::default(),
             token_memory: 64 << 20,
+            replay_memory: 64 << 20,
             max_bad_signatures: 100,
             style: Style::default(),
             surroundings: Surroundings::of_process(),

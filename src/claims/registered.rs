@@ -31,7 +31,7 @@ pub struct Claims {
     pub(crate) expires: f64,
     not_before: f64,
     issued_at: f64,
-    /// SHA-256 of `jti`.
+    /// SHA-256 of `jti`; the empty one names no token.
     token_id: Option<Box<[u8; 32]>>,
     actor: Option<Box<Actor>>,
     kept: Kept,
@@ -96,7 +96,7 @@ impl Claims {
         let audiences = audiences(payload.get("aud"), &mut all)?;
         let not_before = date("nbf", payload.get("nbf"))?;
         let issued_at = date("iat", payload.get("iat"))?;
-        let token_id = text("jti", payload.get("jti"))?.map(hash);
+        let token_id = text("jti", payload.get("jti"))?.filter(|id| !id.is_empty()).map(hash);
         let actor = payload.get("act").map(actor).transpose()?.map(Box::new);
         Ok(Self {
             text: all.into_boxed_str(),
@@ -231,8 +231,14 @@ fn actor(value: &Value<'_>) -> Result<Actor, BadClaim> {
     let Some(subject) = text("act", value.get("sub"))?.filter(|subject| !subject.is_empty()) else {
         return bad("act", "an object with a string `sub`");
     };
-    let before = value.get("act").map(actor).transpose()?.map(Box::new);
+    if subject.len() > MAX_SUBJECT || !spiffe_id_if_claimed(subject) {
+        return bad("act", "an object whose `sub` could be that of a token");
+    }
     let issuer = text("act", value.get("iss"))?.map(str::to_owned);
+    if issuer.as_ref().is_some_and(|issuer| issuer.is_empty() || issuer.len() > MAX_ID) {
+        return bad("act", "an object whose `iss`, if it has one, could be that of a token");
+    }
+    let before = value.get("act").map(actor).transpose()?.map(Box::new);
     Ok(Actor { issuer, subject: subject.to_owned(), before })
 }
 
@@ -301,6 +307,11 @@ mod tests {
             r#""exp":1,"act":{}"#,
             r#""exp":1,"act":{"sub":1}"#,
             r#""exp":1,"act":{"sub":"a","act":{"iss":"i"}}"#,
+            r#""exp":1,"act":{"sub":"a","iss":1}"#,
+            r#""exp":1,"act":{"sub":"a","iss":""}"#,
+            r#""exp":1,"act":{"sub":"SPIFFE://td/a"}"#,
+            r#""exp":1,"act":["a"]"#,
+            r#""exp":1,"act":null"#,
         ] {
             assert_eq!(read(&format!(r#"{{"sub":"s",{member}}}"#)).unwrap_err(), Reason::ClaimsMalformed, "{member}");
         }

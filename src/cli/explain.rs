@@ -213,7 +213,12 @@ impl Story<'_> {
             let (issuer, subject) = permit.principal().pair();
             let scopes: Vec<_> = permit.scopes().iter().map(|scope| scope.as_str()).collect();
             let realm = permit.principal().realm().map(|realm| format!("  realm {realm}\n")).unwrap_or_default();
-            out += &format!("\nprincipal\n  iss {issuer}\n{realm}  sub {subject}\nscopes\n  {}\n", scopes.join(" "));
+            out += &format!("\nprincipal\n  iss {issuer}\n{realm}  sub {subject}\n");
+            if let Some(acting) = permit.actor() {
+                let (issuer, subject) = acting.pair();
+                out += &format!("actor, as {} says\n  iss {issuer}\n  sub {subject}\n", acting.asserted_by());
+            }
+            out += &format!("scopes\n  {}\n", scopes.join(" "));
         }
         for miss in &self.walk.facts.near_misses {
             out += &format!("\nnearest grant {}  [{}]\n", miss.grant.name, miss.grant.site);
@@ -294,7 +299,10 @@ impl Story<'_> {
                 let given = value.map_or_else(|| "absent".to_owned(), |value| json!(value).to_string());
                 return (format!("claim {}", rule.key), rule.matcher.to_string(), given, Some(rule.site.to_string()));
             }
-            Failed::Actor => ("a token without `act`".to_owned(), claim("act")),
+            Failed::Actor => {
+                let wanted = grant.actor.as_ref().map_or_else(|| "absent".to_owned(), ToString::to_string);
+                return ("act".to_owned(), wanted, claim("act"), None);
+            }
             Failed::Method => (grant.methods.to_string(), self.explain.method.clone()),
             Failed::Path => (
                 list(&grant.paths),
@@ -306,6 +314,8 @@ impl Story<'_> {
                 format!("at most {:?} old", grant.times.max_token_age.unwrap_or_default()),
                 format!("iat {}", claim("iat")),
             ),
+            Failed::Replay(Reason::JtiMissing) => ("a `jti`".to_owned(), claim("jti")),
+            Failed::Replay(_) => ("a first use".to_owned(), format!("jti {}, iat {}", claim("jti"), claim("iat"))),
         };
         (failed.to_string(), wanted, given, None)
     }

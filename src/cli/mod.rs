@@ -9,8 +9,10 @@ mod check;
 mod collisions;
 mod diff;
 mod explain;
+mod inspect;
 mod issuer;
 mod list;
+mod man;
 mod open;
 mod output;
 mod probe_check;
@@ -18,6 +20,7 @@ mod probe_report;
 mod probe_stanza;
 mod probe_story;
 mod reach;
+mod schema;
 mod serve;
 mod sheet;
 mod test;
@@ -55,6 +58,7 @@ enum Verb {
     Serve(serve::Serve),
     Check(check::Check),
     Explain(explain::Explain),
+    Inspect(inspect::Inspect),
     Test(test::Test),
     Issuer(issuer::Issuer),
     List(list::List),
@@ -63,6 +67,8 @@ enum Verb {
     Can(can::Can),
     Collisions(collisions::CollisionsArgs),
     Diff(diff::Diff),
+    Schema(schema::SchemaOf),
+    Man(man::ManPages),
     /// Print the version.
     ///
     /// Example: credence version
@@ -91,6 +97,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Serve(serve) => serve::run(serve),
         Verb::Check(check) => check::run(&check),
         Verb::Explain(explain) => explain::run(&explain),
+        Verb::Inspect(inspect) => inspect::run(&inspect),
         Verb::Test(test) => test::run(&test),
         Verb::Issuer(issuer) => issuer::run(&issuer),
         Verb::List(list) => list::run(&list),
@@ -99,6 +106,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Can(can) => can::run(&can),
         Verb::Collisions(collisions) => collisions::run(&collisions),
         Verb::Diff(diff) => diff::run(&diff),
+        Verb::Schema(schema) => schema::run(&schema),
+        Verb::Man(man) => man::run(&man, Cli::command()),
         Verb::Version => output::result(&format!("credence {}\n", env!("CARGO_PKG_VERSION"))),
         Verb::Completion { shell } => {
             let mut script = Vec::new();

@@ -6,16 +6,13 @@ use std::time::Duration;
 
 use super::output::escaped;
 use super::probe_report::{Findings, quiet};
+use crate::advice::{PLACEHOLDER, entry_name, quoted};
 use crate::claims::MAX_ID;
 use crate::clock::Time;
 use crate::fetch::Probe;
 use crate::keys::{Access, ServerIdentity};
-use crate::name::{Algorithm, is_forbidden_character, is_name};
+use crate::name::{Algorithm, is_forbidden_character};
 use crate::profile::{Profile, Tenancy};
-
-/// What stands where only a person knows what belongs there. It is a name that no trust domain and no host has
-/// (RFC 2606 §2), so an entry that is taken as it is believes nobody.
-pub(super) const PLACEHOLDER: &str = "replace-me.invalid";
 
 /// An entry under `issuers:`.
 pub(super) struct Stanza {
@@ -58,7 +55,7 @@ pub(super) fn stanza(
     out.missing.push("owner: whom to call when this issuer fails or has to be distrusted".to_owned());
     let review = now.after(Duration::from_secs(365 * 24 * 3600)).to_string();
     out.line(&format!("reviewBy: {}", review.get(..10).unwrap_or_default()));
-    let yaml = format!("issuers:\n  {}:\n{}", entry_name(findings.issuer.unwrap_or(&published.url)), out.yaml);
+    let yaml = format!("issuers:\n  {}:\n{}", name_of(findings.issuer.unwrap_or(&published.url)), out.yaml);
     Ok(Some(Stanza { yaml: escaped(&yaml), missing: out.missing }))
 }
 
@@ -164,22 +161,9 @@ fn pins(out: &mut Writer, findings: &Findings<'_>) {
 }
 
 /// A name for the entry, made of the host.
-fn entry_name(url: &str) -> String {
+fn name_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', ':', '?']).next().unwrap_or_default();
-    let name: String = authority
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-        .take(50)
-        .collect();
-    let name = format!("{}{}", if name.starts_with(|c: char| c.is_ascii_digit()) { "at-" } else { "" }, name);
-    let name = name.trim_matches('-');
-    if is_name(name) { name.to_owned() } else { "new-issuer".to_owned() }
-}
-
-/// A YAML string: JSON's strings are YAML's.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    entry_name(rest.split(['/', ':', '?']).next().unwrap_or_default(), "new-issuer")
 }
 
 /// The algorithms that keys of this kind are bound to, in the order of preference of `signingAlgs`.
@@ -302,7 +286,7 @@ mod tests {
             ("https://[::1]:1/", "new-issuer"),
             ("", "new-issuer"),
         ] {
-            assert_eq!(entry_name(url), name);
+            assert_eq!(name_of(url), name);
         }
     }
 }

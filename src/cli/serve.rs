@@ -74,6 +74,12 @@ pub(super) struct Serve {
     /// token takes some 300 bytes; 0 remembers none.
     #[arg(long, env = "CREDENCE_TOKEN_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = super::output::size)]
     token_memory: usize,
+    /// How much memory to use for the ids of tokens that a grant lets be used once (`replay: once`): bytes, or with KiB,
+    /// MiB or GiB. An id takes at most 56 bytes, until the token has ended and six minutes more; each issuer that such
+    /// grants are for has an equal share. Where there is no room for another one, such a grant fits no token
+    /// (`replay_unavailable`): 0 refuses them all.
+    #[arg(long, env = "CREDENCE_REPLAY_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = super::output::size)]
+    replay_memory: usize,
     /// Bad signatures that are checked in one second for one address of a client (`source.address` of the call; of IPv6
     /// its /64) and one issuer, and ten times as many for an address in all. Once there are twenty times as many from all
     /// addresses together, more of them are denied as `overloaded` without a look at the signature; tokens that were
@@ -205,6 +211,7 @@ fn settings(serve: Serve) -> Result<Settings, TlsError> {
             ..Limits::default()
         },
         token_memory: serve.token_memory,
+        replay_memory: serve.replay_memory,
         max_bad_signatures: serve.max_bad_signatures,
         workers: serve.workers.and_then(|workers| NonZeroUsize::new(workers.into())).unwrap_or(defaults.workers),
         style: Style { claim_headers: serve.claim_headers, deny_detail: serve.deny_detail == Detail::Reason },

@@ -15,14 +15,14 @@ use super::output::{colours, diagnostic, escaped, result, trouble};
 use super::{NO, TROUBLE, YES};
 use crate::clock::{Clock, Time};
 use crate::credential::ClaimedIssuer;
-use crate::decide::Mode;
+use crate::decide::{Mode, Permit};
 use crate::keys::LiveKeys;
 use crate::path::{Outcome, walk};
 use crate::reason::Accepted;
 use crate::request::{AuthzRequest, Headers, Route, split_url};
 use crate::table::{Compiled, Expectation, Permissions, Snapshot, Sources, Vector, Vectors, compile};
 use crate::trail::{Recorder, Step};
-use crate::trust::TrustedIssuer;
+use crate::trust::{Acting, TrustedIssuer};
 
 /// Hold a trust table against written cases: who should get in, and who should not.
 ///
@@ -174,6 +174,8 @@ struct Verdict {
     /// The first half of the principal, and its realm.
     iss: Option<String>,
     realm: Option<String>,
+    /// `iss` and `sub` of who acts for it; empty where nobody does.
+    actor: BTreeMap<String, String>,
     near_misses: BTreeMap<String, BTreeSet<String>>,
     /// The judgement that decided.
     decided: Option<Step>,
@@ -218,11 +220,17 @@ fn judge(snapshot: &Snapshot, now: Time, case: &Vector) -> Verdict {
         scopes: permit.into_iter().flat_map(|permit| permit.scopes()).map(|scope| scope.as_str().to_owned()).collect(),
         iss: permit.map(|permit| permit.principal().pair().0.to_string()),
         realm: permit.and_then(|permit| permit.principal().realm().map(ToString::to_string)),
+        actor: permit.and_then(Permit::actor).map(|acting| pair(&acting)).unwrap_or_default(),
         near_misses: misses
             .map(|miss| (miss.grant.name.as_str().to_owned(), miss.failed.iter().map(ToString::to_string).collect()))
             .collect(),
         decided: failed.or(recorder.steps().last()).cloned(),
     }
+}
+
+fn pair(acting: &Acting<'_>) -> BTreeMap<String, String> {
+    let (issuer, subject) = acting.pair();
+    [("iss", issuer), ("sub", subject)].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 /// The case's token as its issuer would write it, but for the signature.
@@ -257,6 +265,16 @@ fn differences(expect: &Expectation, seen: &Verdict) -> Vec<(String, String)> {
             differences.push((told(expected), told(seen)));
         }
     }
+    if let Some(expected) = &expect.actor {
+        let named = |name: &String, actor: &BTreeMap<_, _>| actor.get(name).cloned();
+        let differs = match expected.is_empty() {
+            true => !seen.actor.is_empty(),
+            false => expected.keys().any(|name| named(name, expected) != named(name, &seen.actor)),
+        };
+        if differs {
+            differences.push((format!("actor {}", told_pair(expected)), format!("actor {}", told_pair(&seen.actor))));
+        }
+    }
     for (grant, expected) in &expect.near_misses {
         let found = seen.near_misses.get(grant);
         if found != Some(expected) {
@@ -265,6 +283,11 @@ fn differences(expect: &Expectation, seen: &Verdict) -> Vec<(String, String)> {
         }
     }
     differences
+}
+
+fn told_pair(pair: &BTreeMap<String, String>) -> String {
+    let told: Vec<_> = pair.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    if told.is_empty() { "none".to_owned() } else { told.join(" ") }
 }
 
 const fn decision(allowed: bool) -> &'static str {

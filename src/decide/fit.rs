@@ -3,12 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::grant::{AudienceFrom, CLIENT_ID, Grant};
+use super::grant::{AudienceFrom, CLIENT_ID, Grant, Replay};
 use crate::claims::{ClaimKey, ClaimRule, Claims};
 use crate::clock::Time;
 use crate::json::Json;
+use crate::reason::Reason;
 use crate::request::AuthzRequest;
 use crate::resource::Place;
+use crate::trust::Acting;
 
 /// What a grant is held against.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +18,11 @@ pub(super) struct Case<'a> {
     pub(super) place: &'a Place<'a, 'a>,
     pub(super) request: &'a AuthzRequest<'a>,
     pub(super) claims: &'a Claims,
+    /// Who acts for the caller.
+    pub(super) acting: Option<Acting<'a>>,
     pub(super) now: Time,
+    /// Whether this is the first use of the token, as far as that is known.
+    pub(super) first_use: Result<(), Reason>,
 }
 
 /// A grant that did not fit, and in what.
@@ -37,7 +43,8 @@ pub enum Failed<'s> {
     Subject,
     /// A claim differs.
     Claim(&'s ClaimRule),
-    /// The token names an acting party.
+    /// The acting party is not the one that is meant: none where one must be, one where none may be, another, or one behind
+    /// too many others.
     Actor,
     /// The method is not granted.
     Method,
@@ -49,6 +56,9 @@ pub enum Failed<'s> {
     Expires,
     /// The token is older than the grant allows.
     MaxTokenAge,
+    /// The token was used before, or cannot be known not to have been: [`Reason::Replayed`], [`Reason::JtiMissing`],
+    /// [`Reason::ReplayUnavailable`].
+    Replay(Reason),
 }
 
 /// The name for the log: a claim's own name, else the field of the grant. Never a value.
@@ -64,6 +74,7 @@ impl fmt::Display for Failed<'_> {
             Self::Starts => "starts",
             Self::Expires => "expires",
             Self::MaxTokenAge => "maxTokenAge",
+            Self::Replay(_) => "replay",
         })
     }
 }
@@ -99,12 +110,15 @@ impl Case<'_> {
         for rule in &grant.claims {
             unless(self.holds(rule), Failed::Claim(rule));
         }
-        unless(self.actor_fits(), Failed::Actor);
+        unless(self.actor_fits(grant), Failed::Actor);
         unless(self.method_fits(grant), Failed::Method);
         unless(self.path_fits(grant), Failed::Path);
         unless(self.started(grant), Failed::Starts);
         unless(self.unexpired(grant), Failed::Expires);
         unless(self.young_enough(grant), Failed::MaxTokenAge);
+        if let (Replay::Once, Err(reason)) = (grant.replay, self.first_use) {
+            failed.push(Failed::Replay(reason));
+        }
         NearMiss { grant, failed }
     }
 
@@ -157,9 +171,13 @@ impl Case<'_> {
         grant.paths.iter().any(|pattern| pattern.matches(&self.place.path))
     }
 
-    /// No grant says yet whom it lets act for someone else, so a token with `act` fits none.
-    pub(super) fn actor_fits(&self) -> bool {
-        self.claims.actor().is_none()
+    /// A grant that names an actor is for that one alone, any other for callers who act for themselves.
+    pub(super) fn actor_fits(&self, grant: &Grant) -> bool {
+        match (&grant.actor, &self.acting) {
+            (None, None) => true,
+            (Some(rule), Some(acting)) => rule.matches(acting),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
     }
 
     pub(super) fn times_fit(&self, grant: &Grant) -> bool {

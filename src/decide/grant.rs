@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use super::actor::ActorRule;
 use crate::claims::{ClaimKey, ClaimRule, Glob};
 use crate::clock::Time;
 use crate::name::{Audience, GrantName, Scope, Site};
@@ -31,6 +32,8 @@ pub struct Grant {
     pub subject: Option<SubjectRule>,
     /// What the token must say besides.
     pub claims: Vec<ClaimRule>,
+    /// Who acts for the subject; `None`: nobody may.
+    pub actor: Option<ActorRule>,
     /// HTTP methods.
     pub methods: Methods,
     /// Paths, within those of the resource; never empty.
@@ -41,6 +44,8 @@ pub struct Grant {
     pub audience: Audience,
     /// Which claim is read as the audience.
     pub audience_from: AudienceFrom,
+    /// How often one token may be used.
+    pub replay: Replay,
     /// When it holds.
     pub times: GrantTimes,
     /// Whether it allows or only watches.
@@ -103,6 +108,15 @@ pub enum AudienceFrom {
     Audience,
     /// `client_id`, for issuers whose access tokens have no `aud` (Cognito).
     ClientId,
+}
+
+/// `replay:`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// As often as the token is valid.
+    Allow,
+    /// Once: the first allow through this grant spends its `jti` at the issuer that vouched.
+    Once,
 }
 
 /// When a grant holds.

@@ -1,9 +1,9 @@
 //! The grants of a snapshot, found by issuer and resource, and of those the few that a token could fit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::fit::Case;
-use super::grant::{AudienceFrom, Grant, GrantId, Mode};
+use super::grant::{AudienceFrom, Grant, GrantId, Mode, Replay};
 use super::split::Split;
 use crate::name::Audience;
 use crate::resource::ResourceId;
@@ -68,6 +68,12 @@ impl GrantIndex {
     /// Whether the table has none.
     pub const fn is_empty(&self) -> bool {
         self.grants.is_empty()
+    }
+
+    /// Of how many issuers some grant takes each token once.
+    pub fn issuers_with_single_use(&self) -> usize {
+        let once = self.grants.iter().filter(|grant| grant.replay == Replay::Once && grant.mode == Mode::Enforce);
+        once.flat_map(|grant| &grant.issuers).collect::<BTreeSet<_>>().len()
     }
 
     /// Every grant once, in the order of their names.

@@ -3,6 +3,7 @@
 //! In: a [`Place`], a [`Verified`] caller and the grants. Out: a [`Permit`], the only thing an allow is made of, or
 //! a [`Refusal`] with the grants that came near. It must know neither wire messages nor files nor keys.
 
+mod actor;
 mod fit;
 mod grant;
 mod index;
@@ -11,13 +12,15 @@ mod split;
 #[cfg(test)]
 mod tests;
 
+pub use actor::ActorRule;
 pub use fit::{Failed, NearMiss};
-pub use grant::{AudienceFrom, Grant, GrantId, GrantTimes, Mode, SubjectRule};
+pub use grant::{AudienceFrom, Grant, GrantId, GrantTimes, Mode, Replay, SubjectRule};
 pub use index::{GrantIndex, Grants};
 pub use permit::{Permit, Refusal};
 
 use crate::clock::Time;
 use crate::reason::Reason;
+use crate::replay::{Ticket, Use};
 use crate::request::AuthzRequest;
 use crate::resource::Place;
 use crate::trail::{Note, Trail};
@@ -30,8 +33,12 @@ const MAX_NEAR_MISSES: usize = 3;
 /// Decides by the grants of the caller's issuer for this resource. They are a set: one enforcing grant that fits is
 /// enough, and their order has no say.
 ///
+/// This is the one place where a token is spent: when all that a grant with `replay: once` asks for holds, so that no
+/// refusal spends one. That it was spent is not taken back: neither for a fault of ours after it, nor for a client that
+/// does not wait for the answer.
+///
 /// # Errors
-/// The reason of contract order (audience, actor, times, none), with the nearest grants.
+/// The reason of contract order (audience, actor, times, replay, none), with the nearest grants.
 pub fn decide<'s, T: Trail>(
     grants: &'s GrantIndex,
     place: &Place<'s, '_>,
@@ -40,11 +47,28 @@ pub fn decide<'s, T: Trail>(
     now: Time,
     trail: &mut T,
 ) -> Result<Permit<'s, T::Proof>, Refusal<'s>> {
-    let case = Case { place, request, claims: caller.claims(), now };
-    let grants = grants.of(caller.issuer().id, place.id);
-    let Judged { allowing, shadow, outcome } = case.judge(grants);
-    let walked = trail.check("grants", outcome, || note(&case, grants, &allowing, caller.issuer().name.as_str()));
-    if let Err(reason) = walked.and(outcome) {
+    let (claims, issuer) = (caller.claims(), caller.issuer());
+    let ticket = Ticket { id: claims.token_id(), issued_at: claims.issued_at(), expires: claims.expires };
+    let once = Use::of(&issuer.issuer, issuer.realm.as_ref(), ticket, now);
+    let first_use = once.map(|_| ());
+    let mut case = Case { place, request, claims, acting: caller.acting(), now, first_use };
+    let grants = grants.of(issuer.id, place.id);
+    let Judged { mut allowing, shadow, otherwise } = case.judge(grants);
+    let fitting = if allowing.is_empty() { Err(otherwise) } else { Ok(()) };
+    let mut walked =
+        trail.check("grants", fitting, || note(&case, grants, &allowing, issuer.name.as_str())).and(fitting);
+    if walked.is_ok() && allowing.iter().any(|grant| grant.replay == Replay::Once) {
+        case.first_use = once.and_then(|once| trail.spend(&once));
+        let asking = allowing.clone();
+        if case.first_use.is_err() {
+            // To them it does not fit; others are not touched by it.
+            allowing.retain(|grant| grant.replay == Replay::Allow);
+        }
+        // What a grant beside them lacks comes before this in the order of reasons.
+        let fitting = if allowing.is_empty() { case.first_use.map_err(|used| used.min(otherwise)) } else { Ok(()) };
+        walked = trail.check("replay", fitting, || replay_note(case.first_use, &asking, &allowing)).and(fitting);
+    }
+    if let Err(reason) = walked {
         return Err(Refusal { reason, near_misses: case.near_misses(grants), shadow });
     }
     Ok(Permit::new(place, caller, allowing, shadow))
@@ -66,14 +90,40 @@ fn note(case: &Case<'_>, grants: Grants<'_>, allowing: &[&Grant], issuer: &str) 
     }
 }
 
-/// What came of holding the grants against a case; both lists in the order of names.
+/// What `explain` prints: which grants ask for a first use, and whether this is one.
+fn replay_note(first_use: Result<(), Reason>, asking: &[&Grant], left: &[&Grant]) -> Note {
+    let names = |grants: &mut dyn Iterator<Item = &&Grant>| {
+        grants.map(|grant| grant.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let once = || asking.iter().filter(|grant| grant.replay == Replay::Once);
+    let text = match (first_use, left.is_empty()) {
+        (Ok(()), _) => {
+            format!("grant {} asks for a token that was not used before: this use spends it", names(&mut once()))
+        }
+        (Err(reason), true) => format!("grant {}: {}", names(&mut once()), reason.sentence()),
+        (Err(reason), false) => format!(
+            "grant {}: {}; grant {} does not ask",
+            names(&mut once()),
+            reason.sentence(),
+            names(&mut left.iter())
+        ),
+    };
+    match once().next() {
+        Some(grant) => Note::at(&grant.site, text),
+        None => Note::new(text),
+    }
+}
+
+/// What came of holding the grants against a case, but for whether the token was used before; both lists in the order of
+/// names.
 #[derive(Debug)]
 struct Judged<'s> {
     /// Enforcing grants that fit.
     allowing: Vec<&'s Grant>,
     /// Shadow grants that fit.
     shadow: Vec<&'s Grant>,
-    outcome: Result<(), Reason>,
+    /// Why not, if none of those that fit is left.
+    otherwise: Reason,
 }
 
 impl Case<'_> {
@@ -84,7 +134,7 @@ impl Case<'_> {
             if !self.relation_fits(grant) {
                 return;
             }
-            match (grant.mode, self.actor_fits(), self.times_fit(grant)) {
+            match (grant.mode, self.actor_fits(grant), self.times_fit(grant)) {
                 (Mode::Enforce, true, true) => allowing.push(grant),
                 (Mode::Shadow, true, true) => shadow.push(grant),
                 (Mode::Enforce, false, true) => all_but_actor = true,
@@ -96,21 +146,19 @@ impl Case<'_> {
             fitting.sort_unstable_by_key(|grant| grant.id);
             fitting.dedup_by_key(|grant| grant.id);
         }
-        let outcome = if !allowing.is_empty() {
-            Ok(())
-        } else if !grants.any_enforces() && !self.names_no_audience() {
-            // A token for nobody is the wrong one everywhere; one for somebody meets no grant here.
-            Err(Reason::GrantNone)
-        } else if !grants.any_audience_fits(self) {
-            Err(Reason::AudienceMismatch)
-        } else if all_but_actor {
-            Err(Reason::ActorNotAllowed)
+        let otherwise = if all_but_actor {
+            Reason::ActorNotAllowed
         } else if all_but_times {
-            Err(Reason::GrantExpired)
+            Reason::GrantExpired
+        } else if !allowing.is_empty() || !grants.any_enforces() && !self.names_no_audience() {
+            // A token for nobody is the wrong one everywhere; one for somebody meets no grant here.
+            Reason::GrantNone
+        } else if !grants.any_audience_fits(self) {
+            Reason::AudienceMismatch
         } else {
-            Err(Reason::GrantNone)
+            Reason::GrantNone
         };
-        Judged { allowing, shadow, outcome }
+        Judged { allowing, shadow, otherwise }
     }
 
     /// The enforcing grants in which the least differs, nearest first. A grant for another method or path is further away than one for this very place

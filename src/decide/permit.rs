@@ -9,7 +9,7 @@ use crate::memory::{Testimony, TokenFacts};
 use crate::name::{GrantName, IssuerName, Scope};
 use crate::reason::Reason;
 use crate::resource::{Place, Resource};
-use crate::trust::{Principal, TrustedIssuer, Verified};
+use crate::trust::{Acting, Principal, TrustedIssuer, Verified};
 
 /// A yes: who, for what, by which grants. Made only by [`decide`](super::decide), and with `P` it says what stands
 /// behind the caller: only a permit with a real signature can be answered to Envoy.
@@ -56,6 +56,11 @@ impl<'s, P> Permit<'s, P> {
     /// The pair.
     pub const fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// Who acts for the principal: an actor that the grants name.
+    pub fn actor(&self) -> Option<Acting<'_>> {
+        self.principal.acting()
     }
 
     /// The entry of the table that vouched.

@@ -1,8 +1,8 @@
 //! One grant at one exact issuer, as people read it.
 
 use crate::clock::Time;
-use crate::decide::{AudienceFrom, Grant, Mode};
-use crate::resource::Resource;
+use crate::decide::{AudienceFrom, Grant, Mode, Replay};
+use crate::resource::{Methods, Resource};
 use crate::table::{Snapshot, Steward};
 use crate::trust::TrustedIssuer;
 
@@ -96,6 +96,10 @@ impl<'s> Line<'s> {
             AudienceFrom::ClientId => "client_id",
         };
         all.push(format!("{claim} {:?}", self.grant.audience.as_str()));
+        all.extend(self.grant.actor.iter().map(|actor| format!("act {actor}")));
+        if self.grant.replay == Replay::Once {
+            all.push("once for each jti".to_owned());
+        }
         if let Some(age) = self.grant.times.max_token_age {
             all.push(format!("at most {}s old", age.as_secs()));
         }
@@ -112,8 +116,8 @@ impl<'s> Line<'s> {
     /// Methods.
     pub fn methods(&self) -> String {
         match &self.grant.methods {
-            crate::resource::Methods::Any => "any".to_owned(),
-            crate::resource::Methods::These(these) => these.join(" "),
+            Methods::Any => "any".to_owned(),
+            Methods::These(these) => these.join(" "),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::json::Json;
 use crate::keys::Signed;
 use crate::path::{Facts, Outcome, Walk};
 use crate::request::AuthzRequest;
-use crate::trust::Principal;
+use crate::trust::{Acting, Principal};
 
 /// The path is cut to this many bytes.
 const MAX_PATH: usize = 2 * 1024;
@@ -84,6 +84,23 @@ fn verdict(line: &mut Object<'_>, walk: &Walk<'_, Signed>, status: u16) {
         }),
         (Outcome::Open(_) | Outcome::Refused(_), ..) => {}
     }
+    if let Some(acting) = facts.verified.as_ref().and_then(Principal::acting) {
+        line.object("actor", |member| actor(member, &acting));
+    }
+}
+
+/// Who acts for the principal, by whose word, and who acted before, latest first.
+fn actor(member: &mut Object<'_>, acting: &Acting<'_>) {
+    let (issuer, subject) = acting.pair();
+    member.text("iss", issuer);
+    member.text("sub", subject);
+    member.text("asserted_by", acting.asserted_by().as_str());
+    member.list("before", acting.before(), |to, (issuer, subject)| {
+        Object::write(to, |earlier| {
+            earlier.text_if("iss", issuer);
+            earlier.text("sub", subject);
+        });
+    });
 }
 
 fn pair(line: &mut Object<'_>, name: &str, principal: &Principal) {

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::queue::Queue;
+use super::queue::{QUEUE_BYTES, Queue};
 
 /// At the end, how long the sink may take nothing before what is still queued is given up.
 const LAST_WAIT: Duration = Duration::from_secs(2);
@@ -137,6 +137,11 @@ impl DecisionLog {
     /// Whether the last write failed. It turns with the next line that gets through, so lines are to be sent on.
     pub fn is_failing(&self) -> bool {
         self.state.as_ref().is_some_and(|state| state.failing.load(Ordering::Relaxed))
+    }
+
+    /// Whether the next lines can be taken: there is room for a few thousand.
+    pub fn has_room(&self) -> bool {
+        self.state.as_ref().is_none_or(|state| state.queue.bytes() < QUEUE_BYTES / 8 * 7)
     }
 
     /// Lines that were lost.

@@ -64,6 +64,15 @@ impl EncodeLabelValue for ReloadKind {
     }
 }
 
+/// What others count, at the moment of an exposition.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Lines that the decision log has lost so far.
+    pub dropped: u64,
+    /// Ids of tokens that may be used once and were.
+    pub spent: usize,
+}
+
 /// Every series of the process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -76,6 +85,7 @@ pub struct Metrics {
     config: Family<Config, Gauge>,
     entries: Family<Entries, Gauge>,
     dropped: Counter,
+    spent: Gauge,
     /// Without a series where there is no TLS.
     certificate: Family<OfListener, Number>,
     /// One exposition at a time: some series are written anew for each.
@@ -91,6 +101,7 @@ impl Default for Metrics {
         let config = Family::default();
         let entries = Family::default();
         let dropped = Counter::default();
+        let spent = Gauge::default();
         let certificate = Family::default();
         let decisions = Decisions::register(&mut registry);
         let keys = KeyMetrics::register(&mut registry);
@@ -104,6 +115,7 @@ impl Default for Metrics {
         registry.register("config_info", "Digest of the meaning of what is in force", config.clone());
         registry.register("table_entries", "Entries of the table in force", entries.clone());
         registry.register("decision_log_dropped", "Lines of the decision log that were lost", dropped.clone());
+        registry.register("replay_entries", "Tokens that may be used once and were, remembered", spent.clone());
         registry.register(
             "tls_certificate_expires_timestamp_seconds",
             "When the certificate that a listener shows ends",
@@ -120,6 +132,7 @@ impl Default for Metrics {
             config,
             entries,
             dropped,
+            spent,
             certificate,
             exposing: Mutex::default(),
         }
@@ -160,12 +173,13 @@ impl Metrics {
         self.certificate.get_or_create(&OfListener { listener: "grpc" }).set(ends.seconds());
     }
 
-    /// The exposition: OpenMetrics text. `dropped` is what the decision log has lost so far.
-    pub fn expose(&self, snapshot: Option<&Snapshot>, dropped: u64) -> String {
+    /// The exposition: OpenMetrics text.
+    pub fn expose(&self, snapshot: Option<&Snapshot>, counts: Counts) -> String {
         let _alone = lock(&self.exposing);
         // A call that was in hand while the table changed may have counted for an entry that had just gone.
         self.decisions.forget_the_gone();
-        self.dropped.inc_by(dropped.saturating_sub(self.dropped.get()));
+        self.dropped.inc_by(counts.dropped.saturating_sub(self.dropped.get()));
+        self.spent.set(i64::try_from(counts.spent).unwrap_or(i64::MAX));
         self.keys.write(snapshot.into_iter().flat_map(|snapshot| snapshot.issuers.iter()));
         let mut text = String::new();
         // Writing to a String cannot fail.

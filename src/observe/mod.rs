@@ -21,4 +21,4 @@ pub use id::DecisionId;
 pub use keys::FetchTimes;
 pub use line::{Call, Table, line};
 pub use log::{DecisionLog, Full, Sink, WhenFull};
-pub use metrics::{Metrics, ReloadKind};
+pub use metrics::{Counts, Metrics, ReloadKind};

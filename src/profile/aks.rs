@@ -9,6 +9,11 @@ pub(super) static AKS: Profile = Profile {
     documentation: "https://learn.microsoft.com/en-us/azure/aks/use-oidc-issuer",
     checked: "2026-11-22",
     issuer,
+    dangers: &[
+        "The last `/` belongs to the `iss`; without it no token matches.",
+        "A service account that is deleted and made again has the same `sub` and another uid.",
+        "Whoever may create pods in a namespace can have tokens of each of its service accounts, for any audience.",
+    ],
     ..service_account::CLUSTER
 };
 

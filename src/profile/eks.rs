@@ -1,6 +1,6 @@
 //! Amazon EKS: one issuer a cluster, whose id is random.
 
-use super::{Identity, Parameter, Parameters, Profile, Tenancy, service_account};
+use super::{Identity, Parameter, Parameters, Profile, Tenancy, service_account, web};
 
 pub(super) static EKS: Profile = Profile {
     name: "eks",
@@ -8,9 +8,14 @@ pub(super) static EKS: Profile = Profile {
     documentation: "https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html",
     checked: "2026-11-22",
     identity: Identity::Expanded(expand),
-    parameters: &[Parameter::one("region", region), Parameter::one("clusterId", cluster)],
+    parameters: &[Parameter::one("region", web::region), Parameter::one("clusterId", cluster)],
     issuer,
     max_token_age: 24 * 3600 + 300,
+    dangers: &[
+        "Tokens for IAM roles have the audience `sts.amazonaws.com`, and every service that takes it can pass them on to AWS.",
+        "A service account that is deleted and made again has the same `sub` and another uid.",
+        "Whoever may create pods in a namespace can have tokens of each of its service accounts, for any audience.",
+    ],
     ..service_account::CLUSTER
 };
 
@@ -19,20 +24,17 @@ fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
     const FORM: &str = "an EKS issuer is `https://oidc.eks.REGION.amazonaws.com/id/CLUSTER-ID`, without a last `/`";
     let (host, id) = iss.strip_prefix("https://oidc.eks.").and_then(|rest| rest.split_once("/id/")).ok_or(FORM)?;
     let (name, domain) = host.split_once('.').ok_or(FORM)?;
-    let own = if name.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    if region(name).is_ok() && cluster(id).is_ok() && domain == own { Ok(Tenancy::Private) } else { Err(FORM) }
+    if web::region(name).is_ok() && cluster(id).is_ok() && domain == web::amazon(name) {
+        Ok(Tenancy::Private)
+    } else {
+        Err(FORM)
+    }
 }
 
-fn expand(with: &Parameters) -> Vec<String> {
+fn expand(with: &Parameters) -> Result<Vec<String>, &'static str> {
     let (region, cluster) = (with.one("region"), with.one("clusterId"));
-    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    vec![format!("https://oidc.eks.{region}.{domain}/id/{cluster}")]
-}
-
-fn region(text: &str) -> Result<(), &'static str> {
-    let byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let sound = !text.is_empty() && text.len() <= 32 && text.bytes().all(byte);
-    if sound { Ok(()) } else { Err("a region is written like `eu-west-1`") }
+    let domain = web::amazon(region);
+    Ok(vec![format!("https://oidc.eks.{region}.{domain}/id/{cluster}")])
 }
 
 fn cluster(text: &str) -> Result<(), &'static str> {

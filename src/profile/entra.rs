@@ -4,7 +4,7 @@
 //! application gets v1 or v2 tokens is a setting of that application, and v1 is its default.
 
 use super::ClaimType::{String as Text, Strings};
-use super::{Hint, Identity, Parameter, Parameters, Profile, Tenancy, UNKNOWING};
+use super::{Hint, Identity, Parameter, Parameters, Profile, Sign, Tenancy, UNKNOWING};
 use crate::name::{Algorithm, is_guid};
 
 /// The tenant of all personal Microsoft accounts: `consumers`.
@@ -45,21 +45,43 @@ pub(super) static ENTRA: Profile = Profile {
         "appid" | "azp" | "oid" | "sub" | "tid" => Err("ids of Entra have no common beginning that means anything"),
         _ => Ok(()),
     },
+    value: |claim, text| match claim {
+        "appid" | "azp" | "oid" | "tid" if !is_guid(text) => Err("it is an id, a GUID in lower case, never a name"),
+        "idtyp" if !matches!(text, "app" | "user" | "device") => Err("it is `app`, `user` or `device`"),
+        "ver" if !matches!(text, "1.0" | "2.0") => Err("it is `\"1.0\"` or `\"2.0\"`"),
+        _ => Ok(()),
+    },
     hints: &[Hint {
-        claim: "idtyp",
-        beside: &["appid", "azp"],
-        danger: "a user who signed in to that application has its id in this claim as well",
+        when: &[Sign::Claim(&["appid", "azp"])],
+        unless: &[Sign::Claim(&["idtyp"])],
+        danger: "a user who signed in to that application has its id in `azp` or `appid` as well",
         help: "add `idtyp: app` where the application itself is meant (an optional claim of its registration)",
     }],
+    mutable: &["email", "name", "preferred_username", "unique_name", "upn", "verified_primary_email"],
+    default_audiences: &[
+        "00000003-0000-0000-c000-000000000000",
+        "https://graph.microsoft.com",
+        "api://AzureADTokenExchange",
+    ],
+    identify: &["azp", "appid", "idtyp", "oid", "roles"],
+    subject_forms: &["an opaque text, another one for each application that a user signs in to"],
+    dangers: &[
+        "All tenants share keys: only `tid` and the `issuer` of a key tell one from another.",
+        "A user who signed in to an application has its id in `azp` (v2) or `appid` (v1) too: `idtyp: app` is the application itself.",
+        "An application gets v1 tokens (`https://sts.windows.net/…`) unless its registration asks for v2.",
+        "`aud` is the GUID of the API in v2, and may be its `api://` URI in v1.",
+        "`sub` is another one for each application; a person is `tid` and `oid` together.",
+        "`email`, `upn`, `preferred_username`, `unique_name` and `name` can be changed, or handed to someone else.",
+    ],
     ..UNKNOWING
 };
 
-fn expand(with: &Parameters) -> Vec<String> {
+fn expand(with: &Parameters) -> Result<Vec<String>, &'static str> {
     let tenants = with.list("tenants").iter();
-    match with.one("version") {
+    Ok(match with.one("version") {
         "v1" => tenants.map(|tenant| format!("https://sts.windows.net/{tenant}/")).collect(),
         _ => tenants.map(|tenant| format!("https://login.microsoftonline.com/{tenant}/v2.0")).collect(),
-    }
+    })
 }
 
 /// The tenant in an `iss` of either version.

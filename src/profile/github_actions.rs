@@ -4,15 +4,17 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
-use super::{Identity, Profile, Tenancy, UNKNOWING};
+use super::github_values;
+use super::{Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, web};
 use crate::name::Algorithm;
 
 pub(super) static GITHUB_ACTIONS: Profile = Profile {
     name: "github-actions",
     summary: "GitHub Actions jobs: GitHub.com, an enterprise's own issuer, data residency, Enterprise Server",
     documentation: "https://docs.github.com/en/actions/reference/security/oidc",
-    checked: "2026-11-21",
-    identity: Identity::Fixed("https://token.actions.githubusercontent.com"),
+    checked: "2026-11-22",
+    identity: Identity::Expanded(expand),
+    parameters: &[Parameter::maybe("enterprise", web::slug), Parameter::maybe("hostname", web::host)],
     issuer,
     tenant_ids: &["repository_owner_id", "enterprise_id", "repository_id"],
     tenant_hint: "`gh api users/OWNER --jq .id` prints it; `credence explain` shows it for a token you have",
@@ -51,6 +53,51 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
     ],
     glob,
     subject,
+    says: github_values::says,
+    value: github_values::value,
+    complete: true,
+    families: &["repo_property_"],
+    reusable: &[
+        Reusable {
+            claim: "repository",
+            stable: &["repository_id"],
+            danger: "a repository that is deleted, renamed or moved leaves its name to whoever makes one so called",
+        },
+        Reusable {
+            claim: "repository_owner",
+            stable: &["repository_owner_id", "repository_id"],
+            danger: "an account that is renamed or deleted leaves its name to anyone on GitHub",
+        },
+        Reusable {
+            claim: "actor",
+            stable: &["actor_id"],
+            danger: "a login that is given up can be taken by anyone on GitHub",
+        },
+        Reusable {
+            claim: "enterprise",
+            stable: &["enterprise_id"],
+            danger: "the slug of an enterprise can be changed, and taken by another",
+        },
+    ],
+    mutable: &["actor", "workflow"],
+    default_audiences: &["https://github.com/*", "sts.amazonaws.com", "api://AzureADTokenExchange"],
+    run_claims: &["ref", "environment"],
+    identify: &["repository", "repository_id", "ref", "environment"],
+    subject_forms: &[
+        "repo:OWNER@OWNER-ID/REPO@REPO-ID:ref:refs/heads/BRANCH (repositories made, renamed or moved since 2026-07-15)",
+        "repo:OWNER/REPO:ref:refs/heads/BRANCH (older ones, and every Enterprise Server)",
+        "…:environment:NAME instead of the ref, where the job has an environment",
+        "…:pull_request instead of the ref, where a pull request started the job",
+        "claim:value:claim:value, as the repository or its organisation chose; `:` in a value is `%3A`",
+    ],
+    dangers: &[
+        "Every repository on GitHub gets valid tokens of the common issuer, for any audience that it asks for.",
+        "`sub` is what the repository or its organisation chose it to be, and mostly made of names.",
+        "With an environment the ref is no longer in `sub`, so that any branch fits that the environment lets in.",
+        "Every value is a string: ids, run numbers, and custom properties that look like booleans.",
+        "Without an audience of its own a token is for `https://github.com/OWNER`, as all others are.",
+        "`workflow` is a line in a file that whoever may push can change; `actor` is whoever pressed the button.",
+    ],
     ..UNKNOWING
 };
 
@@ -88,9 +135,7 @@ fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
                         `https://token.actions.SUBDOMAIN.ghe.com`, or `https://HOST/_services/token`, without a last `/`";
     let rest = iss.strip_prefix("https://").ok_or(FORM)?;
     let (host, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
-    let slug = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
+    let slug = |text: &str| web::slug(text).is_ok();
     let residency = host.strip_prefix("token.actions.").and_then(|host| host.strip_suffix(".ghe.com"));
     match (host, path) {
         ("token.actions.githubusercontent.com", None) => Ok(Tenancy::Shared),
@@ -101,6 +146,19 @@ fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
         }
         _ => Err(FORM),
     }
+}
+
+/// The common issuer, an enterprise's own on the same host, or that of `SUBDOMAIN.ghe.com` or an Enterprise Server.
+fn expand(with: &Parameters) -> Result<Vec<String>, &'static str> {
+    const COMMON: &str = "https://token.actions.githubusercontent.com";
+    let (enterprise, host) = (with.one("enterprise"), with.one("hostname"));
+    Ok(vec![match (with.has("enterprise"), with.has("hostname")) {
+        (true, true) => return Err("keep `enterprise` for github.com, or `hostname` for a host of its own"),
+        (true, false) => format!("{COMMON}/{enterprise}"),
+        (false, true) if host.ends_with(".ghe.com") => format!("https://token.actions.{host}"),
+        (false, true) => format!("https://{host}/_services/token"),
+        (false, false) => COMMON.to_owned(),
+    }])
 }
 
 /// Every form of `sub`, customised ones too, is a list of `key:value`; those with `repo:` name an owner and a repository.

@@ -2,7 +2,7 @@
 //!
 //! Match the uid of the service account where that matters: `/kubernetes.io/serviceaccount/uid`.
 
-use super::{Identity, Parameter, Parameters, Profile, Tenancy, service_account};
+use super::{Hint, Identity, Parameter, Parameters, Profile, Sign, Tenancy, service_account};
 
 pub(super) static GKE: Profile = Profile {
     name: "gke",
@@ -16,6 +16,17 @@ pub(super) static GKE: Profile = Profile {
         Parameter::one("cluster", service_account::segment),
     ],
     issuer,
+    dangers: &[
+        "The `iss` is made of names: a cluster that is made again under the same name has the same one, and other keys.",
+        "A service account that is deleted and made again has the same `sub` and another uid.",
+        "Whoever may create pods in a namespace can have tokens of each of its service accounts, for any audience.",
+    ],
+    hints: &[Hint {
+        when: &[],
+        unless: &[Sign::PinnedKeys, Sign::Claim(&["/kubernetes.io/serviceaccount/uid"])],
+        danger: "a cluster that is made again under the same name has the same `iss`, and whoever made it its tokens",
+        help: "match `/kubernetes.io/serviceaccount/uid`, or pin the cluster's keys with `pin.keys`",
+    }],
     ..service_account::CLUSTER
 };
 
@@ -35,7 +46,7 @@ fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
     }
 }
 
-fn expand(with: &Parameters) -> Vec<String> {
+fn expand(with: &Parameters) -> Result<Vec<String>, &'static str> {
     let (project, location, cluster) = (with.one("project"), with.one("location"), with.one("cluster"));
-    vec![format!("https://container.googleapis.com/v1/projects/{project}/locations/{location}/clusters/{cluster}")]
+    Ok(vec![format!("https://container.googleapis.com/v1/projects/{project}/locations/{location}/clusters/{cluster}")])
 }

@@ -1,7 +1,7 @@
 //! Keycloak: one issuer a realm. Access, ID and refresh tokens look alike but for the claim `typ` in the payload.
 
 use super::ClaimType::{Bool, String as Text, Strings};
-use super::{Hint, Profile, Tenancy, UNKNOWING};
+use super::{Hint, PERSONAL, Profile, Reusable, Sign, Tenancy, UNKNOWING};
 use crate::name::Algorithm;
 
 pub(super) static KEYCLOAK: Profile = Profile {
@@ -42,11 +42,26 @@ pub(super) static KEYCLOAK: Profile = Profile {
         _ => Ok(()),
     },
     hints: &[Hint {
-        claim: "typ",
-        beside: &[],
-        danger: "ID tokens (`typ: ID`) are signed by the same keys and look the same",
+        when: &[Sign::PlainAudience],
+        unless: &[Sign::Claim(&["typ"])],
+        danger: "if it is a client id, that client's ID tokens (`typ: ID`) have the same audience and keys",
         help: "add `typ: Bearer` to `pin.claims` of the issuer, or to `claims` of the grant",
     }],
+    reusable: &[Reusable {
+        claim: "preferred_username",
+        stable: &["sub"],
+        danger: "a user who is deleted, or renamed, leaves the name to whoever registers it next",
+    }],
+    mutable: PERSONAL,
+    default_audiences: &["account"],
+    identify: &["sub", "azp", "typ"],
+    subject_forms: &["the UUID of a user, or of a client's service account"],
+    dangers: &[
+        "`aud` is `account`, or not there at all, until an audience mapper adds the resource's.",
+        "ID and refresh tokens are signed by the realm too, and differ in the claim `typ` alone; an ID token has the client's id as `aud`.",
+        "`iss` follows the hostname settings: behind a proxy it can differ from one request to the next.",
+        "The realm's name is in the `iss`: a realm that is made again under the same name has the same one, and other keys.",
+    ],
     ..UNKNOWING
 };
 

@@ -50,6 +50,7 @@ static HOSTS: &[Host] = &[
     of("kubernetes.default.svc", "a Kubernetes API server's default", "kubernetes", Tenancy::Private),
     of("kubernetes.default.svc.cluster.local", "a Kubernetes API server's default", "kubernetes", Tenancy::Private),
     of("cognito-idp.*.amazonaws.com", "Amazon Cognito user pools", "cognito", Tenancy::Private),
+    of("cognito-idp.*.amazonaws.com.cn", "Amazon Cognito user pools", "cognito", Tenancy::Private),
     of("*.auth0.com", "Auth0", "auth0", Tenancy::Private),
     of("*.okta.com", "Okta", "okta", Tenancy::Private),
     of("*.oktapreview.com", "Okta", "okta", Tenancy::Private),

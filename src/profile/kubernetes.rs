@@ -11,6 +11,12 @@ pub(super) static KUBERNETES: Profile = Profile {
     checked: "2026-11-22",
     issuer,
     discovery,
+    dangers: &[
+        "Clusters that were not told otherwise all have the same `iss`: give each one its own, or a `realm`.",
+        "Tokens of a cluster may live up to a year where they are for its API server; legacy ones from Secrets never end.",
+        "A service account that is deleted and made again has the same `sub` and another uid.",
+        "Whoever may create pods in a namespace can have tokens of each of its service accounts, for any audience.",
+    ],
     ..service_account::CLUSTER
 };
 

@@ -4,18 +4,35 @@
 //! profile never grants: it fills in defaults, refuses what can never be right, and explains.
 
 mod aks;
+mod auth0;
+mod bitbucket;
+mod buildkite;
+mod circleci;
+mod claim;
+mod cognito;
 mod eks;
 mod entra;
 mod generic;
 mod github_actions;
+mod gitlab;
+mod github_values;
 mod gke;
+mod google;
+mod hint;
 mod keycloak;
 mod known;
 mod kubernetes;
+mod okta;
 mod parameters;
+mod said;
 mod service_account;
 mod spiffe;
+mod terraform;
+mod vault;
+mod web;
 
+pub use claim::{ClaimType, Reusable};
+pub use hint::{Hint, Sign};
 pub use known::{KnownIssuer, known_issuer};
 pub use parameters::{Parameter, Parameters};
 
@@ -38,6 +55,8 @@ pub struct Profile {
     pub parameters: &'static [Parameter],
     /// Judges an `iss`; the error says what its form is.
     pub issuer: fn(&str) -> Result<Tenancy, &'static str>,
+    /// Looks at an `iss` that may be right and is doubtful all the same (CR206); the error says why.
+    pub doubt: fn(&str) -> Result<(), &'static str>,
     /// Claims whose value follows from the exact `iss`: every token of it must carry them.
     pub implied: fn(&str) -> Vec<(&'static str, String)>,
     /// Judges whether keys can be discovered from an `iss`; the error says why not.
@@ -63,7 +82,12 @@ pub struct Profile {
     pub glob: fn(&str, &str) -> Result<(), &'static str>,
     /// Judges an exact `subject` of a grant; the error says why no token can have it.
     pub subject: fn(&str) -> Result<(), &'static str>,
-    /// Conditions that a grant, or a pin, had better have (CR206).
+    /// What an exact `subject`, or a pattern for one, states about other claims, as text: a star in a value stays (CR122,
+    /// CR202, CR402).
+    pub says: fn(&str) -> Vec<(&'static str, String)>,
+    /// Judges an exact value of a claim; the error says why no token has it (CR122).
+    pub value: fn(&str, &str) -> Result<(), &'static str>,
+    /// Rules of its own (CR206).
     pub hints: &'static [Hint],
     /// Whether `claims` names every claim of these tokens, so that another one is a slip (CR203).
     pub complete: bool,
@@ -73,10 +97,13 @@ pub struct Profile {
     pub reusable: &'static [Reusable],
     /// Claims that must not authorise, because those whom they describe can change them (CR204).
     pub mutable: &'static [&'static str],
-    /// Audiences that these tokens have where nobody asked for one, so that many services share them (CR210).
+    /// Audiences that these tokens have where nobody asked for one, so that many services share them (CR210); one that
+    /// ends in `*` stands for all that begin so, and `{iss}` for the issuer. Judge by [`Profile::is_default_audience`].
     pub default_audiences: &'static [&'static str],
     /// Claims that say which run of a pipeline it is, of which a grant matches at least one (CR402); empty: no pipelines.
     pub run_claims: &'static [&'static str],
+    /// Claims by which a tight grant says who, of those that a token has; `sub` where the subject is one that stays.
+    pub identify: &'static [&'static str],
     /// The forms that `sub` has, for people.
     pub subject_forms: &'static [&'static str],
     /// What goes wrong with these tokens, a sentence each, for people.
@@ -92,6 +119,7 @@ const UNKNOWING: Profile = Profile {
     identity: Identity::Written,
     parameters: &[],
     issuer: |_| Ok(Tenancy::Private),
+    doubt: |_| Ok(()),
     implied: |_| Vec::new(),
     discovery: |_| Ok(()),
     key_hosts: &[],
@@ -104,6 +132,8 @@ const UNKNOWING: Profile = Profile {
     claims: &[],
     glob: |_, _| Ok(()),
     subject: |_| Ok(()),
+    says: |_| Vec::new(),
+    value: |_, _| Ok(()),
     hints: &[],
     complete: false,
     families: &[],
@@ -111,20 +141,14 @@ const UNKNOWING: Profile = Profile {
     mutable: &[],
     default_audiences: &[],
     run_claims: &[],
+    identify: &["sub"],
     subject_forms: &[],
     dangers: &[],
 };
 
-/// A claim that is a name, and the claims that say the same in a way that stays.
-#[derive(Debug, Clone, Copy)]
-pub struct Reusable {
-    /// The claim that holds the name.
-    pub claim: &'static str,
-    /// The stable ids of which a grant, or a pin, matches at least one beside it.
-    pub stable: &'static [&'static str],
-    /// How the name passes to someone else.
-    pub danger: &'static str,
-}
+/// Claims of OpenID Connect Core §5.1 and its dialects that describe a person, who may change them (§5.7).
+const PERSONAL: &[&str] =
+    &["email", "name", "nickname", "phone_number", "preferred_username", "unique_name", "upn", "username"];
 
 /// Which exact issuers an entry stands for, and by what its tokens find it.
 #[derive(Debug, Clone, Copy)]
@@ -134,22 +158,10 @@ pub enum Identity {
     /// This one, unless the entry writes another.
     Fixed(&'static str),
     /// Those that `with` expands to, unless the entry writes one.
-    Expanded(fn(&Parameters) -> Vec<String>),
+    /// An error where they contradict one another.
+    Expanded(fn(&Parameters) -> Result<Vec<String>, &'static str>),
     /// The trust domain of `with`; an `issuer` is what its tokens may carry besides.
     TrustDomain,
-}
-
-/// A condition without which a grant lets in more than it seems to (CR206).
-#[derive(Debug, Clone, Copy)]
-pub struct Hint {
-    /// The claim that should be matched.
-    pub claim: &'static str,
-    /// Only where the grant matches one of these; empty: always.
-    pub beside: &'static [&'static str],
-    /// What else gets in.
-    pub danger: &'static str,
-    /// What to write.
-    pub help: &'static str,
 }
 
 /// Whether one issuer signs for many customers.
@@ -161,43 +173,28 @@ pub enum Tenancy {
     Shared,
 }
 
-/// The JSON type of a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClaimType {
-    /// A string.
-    String,
-    /// A number.
-    Number,
-    /// A boolean.
-    Bool,
-    /// An array of strings.
-    Strings,
-}
-
-impl ClaimType {
-    /// With its article, for messages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::String => "a string",
-            Self::Number => "a number",
-            Self::Bool => "a boolean",
-            Self::Strings => "an array of strings",
-        }
-    }
-}
-
 impl Profile {
     /// Every profile that is built in.
-    pub const ALL: [&'static Self; 9] = [
+    pub const ALL: [&'static Self; 19] = [
         &generic::GENERIC,
         &github_actions::GITHUB_ACTIONS,
+        &gitlab::GITLAB,
         &kubernetes::KUBERNETES,
         &eks::EKS,
         &gke::GKE,
         &aks::AKS,
         &spiffe::SPIFFE,
+        &google::GOOGLE,
         &entra::ENTRA,
+        &okta::OKTA,
+        &auth0::AUTH0,
         &keycloak::KEYCLOAK,
+        &cognito::COGNITO,
+        &vault::VAULT,
+        &buildkite::BUILDKITE,
+        &circleci::CIRCLECI,
+        &terraform::TERRAFORM,
+        &bitbucket::BITBUCKET,
     ];
 
     /// The profile with this name.
@@ -208,6 +205,17 @@ impl Profile {
     /// What an entry without `profile:` gets.
     pub const fn generic() -> &'static Self {
         &generic::GENERIC
+    }
+
+    /// Whether many services share this audience: tokens of this kind have it unasked, or it is the issuer itself.
+    pub fn is_default_audience(&self, iss: &str, audience: &str) -> bool {
+        let own = |rest: &str| audience.strip_prefix(iss) == Some(rest);
+        audience == iss
+            || self.default_audiences.iter().any(|known| match (known.strip_prefix("{iss}"), known.strip_suffix('*')) {
+                (Some(rest), _) => own(rest),
+                (None, Some(start)) => audience.starts_with(start),
+                (None, None) => audience == *known,
+            })
     }
 
     /// The JSON type of a claim, by the names that lead to it, where it is known.
@@ -265,7 +273,7 @@ mod tests {
                 assert_eq!((parameter.form)(value), Ok(()));
                 parameters.put(parameter, vec![value.to_owned()]);
             }
-            let found = expand(&parameters);
+            let found = expand(&parameters).unwrap();
             assert_eq!(found, issuers);
             assert!(found.iter().all(|issuer| (profile.issuer)(issuer) == Ok(Tenancy::Private)), "{found:?}");
         }

@@ -20,6 +20,11 @@ impl Parameter {
     pub(super) const fn one(name: &'static str, form: fn(&str) -> Result<(), &'static str>) -> Self {
         Self { name, list: false, optional: false, form }
     }
+
+    /// One value without which the issuer is the common one.
+    pub(super) const fn maybe(name: &'static str, form: fn(&str) -> Result<(), &'static str>) -> Self {
+        Self { name, list: false, optional: true, form }
+    }
 }
 
 /// The parameters of one entry, each of its form.

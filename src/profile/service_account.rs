@@ -3,7 +3,7 @@
 //! The subject is made of names: an account that is deleted and made again has the same `sub` and a new uid.
 
 use super::ClaimType::{self, Number, String as Text};
-use super::{Profile, UNKNOWING};
+use super::{Profile, Reusable, UNKNOWING};
 use crate::name::Algorithm;
 
 /// A cluster of whatever make: each kind says what is its own.
@@ -19,11 +19,40 @@ pub(super) const CLUSTER: Profile = Profile {
     claims: CLAIMS,
     glob,
     subject,
+    complete: true,
+    reusable: &[
+        Reusable {
+            claim: "/kubernetes.io/serviceaccount/name",
+            stable: &["/kubernetes.io/serviceaccount/uid"],
+            danger: "a service account that is deleted and made again has the same name",
+        },
+        Reusable {
+            claim: "/kubernetes.io/pod/name",
+            stable: &["/kubernetes.io/pod/uid", "/kubernetes.io/serviceaccount/uid"],
+            danger: "a pod that is made again, by anyone in the namespace, can have the same name",
+        },
+        Reusable {
+            claim: "/kubernetes.io/node/name",
+            stable: &["/kubernetes.io/node/uid", "/kubernetes.io/serviceaccount/uid"],
+            danger: "a node that is replaced can have the same name",
+        },
+    ],
+    default_audiences: DEFAULT_AUDIENCES,
+    identify: &["sub", "/kubernetes.io/serviceaccount/uid"],
+    subject_forms: &["system:serviceaccount:NAMESPACE:NAME"],
     ..UNKNOWING
 };
 
 const ALGORITHMS: &[Algorithm] =
     &[Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::ES512, Algorithm::RS384, Algorithm::RS512];
+
+const DEFAULT_AUDIENCES: &[&str] = &[
+    "api",
+    "sts.amazonaws.com",
+    "kubernetes.default.svc",
+    "https://kubernetes.default.svc",
+    "https://kubernetes.default.svc.cluster.local",
+];
 
 const CLAIMS: &[(&str, ClaimType)] = &[
     ("/kubernetes.io/namespace", Text),

@@ -29,6 +29,13 @@ pub(super) static SPIFFE: Profile = Profile {
     token_types: &["", "jwt", "jose"],
     max_token_age: 3600,
     subject,
+    default_audiences: &["production", "staging", "spire-server", "sts.amazonaws.com", "vault"],
+    subject_forms: &["spiffe://TRUST-DOMAIN/PATH"],
+    dangers: &[
+        "A SPIFFE ID is a name: who gets it is what the registration entries of the trust domain say today.",
+        "Whoever receives a token can use it wherever else its audience is taken: one audience for one resource.",
+        "A bundle also holds X.509 authorities; only keys with `use: jwt-svid` may verify tokens.",
+    ],
     ..UNKNOWING
 };
 

@@ -3,7 +3,7 @@
 use super::glob;
 use super::{implies, meet, methods_within, overlap_of_paths, times_meet, times_within, within_paths};
 use crate::claims::ClaimRule;
-use crate::decide::{Grant, Mode, SubjectRule};
+use crate::decide::{ActorRule, Grant, Mode, Replay, SubjectRule};
 
 /// Whether `wide` makes `narrow` useless: whatever `narrow` allows, `wide` allows, for as long, and hands on the same
 /// scopes and claims at least. Both are taken to be grants of one issuer for one resource. Never wrongly true.
@@ -23,17 +23,21 @@ pub fn admits(wide: &Grant, narrow: &Grant) -> bool {
         resource: _,
         subject,
         claims,
+        actor,
         methods,
         paths,
         scopes: _,
         audience,
         audience_from,
+        replay,
         times,
         mode,
         forward_claims: _,
     } = wide;
     (*mode == Mode::Enforce || narrow.mode == Mode::Shadow)
         && (audience, audience_from) == (&narrow.audience, &narrow.audience_from)
+        && (*replay == Replay::Allow || narrow.replay == Replay::Once)
+        && actor_within(narrow.actor.as_ref(), actor.as_ref())
         && methods_within(&narrow.methods, methods)
         && times_within(&narrow.times, times)
         && subject_within(narrow.subject.as_ref(), subject.as_ref())
@@ -51,6 +55,7 @@ pub fn hands_on(wide: &Grant, narrow: &Grant) -> bool {
 pub fn overlaps(one: &Grant, two: &Grant) -> bool {
     // Two audiences are no hindrance: a token may have both.
     one.methods.intersect(&two.methods)
+        && actors_meet(one.actor.as_ref(), two.actor.as_ref())
         && times_meet(&one.times, &two.times)
         && subject_meets(one.subject.as_ref(), two.subject.as_ref())
         && overlap_of_paths(&one.paths, &two.paths)
@@ -78,6 +83,25 @@ pub fn subject_meets(one: Option<&SubjectRule>, two: Option<&SubjectRule>) -> bo
             subjects.iter().any(|subject| other.matches(subject))
         }
         (Some(SubjectRule::Glob(one)), Some(SubjectRule::Glob(two))) => glob::meet(one, two),
+    }
+}
+
+/// Whether every acting party of the one is one of the other. No actor is a condition too: nobody may act.
+fn actor_within(narrow: Option<&ActorRule>, wide: Option<&ActorRule>) -> bool {
+    match (narrow, wide) {
+        (None, None) => true,
+        (Some(narrow), Some(wide)) => {
+            narrow.max_depth <= wide.max_depth && subject_within(Some(&narrow.subject), Some(&wide.subject))
+        }
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
+
+fn actors_meet(one: Option<&ActorRule>, two: Option<&ActorRule>) -> bool {
+    match (one, two) {
+        (None, None) => true,
+        (Some(one), Some(two)) => subject_meets(Some(&one.subject), Some(&two.subject)),
+        (None, Some(_)) | (Some(_), None) => false,
     }
 }
 

@@ -9,7 +9,7 @@ use proptest::sample::select;
 use super::*;
 use crate::claims::{ClaimKey, ClaimRule, Glob, Matcher, Scalar};
 use crate::clock::Time;
-use crate::decide::{AudienceFrom, Grant, GrantId, GrantTimes, Mode, SubjectRule};
+use crate::decide::{ActorRule, AudienceFrom, Grant, GrantId, GrantTimes, Mode, Replay, SubjectRule};
 use crate::json::Json;
 use crate::name::{Audience, GrantName, Scope, Site};
 use crate::resource::{Authority, HostPattern, Methods, PathPattern, RequestPath, ResourceId};
@@ -124,9 +124,14 @@ fn rules() -> impl Strategy<Value = Vec<ClaimRule>> {
 
 fn grant() -> impl Strategy<Value = Grant> {
     let scopes = prop::sample::subsequence(vec!["r", "w"], 0..=2);
-    let shadow = prop::bool::weighted(0.1);
-    (subject(), rules(), methods(), paths(), times(), scopes, shadow).prop_map(
-        |(subject, claims, methods, paths, times, scopes, shadow)| Grant {
+    let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    let actor = (select(&["a", "b"][..]), 1..3u8).prop_map(|(subject, max_depth)| ActorRule {
+        subject: SubjectRule::Exact(vec![subject.to_owned()]),
+        max_depth,
+    });
+    let actor = prop::option::weighted(0.2, actor);
+    (subject(), rules(), methods(), paths(), times(), scopes, flags, actor).prop_map(
+        |(subject, claims, methods, paths, times, scopes, (shadow, once), actor)| Grant {
             id: GrantId::default(),
             name: GrantName::new("g"),
             site: Site { file: Arc::from("t"), line: 1, column: 1 },
@@ -139,6 +144,8 @@ fn grant() -> impl Strategy<Value = Grant> {
             scopes: scopes.into_iter().map(Scope::new).collect(),
             audience: Audience::new("r"),
             audience_from: AudienceFrom::Audience,
+            actor,
+            replay: if once { Replay::Once } else { Replay::Allow },
             times,
             mode: if shadow { Mode::Shadow } else { Mode::Enforce },
             forward_claims: Vec::new(),
@@ -156,6 +163,9 @@ struct Call {
     l: Option<Json>,
     now: f64,
     age: u64,
+    /// Who acts, in a chain of how many.
+    acting: Option<(&'static str, u8)>,
+    used: bool,
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -169,14 +179,31 @@ fn call() -> impl Strategy<Value = Call> {
         claim(),
         now,
         0..4u64,
+        (prop::option::weighted(0.3, (select(&["a", "b"][..]), 1..4u8)), any::<bool>()),
     )
-        .prop_map(|(method, path, subject, k, l, now, age)| Call { method, path, subject, k, l, now, age })
+        .prop_map(|(method, path, subject, k, l, now, age, (acting, used))| Call {
+            method,
+            path,
+            subject,
+            k,
+            l,
+            now,
+            age,
+            acting,
+            used,
+        })
 }
 
 fn fits(grant: &Grant, call: &Call) -> bool {
     let path = RequestPath::read(call.path).unwrap();
     let now = Time::from_seconds(call.now);
-    grant.methods.contain(call.method)
+    let acts = match (&grant.actor, call.acting) {
+        (None, None) => true,
+        (Some(rule), Some((who, depth))) => rule.subject.matches(who) && depth <= rule.max_depth,
+        _ => false,
+    };
+    acts && (grant.replay == Replay::Allow || !call.used)
+        && grant.methods.contain(call.method)
         && grant.paths.iter().any(|pattern| pattern.matches(&path))
         && grant.subject.as_ref().is_none_or(|rule| rule.matches(call.subject))
         && grant

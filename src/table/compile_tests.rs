@@ -35,8 +35,11 @@ fn good(text: &str) -> Snapshot {
     snapshot.unwrap_or_else(|| panic!("{}", report.render(false)))
 }
 
+/// What is found, but for who looks after the issuers: that is no matter of these tests.
 fn codes(text: &str) -> Vec<&'static str> {
-    compiled(text).0.report.sorted().iter().map(|finding| finding.code().as_str()).collect()
+    let report = compiled(text).0.report;
+    let found = report.sorted().into_iter().map(|finding| finding.code());
+    found.filter(|code| !matches!(code, Code::CR301 | Code::CR302)).map(Code::as_str).collect()
 }
 
 const CI: &str = r#"
@@ -230,7 +233,7 @@ fn every_contract_code_of_shape_and_refusal_without_other_profiles_is_given() {
         ("CR108", "issuers:\n  a: {issuer: https://accounts.google.com}\n".into()),
         ("CR110", "resources:\n  r: {hosts: [r.test]}\n".into()),
         ("CR120", grant("resource: r, methods: any, paths: any")),
-        ("CR121", grant("resource: r, subject: any, claims: {a: b}, methods: any, paths: any")),
+        ("CR121", grant("resource: r, subject: any, claims: {a: b}, methods: [GET], paths: any")),
         ("CR122", grant("resource: q, subject: s, methods: any, paths: any")),
         ("CR122", grant("resource: r, subject: s, methods: any, paths: [/v2/**]")),
         ("CR122", whole(", starts: 2027-01-02, expires: 2027-01-01")),

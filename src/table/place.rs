@@ -45,6 +45,15 @@ pub struct Place {
 }
 
 impl Place {
+    /// Line and column after the last character, both from 1.
+    pub fn end(&self) -> (usize, usize) {
+        let Span { start, end, line, column } = self.span;
+        let text = self.file.text().get(start as usize..end as usize).unwrap_or_default().trim_end();
+        let lines = text.bytes().filter(|byte| *byte == b'\n').count();
+        let last = text.rsplit('\n').next().unwrap_or_default().chars().count();
+        (line as usize + lines, if lines == 0 { column as usize + last } else { last + 1 })
+    }
+
     /// File, line and column, without the text.
     pub fn site(&self) -> Site {
         Site { file: Arc::clone(self.file.name()), line: self.span.line as usize, column: self.span.column as usize }

@@ -84,6 +84,8 @@ pub struct Expectation {
     pub iss: Option<String>,
     /// The realm of the principal.
     pub realm: Option<String>,
+    /// Who acts for the principal: `iss` and `sub`; an empty map where nobody does.
+    pub actor: Option<BTreeMap<String, String>>,
     /// Grants that must be told as near misses, each with everything that differs and nothing else.
     pub near_misses: BTreeMap<String, BTreeSet<String>>,
 }

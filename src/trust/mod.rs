@@ -5,11 +5,13 @@
 //! Out: a [`Verified`] caller, whose [`Principal`] is the pair (issuer, subject); nothing else makes either. It must
 //! know neither requests nor resources: who someone is does not depend on where they go.
 
+mod actor;
 mod choose;
 mod issuer;
 mod principal;
 mod times;
 
+pub use actor::Acting;
 pub use choose::{Found, Unsettled};
 pub use issuer::{MaxTokenAge, NamedBy, TokenType, TrustedIssuer};
 pub use principal::{Authentic, Principal, Verified};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-use super::{NamedBy, TrustedIssuer};
+use super::{Acting, NamedBy, TrustedIssuer};
 use crate::claims::{Claims, trust_domain};
 use crate::memory::Testimony;
 use crate::name::{Issuer, Realm};
@@ -26,6 +26,11 @@ impl Principal {
     /// The pair: issuer first.
     pub fn pair(&self) -> (&Issuer, &str) {
         (&self.issuer, self.testimony.claims().subject())
+    }
+
+    /// Who acts for it, as its issuer says (RFC 8693 §4.1).
+    pub fn acting(&self) -> Option<Acting<'_>> {
+        Acting::of(self.testimony.claims(), &self.issuer)
     }
 
     /// The realm of the issuer, where its entry has one.
@@ -106,6 +111,11 @@ impl<'s, P> Verified<'s, P> {
     /// The entry of the table that vouched.
     pub const fn issuer(&self) -> &'s TrustedIssuer {
         self.0.issuer
+    }
+
+    /// Who acts for it, as its issuer says (RFC 8693 §4.1).
+    pub fn acting(&self) -> Option<Acting<'_>> {
+        Acting::of(self.claims(), &self.issuer().issuer)
     }
 
     /// What the token says.

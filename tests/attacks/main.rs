@@ -8,12 +8,14 @@
 mod support;
 
 mod audience;
+mod delegation;
 mod fetching;
 mod flood;
 mod issuer_and_subject;
 mod jose;
 mod key_sets;
 mod realms_and_trust_domains;
+mod replay;
 mod request;
 mod signature;
 mod times;

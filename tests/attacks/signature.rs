@@ -7,7 +7,7 @@ use crate::support::token::Token;
 use crate::world::{World, by, world};
 
 /// Order of P-256, big-endian (SEC 2 §2.4.2).
-const P256_ORDER: [u8; 32] = [
+pub(crate) const P256_ORDER: [u8; 32] = [
     0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7,
     0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
@@ -26,7 +26,7 @@ fn signed(world: &World, alg: &str) -> (Token, Vec<u8>) {
 }
 
 /// Big-endian `a - b`.
-fn minus(a: &[u8], b: &[u8]) -> Vec<u8> {
+pub(crate) fn minus(a: &[u8], b: &[u8]) -> Vec<u8> {
     let mut borrow = 0;
     let mut out = vec![0; a.len()];
     for at in (0..a.len()).rev() {

@@ -18,6 +18,8 @@ pub(crate) const SUBJECT: &str = "system:worker";
 pub(crate) const API: &str = "https://api.acme.test";
 /// Audience of the neighbour, another resource of the same issuer.
 pub(crate) const NEIGHBOUR: &str = "https://neighbour.acme.test";
+/// Who may act for the subject at `/agent`.
+pub(crate) const AGENT: &str = "agent:planner";
 /// A tenant that every token of `pinned` must carry.
 pub(crate) const TENANT: &str = "t-4711";
 
@@ -60,8 +62,14 @@ grants:
   own-neighbour: {{issuer: own, resource: neighbour, subject: "{SUBJECT}", methods: [GET], paths: [/v1/**]}}
   own-parts: {{issuer: own, resource: api, subject: {{glob: "part:*:x"}}, methods: [GET], paths: [/parts]}}
   own-role: {{issuer: own, resource: api, subject: any, reason: a role is what counts here, claims: {{role: deployer, level: 7}}, methods: [GET], paths: [/roles]}}
+  own-once: {{issuer: own, resource: api, subject: "{SUBJECT}", methods: [POST], paths: [/once/**], scopes: [once], replay: once}}
+  own-often: {{issuer: own, resource: api, subject: "{SUBJECT}", methods: [POST], paths: [/once/often], scopes: [often]}}
+  own-agent: {{issuer: own, resource: api, subject: "{SUBJECT}", actor: {{subject: "{AGENT}"}}, methods: [GET], paths: [/agent]}}
+  own-agents: {{issuer: own, resource: api, subject: "{SUBJECT}", actor: {{subject: ["{AGENT}", "agent:other"], maxDepth: 2}}, methods: [GET], paths: [/agents]}}
+  own-fleet: {{issuer: own, resource: api, subject: any, reason: whoever the fleet acts for, actor: {{subject: {{glob: "fleet/*"}}}}, methods: [GET], paths: [/fleet]}}
   own-header: {{issuer: own, resource: header, subject: "{SUBJECT}", methods: [GET], paths: [/v1/**]}}
   other-elsewhere: {{issuer: other, resource: neighbour, subject: "{SUBJECT}", methods: [GET], paths: [/v1/**]}}
+  other-once: {{issuer: other, resource: api, subject: "{SUBJECT}", methods: [POST], paths: [/once/**], replay: once}}
   pinned-worker: {{issuer: pinned, resource: api, subject: "{SUBJECT}", methods: [GET], paths: [/v1/**]}}
 "#,
         own.url(),

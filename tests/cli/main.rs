@@ -9,6 +9,7 @@ mod agree;
 mod check;
 mod explain;
 mod explain_keys;
+mod inspect;
 mod probe;
 mod probe_check;
 mod realms;

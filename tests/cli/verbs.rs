@@ -53,6 +53,29 @@ fn completion_scripts_are_there_and_name_the_verbs() {
 }
 
 #[test]
+fn every_verb_has_a_manual_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let ended = run(&["man", "--dir", directory.path().to_str().unwrap()]);
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    let program = std::fs::read_to_string(directory.path().join("credence.1")).unwrap();
+    for verb in verbs().iter().filter(|verb| *verb != "help") {
+        let page = std::fs::read_to_string(directory.path().join(format!("credence-{verb}.1"))).unwrap();
+        assert!(page.contains(".SH NAME") && page.contains("Example: credence"), "{verb}: {page}");
+        assert!(program.contains(&format!("credence\\-{verb}(1)")), "{verb} is not on the first page");
+        assert_eq!(run(&["man", verb]).out, page);
+    }
+    assert_eq!(run(&["man", "frobnicate"]).code, 2);
+}
+
+#[test]
+fn the_schemas_are_json_and_name_what_they_are_of() {
+    for (kind, name) in [("table", "TrustTable"), ("test", "TrustTableTest")] {
+        let schema: serde_json::Value = serde_json::from_str(&run(&["schema", kind]).out).unwrap();
+        assert_eq!(schema.pointer("/properties/kind/const"), Some(&serde_json::Value::from(name)));
+    }
+}
+
+#[test]
 fn what_is_not_understood_is_2_and_on_standard_error() {
     for args in [&["frobnicate"][..], &["check", "--frobnicate"], &["explain"], &["serve"], &[]] {
         let ended = run(args);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Detail;
-use crate::decide::{AudienceFrom, Grant, Mode};
+use crate::decide::{AudienceFrom, Grant, Mode, Replay};
 use crate::name::IssuerName;
 use crate::resource::Methods;
 use crate::table::Snapshot;
@@ -47,6 +47,9 @@ pub(super) fn of(grant: &Grant, table: &Told<'_>) -> Vec<(String, String)> {
     for rule in &grant.claims {
         tell(&format!("claim {}", rule.key), rule.matcher.to_string());
     }
+    if let Some(actor) = &grant.actor {
+        tell("actor", actor.to_string());
+    }
     let methods = match &grant.methods {
         Methods::Any => "any".to_owned(),
         Methods::These(these) => sorted(these.clone()),
@@ -61,6 +64,9 @@ pub(super) fn of(grant: &Grant, table: &Told<'_>) -> Vec<(String, String)> {
     }
     if grant.audience_from == AudienceFrom::ClientId {
         tell("audienceFrom", "client_id".to_owned());
+    }
+    if grant.replay == Replay::Once {
+        tell("replay", "once".to_owned());
     }
     for (field, time) in [("starts", grant.times.starts), ("expires", grant.times.expires)] {
         if let Some(time) = time {

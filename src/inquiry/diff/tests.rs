@@ -149,6 +149,16 @@ fn grant(dice: &mut Dice) -> Vec<String> {
         lines.push("audience: own\nreason: r".to_owned());
     }
     if dice.chance(10) {
+        lines.push(format!(
+            "actor: {{issuer: same, subject: {}, maxDepth: {}}}",
+            dice.one(&["bot", "x/1"]),
+            dice.one(&[1, 2])
+        ));
+    }
+    if dice.chance(10) {
+        lines.push("replay: once".to_owned());
+    }
+    if dice.chance(10) {
         lines.push("mode: shadow".to_owned());
     }
     if dice.chance(10) {
@@ -278,6 +288,15 @@ fn call(dice: &mut Dice) -> Call {
     if dice.chance(70) {
         claims["k"] = json!(dice.one(&["v", "w", "x/a"]));
     }
+    if dice.chance(60) {
+        claims["jti"] = json!("id");
+    }
+    if dice.chance(10) {
+        claims["act"] = json!({"sub": dice.one(&["bot", "x/1"])});
+        if dice.chance(30) {
+            claims["act"]["act"] = json!({"sub": "u"});
+        }
+    }
     if dice.chance(50) {
         claims["l"] = json!([dice.one(&["v", "w"])]);
     }
@@ -321,6 +340,10 @@ fn aim(dice: &mut Dice, snapshot: &Snapshot, call: &mut Call) {
     }
     if let Some(crate::decide::SubjectRule::Exact(subjects)) = &grant.subject {
         call.claims["sub"] = json!(subjects[dice.throw(subjects.len())]);
+    }
+    if let (Some(actor), true) = (&grant.actor, dice.chance(90)) {
+        let subject = if actor.subject.matches("bot") { "bot" } else { "x/1" };
+        call.claims["act"] = json!({"sub": subject});
     }
     if let (crate::resource::CredentialPlace::Header(name), true) = (&resource.credential, dice.chance(80)) {
         call.header = if name == "x-a" { "x-a" } else { "x-b" };

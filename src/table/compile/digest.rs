@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::exact::ExactIssuer;
 use super::issuer::IssuerPlan;
 use crate::claims::{ClaimRule, Matcher, Scalar};
-use crate::decide::Grant;
+use crate::decide::{Grant, Replay};
 use crate::keys::KeySource;
 use crate::name::{Issuer, IssuerName};
 use crate::resource::{OpenMethods, PathPattern, Resource, ResourceIndex};
@@ -134,10 +134,16 @@ impl Canon {
         self.line("resource", &resources.get(grant.resource).map(|resource| &resource.name));
         self.line("subject", &grant.subject);
         self.rules(grant.claims.iter().collect());
+        if let Some(actor) = &grant.actor {
+            self.line("actor", actor);
+        }
         self.line("methods", &grant.methods);
         self.line("paths", &texts(&grant.paths));
         self.line("scopes", &grant.scopes);
         self.line("audience", &(&grant.audience, grant.audience_from));
+        if grant.replay == Replay::Once {
+            self.line("replay", &grant.replay);
+        }
         self.line("times", &grant.times);
         self.line("mode", &grant.mode);
         self.line("forwardClaims", &grant.forward_claims);

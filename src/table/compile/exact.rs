@@ -94,7 +94,14 @@ impl<'a> Bench<'a> {
                 (Some(iss), None) => Some(Named::Issuers(vec![iss.value.clone()], &iss.place)),
                 (None, _) if draft.issuer.is_absent() => {
                     let place = draft.with.given().map_or(&draft.name.place, |at| &at.place);
-                    Some(Named::Issuers(expand(&with?), place))
+                    match expand(&with?) {
+                        Ok(issuers) => Some(Named::Issuers(issuers, place)),
+                        Err(why) => {
+                            let message = format!("`with` of {owner} says which `iss` it is in two ways");
+                            self.report(Code::CR002, place, message, "they contradict one another", why);
+                            None
+                        }
+                    }
                 }
                 (None, _) => None,
             },

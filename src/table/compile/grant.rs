@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::super::draft::{At, ClaimDraft, Field, GrantDraft, Subject};
+use super::super::draft::{ActorDraft, At, ClaimDraft, Field, GrantDraft, Subject};
 use super::super::{Code, Diagnostic};
 use super::exact::ExactIssuer;
 use super::issuer::IssuerPlan;
 use super::resource::{ResourcePlan, sort_paths};
 use super::{Bench, Names};
 use crate::claims::Matcher;
-use crate::decide::{AudienceFrom, Grant, GrantId, GrantTimes, Mode, SubjectRule};
+use crate::decide::{ActorRule, AudienceFrom, Grant, GrantId, GrantTimes, Mode, Replay, SubjectRule};
 use crate::name::{Audience, GrantName, Scope};
 use crate::trust::IssuerId;
 
@@ -18,18 +18,21 @@ impl<'a> Bench<'a> {
     pub(super) fn grant(&mut self, draft: &'a GrantDraft, names: &Names<'_, 'a>) -> Option<Grant> {
         let owner = format!("grant \"{}\"", draft.name.value);
         self.ended(&owner, &draft.common);
+        self.review_due(&owner, &draft.common);
         let issuers = self.issuers_of(&owner, draft, names);
         let exact = self.exact_of(&owner, draft, &issuers);
         let resource = self.resource_of(&owner, draft, names);
         self.who(&owner, draft);
         self.what(&owner, draft);
         self.own_audience(&owner, draft, names);
+        self.any_may_write(&owner, draft);
         self.never(&owner, draft, &issuers, resource);
         for plan in &issuers {
             self.claim_types(&owner, plan.profile, draft.claims.items());
             self.tenant_of_grant(draft, plan);
             self.written_out(&owner, draft, plan);
-            self.hinted(&owner, draft, plan);
+            self.hinted(&owner, draft, plan, resource);
+            self.lint_grant_at(&owner, draft, plan);
         }
         build(draft, exact, resource?)
     }
@@ -40,15 +43,17 @@ impl<'a> Bench<'a> {
         let all = || issuers.iter().flat_map(|plan| &plan.exact);
         let Some(wanted) = draft.iss.given() else {
             let several = issuers.iter().find(|plan| plan.exact.len() > 1);
-            if let (Some(plan), Some(subject), true) = (several, draft.subject.given(), draft.iss.is_absent()) {
+            let (subject, actor) = (draft.subject.given().map(|at| &at.place), draft.actor.given().map(|at| &at.place));
+            if let (Some(plan), Some(named), true) = (several, subject.or(actor), draft.iss.is_absent()) {
                 let message = format!(
-                    "{owner} names a subject at issuer \"{}\", which stands for {} issuers",
+                    "{owner} names {} at issuer \"{}\", which stands for {} issuers",
+                    if subject.is_some() { "a subject" } else { "an actor" },
                     plan.name,
                     plan.exact.len()
                 );
                 let first = plan.exact.first().map_or("", |exact| exact.issuer.as_str());
                 let help = format!("say which of them vouches: `iss: {first}`");
-                self.report(Code::CR123, &subject.place, message, "the same text is someone else at each", help);
+                self.report(Code::CR123, named, message, "the same text is someone else at each", help);
             }
             return all().map(|exact| exact.id).collect();
         };
@@ -198,6 +203,11 @@ fn build(draft: &GrantDraft, issuers: Vec<IssuerId>, resource: &ResourcePlan<'_>
         Field::Broken => return None,
         Field::Given(subject) => Some(subject_rule(&subject.value)),
     };
+    let actor = match &draft.actor {
+        Field::Absent => None,
+        Field::Broken => return None,
+        Field::Given(actor) => Some(actor_rule(&actor.value)),
+    };
     let mut claims: Vec<_> = draft.claims.items().iter().map(|claim| claim.rule.clone()).collect();
     claims.sort_by(|one, two| one.key.cmp(&two.key));
     let mut scopes: Vec<_> = draft.scopes.items().iter().map(|at| Scope::new(at.value.as_str())).collect();
@@ -217,11 +227,13 @@ fn build(draft: &GrantDraft, issuers: Vec<IssuerId>, resource: &ResourcePlan<'_>
         resource: resource.id,
         subject,
         claims,
+        actor,
         methods: draft.methods.value()?.clone(),
         paths,
         scopes,
         audience,
         audience_from: draft.audience_from.value().copied().unwrap_or(AudienceFrom::Audience),
+        replay: draft.replay.value().copied().unwrap_or(Replay::Allow),
         times: GrantTimes {
             starts: draft.starts.value().copied(),
             expires: draft.common.expires.value().copied(),
@@ -230,6 +242,10 @@ fn build(draft: &GrantDraft, issuers: Vec<IssuerId>, resource: &ResourcePlan<'_>
         mode: draft.mode.value().copied().unwrap_or(Mode::Enforce),
         forward_claims: draft.forward_claims.items().to_vec(),
     })
+}
+
+fn actor_rule(actor: &ActorDraft) -> ActorRule {
+    ActorRule { subject: subject_rule(&actor.subject.value), max_depth: actor.max_depth }
 }
 
 fn subject_rule(subject: &Subject) -> SubjectRule {

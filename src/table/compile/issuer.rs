@@ -14,10 +14,6 @@ use crate::name::{Issuer, IssuerName, NonEmpty, Realm, TrustDomain};
 use crate::profile::{KnownIssuer, Profile, Tenancy, known_issuer};
 use crate::trust::{IssuerId, MaxTokenAge, NamedBy, TokenType, TrustedIssuer};
 
-/// Profiles that the table's language knows and this version does not have yet.
-const LATER: [&str; 10] =
-    ["gitlab", "google", "okta", "auth0", "cognito", "vault", "buildkite", "circleci", "terraform", "bitbucket"];
-
 /// An issuer as far as it could be judged.
 #[derive(Debug)]
 pub(super) struct IssuerPlan<'a> {
@@ -63,6 +59,8 @@ impl<'a> Bench<'a> {
         self.never_pinned(&owner, &plan);
         self.placeholder(&owner, &plan);
         self.lone_pin(&owner, &plan);
+        self.doubtful(&owner, &plan);
+        self.lint_issuer(&owner, &plan);
         plan
     }
 
@@ -134,11 +132,7 @@ impl<'a> Bench<'a> {
             return draft.profile.is_absent().then(Profile::generic);
         };
         let found = Profile::find(value);
-        if found.is_none() && LATER.contains(&value.as_str()) {
-            let help = "its rules are not built in yet, and `generic` would not keep them: leave this issuer out";
-            let message = format!("profile \"{value}\" of {owner} is not supported by this version yet");
-            self.report(Code::CR002, place, message, "not supported yet", help);
-        } else if found.is_none() {
+        if found.is_none() {
             let names = || Profile::ALL.iter().map(|profile| profile.name);
             let help = match nearest(value, names()) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -204,14 +198,7 @@ impl<'a> Bench<'a> {
         let (Some(known), Some(profile)) = (plan.known, plan.profile) else { return plan.profile.is_some() };
         let Some(wanted) = known.profile.filter(|wanted| *wanted != profile.name) else { return true };
         let message = format!("the `iss` of {owner} is {}, so it needs `profile: {wanted}`", known.operator);
-        let help = if Profile::find(wanted).is_some() {
-            format!("write `profile: {wanted}`")
-        } else {
-            format!(
-                "profile `{wanted}` is not supported by this version yet, and `{}` would not keep its rules",
-                profile.name
-            )
-        };
+        let help = format!("write `profile: {wanted}`");
         let label = if plan.draft.profile.is_absent() { "no profile is named" } else { "another profile is named" };
         self.report(Code::CR108, place, message, label, help);
         false

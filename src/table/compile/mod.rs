@@ -5,10 +5,13 @@ mod digest;
 mod doubt;
 mod exact;
 mod grant;
+mod hint;
 mod issuer;
 mod jwks;
 mod key_source;
+mod lint;
 mod never;
+mod never_said;
 mod resource;
 mod same;
 mod tenancy;
@@ -113,10 +116,14 @@ impl<'a> Bench<'a> {
         };
         let grants: Vec<_> = draft.grants.iter().map(|entry| self.grant(entry, &by_name)).collect();
         self.forwarded();
+        self.shared_audiences(&by_name);
+        self.one_audience(&by_name);
+        self.open_over_grants(&by_name);
         if self.report.refuses() {
             return None;
         }
         let grants: Vec<_> = grants.into_iter().collect::<Option<_>>()?;
+        self.beside_others(&grants);
         let digest = digest::of(&issuers, index.as_ref()?, &grants);
         let list: Vec<Vec<_>> = issuers.iter().map(|plan| plan.trusted(keys)).collect::<Option<_>>()?;
         let mut list: Vec<_> = list.into_iter().flatten().collect();
@@ -242,6 +249,21 @@ impl<'a> Bench<'a> {
         }
     }
 
+    /// Warns, unless one of the two entries that could mend it accepts it.
+    fn warn_either(
+        &mut self,
+        entries: [&Common; 2],
+        code: Code,
+        place: &Place,
+        message: impl AsRef<str>,
+        label: impl AsRef<str>,
+        help: impl AsRef<str>,
+    ) {
+        if !entries.iter().any(|entry| entry.accepts(code)) {
+            self.report(code, place, message, label, help);
+        }
+    }
+
     fn report(
         &mut self,
         code: Code,
@@ -297,3 +319,7 @@ mod tests;
 #[cfg(test)]
 #[path = "../compile_issuers_tests.rs"]
 mod issuers_tests;
+
+#[cfg(test)]
+#[path = "../compile_actor_tests.rs"]
+mod actor_tests;

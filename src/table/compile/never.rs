@@ -6,8 +6,9 @@ use super::Bench;
 use super::exact::ExactIssuer;
 use super::issuer::IssuerPlan;
 use super::resource::{ResourcePlan, paths};
-use crate::claims::{ClaimRule, Matcher, trust_domain};
+use crate::claims::{ClaimRule, Matcher, Scalar, trust_domain};
 use crate::clock::Time;
+use crate::json::Value;
 
 impl Bench<'_> {
     pub(super) fn never(
@@ -23,6 +24,7 @@ impl Bench<'_> {
         }
         for plan in issuers {
             self.never_this_subject(owner, draft, plan);
+            self.never_said(owner, draft, plan);
             for claim in draft.claims.items() {
                 self.never_this_claim(owner, claim, plan);
             }
@@ -116,6 +118,7 @@ impl Bench<'_> {
     /// A pin that contradicts what follows from the `iss` itself.
     pub(super) fn never_pinned(&mut self, owner: &str, plan: &IssuerPlan<'_>) {
         for pin in plan.draft.pin_claims.items() {
+            self.never_this_value(owner, pin, plan);
             if let Some(rule) = contradicted(pin, plan) {
                 let message = format!("`{}` of {owner} can never be what is pinned", pin.rule.key);
                 let help = format!("the `iss` says that it is {}: remove the pin", rule.matcher);
@@ -126,6 +129,7 @@ impl Bench<'_> {
 
     /// A claim that contradicts what the issuer pins, or what follows from its `iss`.
     fn never_this_claim(&mut self, owner: &str, claim: &ClaimDraft, plan: &IssuerPlan<'_>) {
+        self.never_this_value(owner, claim, plan);
         if let Some(rule) = contradicted(claim, plan) {
             let message = format!("`{}` of {owner} contradicts the `iss` of issuer \"{}\"", claim.rule.key, plan.name);
             let help = format!("the `iss` says that it is {}", rule.matcher);
@@ -153,16 +157,60 @@ fn contradicted<'p>(claim: &ClaimDraft, plan: &'p IssuerPlan<'_>) -> Option<&'p 
 }
 
 /// Whether no value can meet both conditions; only what is certain counts.
-fn contradict(one: &Matcher, two: &Matcher) -> bool {
+pub(super) fn contradict(one: &Matcher, two: &Matcher) -> bool {
+    use Matcher::{Absent, ContainsAll, ContainsAny, Equals, Glob, OneOf, Present, Word};
     match (one, two) {
-        (Matcher::Absent, Matcher::Absent) => false,
-        (Matcher::Absent, _) | (_, Matcher::Absent) => true,
-        (Matcher::Glob(glob), other) | (other, Matcher::Glob(glob)) => other.exact().is_some_and(|values| {
-            !values.iter().any(|value| matches!(value, crate::claims::Scalar::String(text) if glob.matches(text)))
-        }),
+        (Absent, Absent) => false,
+        (Absent, _) | (_, Absent) => true,
+        (Present, _) | (_, Present) => false,
+        // An array is no single value, and no string of some form.
+        (ContainsAny(_) | ContainsAll(_), Equals(_) | OneOf(_) | Glob(_))
+        | (Equals(_) | OneOf(_) | Glob(_), ContainsAny(_) | ContainsAll(_)) => true,
+        (Glob(_) | Word(_), other) | (other, Glob(_) | Word(_)) if other.exact().is_some() => {
+            let form = if matches!(one, Glob(_) | Word(_)) { one } else { two };
+            let fits = |value: &Scalar| match value {
+                Scalar::String(text) => form.holds(Some(&Value::String(text.as_str().into()))),
+                Scalar::Number(_) | Scalar::Bool(_) => false,
+            };
+            !other.exact().is_some_and(|values| values.iter().any(fits))
+        }
         _ => match (one.exact(), two.exact()) {
             (Some(one), Some(two)) => !one.iter().any(|value| two.contains(value)),
             _ => false,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Glob;
+
+    fn text(text: &str) -> Scalar {
+        Scalar::String(text.to_owned())
+    }
+
+    #[test]
+    fn only_what_no_value_can_meet_is_a_contradiction() {
+        let glob = Matcher::Glob(Glob::parse("acme/*").unwrap());
+        let (equals, one_of) = (Matcher::Equals(text("acme/x")), Matcher::OneOf(vec![text("a"), text("b")]));
+        let (contains, word) = (Matcher::ContainsAny(vec![text("a")]), Matcher::Word("a".to_owned()));
+        for (one, two, never) in [
+            (&equals, &one_of, true),
+            (&equals, &glob, false),
+            (&one_of, &glob, true),
+            (&one_of, &Matcher::Equals(text("b")), false),
+            (&Matcher::Equals(Scalar::Bool(true)), &Matcher::Equals(text("true")), true),
+            (&equals, &contains, true),
+            (&glob, &contains, true),
+            (&word, &contains, false),
+            (&word, &one_of, false),
+            (&word, &equals, true),
+            (&Matcher::Present, &glob, false),
+            (&Matcher::Absent, &Matcher::Present, true),
+            (&Matcher::Absent, &Matcher::Absent, false),
+        ] {
+            assert_eq!((contradict(one, two), contradict(two, one)), (never, never), "{one} and {two}");
+        }
     }
 }

@@ -21,6 +21,7 @@ impl<'a> Bench<'a> {
         let owner = format!("resource \"{}\"", draft.name.value);
         let name = &draft.name.place;
         self.ended(&owner, &draft.common);
+        self.review_due(&owner, &draft.common);
         if draft.audience.is_absent() {
             let help = "add `audience:` with the value that tokens for this resource carry in `aud`";
             self.report(Code::CR110, name, format!("{owner} has no audience"), "`audience` is missing", help);

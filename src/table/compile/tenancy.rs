@@ -49,23 +49,6 @@ impl Bench<'_> {
         }
     }
 
-    /// Conditions without which more gets in than it seems (CR206).
-    pub(super) fn hinted(&mut self, owner: &str, grant: &GrantDraft, plan: &IssuerPlan<'_>) {
-        let Some(profile) = plan.profile else { return };
-        let claims = grant.claims.items();
-        let names = |claims: &[ClaimDraft], name: &str| claims.iter().any(|claim| claim.rule.key.name() == name);
-        for hint in profile.hints {
-            let beside = hint.beside.iter().find(|claim| names(claims, claim));
-            let applies = hint.beside.is_empty() || beside.is_some();
-            let judged = grant.claims.is_absent() || grant.claims.given().is_some();
-            if !applies || !judged || names(claims, hint.claim) || names(plan.draft.pin_claims.items(), hint.claim) {
-                continue;
-            }
-            let message = format!("{owner} does not look at `{}` of issuer \"{}\"", hint.claim, plan.name);
-            self.warn(&grant.common, Code::CR206, &grant.name.place, message, hint.danger, hint.help);
-        }
-    }
-
     /// What a grant must say because its issuer is shared.
     pub(super) fn tenant_of_grant(&mut self, grant: &GrantDraft, plan: &IssuerPlan<'_>) {
         let (Some(profile), Tenancy::Shared) = (plan.profile, plan.tenancy) else { return };
@@ -122,7 +105,7 @@ impl Bench<'_> {
 }
 
 /// The claim as profiles name it.
-fn shown(key: &ClaimKey) -> &str {
+pub(super) fn shown(key: &ClaimKey) -> &str {
     if key.name().is_empty() { key.as_str() } else { key.name() }
 }
 

@@ -3,6 +3,8 @@
 use super::super::{Code, Key, Kind, Node, Place, Type};
 use super::fields::Cx;
 use super::read::{map, text, wrong};
+use super::schema::Shape::{Boolean, List, Scalar as AnyScalar, Text};
+use super::schema::{Schema, field, fields};
 use crate::claims::{ClaimKey, ClaimRule, Glob, Matcher, Scalar};
 use crate::json::is_exact;
 
@@ -24,12 +26,21 @@ const RESERVED: [(&str, &str); 9] = [
     ("exp", "the times are always checked"),
     ("nbf", "the times are always checked"),
     ("iat", "`maxTokenAge` bounds it"),
-    ("jti", "a token id is no condition"),
-    ("act", "who acts is not a matter of claims"),
+    ("jti", "`replay: once` lets each be used once"),
+    ("act", "write `actor`"),
     ("cnf", "how a token is confirmed is not a matter of claims"),
 ];
 
-const MATCHERS: [&str; 7] = ["glob", "contains", "containsAny", "containsAll", "word", "present", "absent"];
+/// The conditions that have a name; there is exactly one.
+pub(super) const CONDITION: Schema = fields(&[
+    field("glob", Text, "A pattern in which `*` stands for what is inside one segment."),
+    field("contains", AnyScalar, "An array that has this element."),
+    field("containsAny", List(&AnyScalar), "An array that has one of these elements at least."),
+    field("containsAll", List(&AnyScalar), "An array that has all of these elements."),
+    field("word", Text, "Text of words with blanks between, such as `scope`, that has this word."),
+    field("present", Boolean, "The claim is there, whatever it says. Only `true` can stand here."),
+    field("absent", Boolean, "The claim is not there. Only `true` can stand here."),
+]);
 
 /// A map from claims to conditions.
 pub(super) fn claims(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Vec<ClaimDraft>> {
@@ -79,7 +90,7 @@ fn matcher(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<Matcher> {
 }
 
 fn quoted() -> String {
-    MATCHERS.map(|name| format!("`{name}`")).join(" ")
+    CONDITION.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" ")
 }
 
 fn named(cx: &mut Cx<'_>, claim: &str, key: &Key, value: &Node) -> Option<Matcher> {
@@ -92,7 +103,7 @@ fn named(cx: &mut Cx<'_>, claim: &str, key: &Key, value: &Node) -> Option<Matche
         "present" => only_true(cx, value, "`absent: true`").map(|()| Matcher::Present),
         "absent" => only_true(cx, value, "`present: true`").map(|()| Matcher::Absent),
         other => {
-            let help = match super::nearest(other, MATCHERS.into_iter()) {
+            let help = match super::nearest(other, CONDITION.names()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the conditions are {}", quoted()),
             };

@@ -1,8 +1,10 @@
 //! Fields that every entry has.
 
 use super::super::{Acceptance, Code, Node, Severity, Steward};
-use super::fields::{At, Cx, Field, Fields, Schema};
+use super::fields::{At, Cx, Field, Fields};
 use super::read::{list, pairs, prose, text};
+use super::schema::Shape::{Form, Prose};
+use super::schema::{Form::Code as CodeForm, Schema, field, fields};
 use super::times::end;
 use crate::clock::Time;
 
@@ -48,7 +50,11 @@ impl Common {
     }
 }
 
-const ACCEPTANCE: Schema = Schema { known: &["code", "reason"], later: &[] };
+pub(super) const ACCEPTANCE: Schema = fields(&[
+    field("code", Form(CodeForm), "The warning, such as `CR401`. What refuses a table cannot be accepted."),
+    field("reason", Prose, "Why it is wanted, for whoever reads this next."),
+])
+.with_required(&["code", "reason"]);
 
 /// `{code, reason}`: only warnings can be accepted.
 fn acceptance(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<Acceptance> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::{Code, Diagnostic, Key, Kind, Node, Place, Report, SourceFile, Span};
+use super::schema::Schema;
 
 /// A value and where it was written.
 #[derive(Debug, Clone)]
@@ -97,13 +98,6 @@ impl<'r> Cx<'r> {
     }
 }
 
-/// Which fields a map may have.
-pub(crate) struct Schema {
-    pub(crate) known: &'static [&'static str],
-    /// Fields of the table that this version cannot honour, and so refuses.
-    pub(crate) later: &'static [&'static str],
-}
-
 /// Fields of each section, to say where a misplaced one belongs.
 const SECTIONS: [(&str, &Schema); 3] = [
     ("issuers.*", &super::issuer::ISSUER),
@@ -113,6 +107,7 @@ const SECTIONS: [(&str, &Schema); 3] = [
 
 /// A map whose field names are all known.
 pub(crate) struct Fields<'n> {
+    schema: &'static Schema,
     members: &'n [(Key, Node)],
     /// Fields that an unknown one was probably meant to be: nobody calls them missing as well.
     meant: Vec<&'static str>,
@@ -120,14 +115,15 @@ pub(crate) struct Fields<'n> {
 
 impl<'n> Fields<'n> {
     /// Opens the value of `field`, a map, and reports every field that `schema` does not know.
-    pub(crate) fn open(cx: &mut Cx<'_>, field: &str, node: &'n Node, schema: &Schema) -> Option<Self> {
+    pub(crate) fn open(cx: &mut Cx<'_>, field: &str, node: &'n Node, schema: &'static Schema) -> Option<Self> {
         let members = super::read::map(cx, field, node)?;
-        let unknown = members.iter().filter(|(key, _)| !schema.known.contains(&&*key.text));
+        let unknown = members.iter().filter(|(key, _)| schema.names().all(|name| name != &*key.text));
         let meant = unknown.filter_map(|(key, _)| unknown_field(cx, key, schema)).collect();
-        Some(Self { members, meant })
+        Some(Self { schema, members, meant })
     }
 
     pub(crate) fn node(&self, name: &str) -> Option<&'n Node> {
+        debug_assert!(self.schema.names().any(|known| known == name), "`{name}` stands in no schema");
         self.members.iter().find(|(key, _)| &*key.text == name).map(|(_, node)| node)
     }
 
@@ -160,21 +156,20 @@ fn unknown_field(cx: &mut Cx<'_>, key: &Key, schema: &Schema) -> Option<&'static
         cx.report_key(key, message, "not supported yet", help);
         return None;
     }
-    let near = nearest(text, schema.known.iter().chain(schema.later).copied());
-    let elsewhere =
-        SECTIONS.iter().find_map(|(section, schema)| Some((section, nearest(text, schema.known.iter().copied())?)));
+    let near = nearest(text, schema.names().chain(schema.later.iter().copied()));
+    let elsewhere = SECTIONS.iter().find_map(|(section, schema)| Some((section, nearest(text, schema.names())?)));
     let help = match (near, elsewhere) {
         (Some(near), _) => format!("did you mean `{near}`?"),
         (None, Some((section, near))) => format!("`{near}` is a field of `{section}`"),
-        (None, None) => format!("the fields here are {}", list(schema.known)),
+        (None, None) => format!("the fields here are {}", list(schema.names())),
     };
     let message = format!("unknown field \"{text}\" in {}", cx.owner);
     cx.report_key(key, message, "unknown field", help);
     near
 }
 
-fn list(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" ")
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" ")
 }
 
 /// The name that was probably meant: the same but for case and `-` `_` first, then the most alike.

@@ -3,45 +3,84 @@
 use std::time::Duration;
 
 use super::super::{Kind, Node};
+use super::actor::{ACTOR, ActorDraft, actor};
 use super::claims::{ClaimDraft, claim_key, claims, glob};
 use super::common::Common;
-use super::fields::{At, Cx, Field, Fields, Schema};
+use super::fields::{At, Cx, Field, Fields};
 use super::issuer::positive;
 use super::read::{is_any, list, map, methods, name, one_or_list, paths_or_any, prose, scope, text};
 use super::resource::audience;
+use super::schema::Form::Scope;
+use super::schema::Shape::{
+    Date, Duration as Span, Either, Form, List, Map, Name, Object, OneOrList, Prose, Text, Word,
+};
+use super::schema::{self, Schema, field, fields};
 use super::times::start;
 use crate::claims::{ClaimKey, Glob};
 use crate::clock::Time;
-use crate::decide::{AudienceFrom, Mode};
+use crate::decide::{AudienceFrom, Mode, Replay};
 use crate::resource::{Methods, PathPattern};
 
-pub(super) const GRANT: Schema = Schema {
-    known: &[
+pub(super) const GRANT: Schema = fields(&[
+    field(
         "issuer",
+        OneOrList(&Name),
+        "An issuer of the table, or a list: the grant holds at each, under its own pins.",
+    ),
+    field(
         "iss",
-        "resource",
+        OneOrList(&Text),
+        "Of an entry that stands for several issuers, those that it holds at; without it all.",
+    ),
+    field("resource", Name, "A resource of the table."),
+    field(
         "subject",
-        "claims",
+        Either(&[OneOrList(&Text), Word(&["any"]), Object(&SUBJECT)]),
+        "The exact `sub`, a list of them, a pattern, or `any`, which needs a `reason`. Without it `claims` say who.",
+    ),
+    field("claims", schema::CLAIMS, "What the token must say besides; all conditions must hold."),
+    field("actor", Object(&ACTOR), "Who acts for the subject (RFC 8693 `act`). Without it the token must name nobody."),
+    field(
         "methods",
-        "paths",
+        schema::METHODS,
+        "HTTP methods, compared exactly (`GET` does not mean `HEAD`), or `any`, which is never `CONNECT` or `TRACE`.",
+    ),
+    field("paths", schema::PATHS, "Paths within those of the resource, or `any` for all of it."),
+    field(
         "scopes",
-        "audience",
+        List(&Form(Scope)),
+        "Scopes that are handed on (RFC 6749 §3.3); the union over the grants that fit.",
+    ),
+    field("audience", Text, "Replaces the resource's audience for this grant; needs a `reason`."),
+    field(
         "audienceFrom",
-        "maxTokenAge",
-        "starts",
-        "expires",
-        "reason",
+        Word(&["client_id"]),
+        "The claim that is judged in place of `aud`, for issuers whose tokens have none.",
+    ),
+    field(
+        "replay",
+        Word(&["once", "allow"]),
+        "`once`: a `jti` is spent by the first call that this grant allows. Without it `allow`.",
+    ),
+    field("maxTokenAge", Span, "A narrower bound than the issuer's; needs `iat`."),
+    field("starts", Date, "When it begins: a date from its first second in UTC, or an instant. Without it, at once."),
+    field("reason", Prose, "Why it is so wide, or unlike others."),
+    field(
         "mode",
+        Word(&["enforce", "shadow"]),
+        "A `shadow` grant is judged, logged and counted, and never allows. Without it `enforce`.",
+    ),
+    field(
         "forwardClaims",
-        "reviewBy",
-        "owner",
-        "description",
-        "labels",
-        "accept",
-    ],
-    later: &["actor", "replay"],
-};
-const SUBJECT: Schema = Schema { known: &["glob"], later: &[] };
+        Map(&Text),
+        "Name → claim: what leaves credence, as metadata, and as a header with `--claim-headers`.",
+    ),
+])
+.and(schema::COMMON)
+.with_required(&["issuer", "resource", "methods", "paths"]);
+pub(super) const SUBJECT: Schema =
+    fields(&[field("glob", Text, "A pattern in which `*` stands for what is inside one segment.")])
+        .with_required(&["glob"]);
 
 /// The relation, as typed.
 #[derive(Debug)]
@@ -53,11 +92,13 @@ pub(crate) struct GrantDraft {
     pub(crate) resource: Field<String>,
     pub(crate) subject: Field<Subject>,
     pub(crate) claims: Field<Vec<ClaimDraft>>,
+    pub(crate) actor: Field<ActorDraft>,
     pub(crate) methods: Field<Methods>,
     pub(crate) paths: Field<Vec<PathPattern>>,
     pub(crate) scopes: Field<Vec<At<String>>>,
     pub(crate) audience: Field<String>,
     pub(crate) audience_from: Field<AudienceFrom>,
+    pub(crate) replay: Field<Replay>,
     pub(crate) max_token_age: Field<Duration>,
     pub(crate) starts: Field<Time>,
     pub(crate) reason: Field<String>,
@@ -85,11 +126,13 @@ impl GrantDraft {
             resource: fields.read(cx, "resource", name),
             subject: fields.read(cx, "subject", subject),
             claims: fields.read(cx, "claims", claims),
+            actor: fields.read(cx, "actor", actor),
             methods: fields.read(cx, "methods", methods),
             paths: fields.read(cx, "paths", paths_or_any),
             scopes: fields.read(cx, "scopes", |cx, field, node| list(cx, field, node, scope)),
             audience: fields.read(cx, "audience", audience),
             audience_from: fields.read(cx, "audienceFrom", audience_from),
+            replay: fields.read(cx, "replay", replay),
             max_token_age: fields.read(cx, "maxTokenAge", positive),
             starts: fields.read(cx, "starts", start),
             reason: fields.read(cx, "reason", prose),
@@ -101,7 +144,7 @@ impl GrantDraft {
 }
 
 /// An exact `sub`, a list of them, `{glob: …}` or `any`.
-fn subject(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Subject> {
+pub(super) fn subject(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Subject> {
     match &node.kind {
         _ if is_any(node) => Some(Subject::Any),
         Kind::Map(_) => {
@@ -133,6 +176,19 @@ fn audience_from(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Au
     let help = "write `audienceFrom: client_id`, or leave it out for `aud`";
     cx.misfit(node.span, format!("`{field}` of {} can only be `client_id`", cx.owner), "", help);
     None
+}
+
+fn replay(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Replay> {
+    match text(cx, field, node)?.as_str() {
+        "allow" => Some(Replay::Allow),
+        "once" => Some(Replay::Once),
+        _ => {
+            let help = "with `once` a token is let through once; leave it out where it may come again";
+            let message = format!("`{field}` of {} must be `once` or `allow`", cx.owner);
+            cx.misfit(node.span, message, "", help);
+            None
+        }
+    }
 }
 
 fn mode(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Mode> {

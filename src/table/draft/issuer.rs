@@ -5,49 +5,61 @@ use std::time::Duration;
 use super::super::{Kind, Node, Type};
 use super::claims::{ClaimDraft, claims};
 use super::common::Common;
-use super::fields::{At, Cx, Field, Fields, Schema};
+use super::fields::{At, Cx, Field, Fields};
 use super::keys::KeysDraft;
 use super::read::{boolean, list, map, name, one_or_list, text};
+use super::schema::Form::{Algorithm as Alg, Profile, Realm, Thumbprint as Print, TokenType};
+use super::schema::Shape::{
+    Boolean, Duration as Span, Either, Form, Json, List, Map, Name, Object, OneOrList, Prose, Text, Word,
+};
+use super::schema::{self, Schema, field, fields};
 use super::times::duration;
 use crate::name::{Algorithm, Thumbprint, is_realm};
 
-pub(super) const ISSUER: Schema = Schema {
-    known: &[
-        "profile",
-        "issuer",
-        "with",
-        "discoveryUrl",
-        "jwksUri",
-        "jwks",
-        "jwksFile",
-        "spiffeBundleUrl",
-        "spiffeEndpointId",
-        "kubernetes",
+pub(super) const ISSUER: Schema = fields(&[
+    field("profile", Form(Profile), "Built-in knowledge about one kind of issuer. Without it `generic`."),
+    field("issuer", Text, "The exact `iss`, byte for byte. Without it what the profile or `with` says."),
+    field("with", Map(&OneOrList(&Text)), "The profile's parameters, from which the exact issuers follow."),
+    field("discoveryUrl", Text, "Where the discovery document is. Without any source of keys: at the `issuer`."),
+    field("jwksUri", Text, "Where the keys are (RFC 7517 §5)."),
+    field("jwks", Either(&[Map(&Json), Prose]), "The keys themselves: a JWK Set, as a map or as JSON text."),
+    field("jwksFile", Text, "A file with the keys, relative to the table; read anew when it changes."),
+    field("spiffeBundleUrl", Text, "Where the trust bundle of a SPIFFE trust domain is."),
+    field("spiffeEndpointId", Text, "The SPIFFE ID that a bundle endpoint authenticates with (`https_spiffe`)."),
+    field("kubernetes", Word(&["inCluster"]), "The keys are those of the cluster that credence runs in."),
+    field(
         "jwksHosts",
-        "caFile",
-        "bearerTokenFile",
-        "clientCertFile",
-        "clientKeyFile",
-        "proxy",
-        "maxStale",
-        "pin",
-        "signingAlgs",
+        List(&Text),
+        "Hosts, with a port if need be, that a discovered `jwks_uri` may have besides the issuer's own.",
+    ),
+    field("caFile", Text, "Certificate authorities for these fetches, as PEM. Without it the system's."),
+    field("bearerTokenFile", Text, "A token that is sent with these fetches; under `--secrets-dir`."),
+    field("clientCertFile", Text, "A client certificate for these fetches, as PEM."),
+    field("clientKeyFile", Text, "Its key, as PEM; under `--secrets-dir`."),
+    field("proxy", Text, "The proxy for these fetches. Without it `HTTPS_PROXY` and `NO_PROXY`."),
+    field("maxStale", Span, "How long the last good keys may serve while no new ones can be had. Without it 24h."),
+    field("pin", Object(&PIN), "What every token of this issuer must have, before any grant."),
+    field("signingAlgs", List(&Form(Alg)), "Algorithms that it may sign with. Without it the profile's."),
+    field(
         "tokenTypes",
-        "maxTokenAge",
-        "clockSkew",
-        "realm",
-        "resources",
-        "required",
-        "expires",
-        "reviewBy",
-        "owner",
-        "description",
-        "labels",
-        "accept",
-    ],
-    later: &[],
-};
-const PIN: Schema = Schema { known: &["claims", "keys"], later: &[] };
+        List(&Form(TokenType)),
+        "Values of `typ` that its access tokens have; `\"\"` for none. Without it the profile's.",
+    ),
+    field("maxTokenAge", Span, "How long its tokens may live; written out, it needs `iat`. Without it the profile's."),
+    field("clockSkew", Span, "How far its clock may be off, at most 300s. Without it 30s."),
+    field("realm", Form(Realm), "Tells two entries apart that must share one `iss`; part of every principal."),
+    field("resources", List(&Name), "A ceiling: its grants may only be for these. Without it, for any."),
+    field("required", Boolean, "Whether readiness waits for its keys. Without it `false`."),
+])
+.and(schema::COMMON);
+const PIN: Schema = fields(&[
+    field("claims", schema::CLAIMS, "Conditions that every token must meet."),
+    field(
+        "keys",
+        List(&Form(Print)),
+        "The keys that count, by RFC 7638 thumbprint; others do not, even when published.",
+    ),
+]);
 
 /// Who may vouch, as typed.
 #[derive(Debug)]

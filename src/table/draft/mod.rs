@@ -1,5 +1,6 @@
 //! What was typed: every entry with the place of each value, read but not yet believed to make sense together.
 
+mod actor;
 mod claims;
 mod common;
 mod fields;
@@ -10,12 +11,14 @@ mod jwks;
 mod keys;
 mod read;
 mod resource;
+pub(super) mod schema;
 mod times;
-mod vectors;
+pub(super) mod vectors;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(super) use actor::ActorDraft;
 pub(super) use claims::ClaimDraft;
 pub(super) use common::Common;
 pub(super) use fields::{At, Cx, Field, nearest};
@@ -28,7 +31,7 @@ pub(super) use vectors::{CaseDraft, Presented as PresentedDraft, read as read_ve
 use super::yaml::parse;
 use super::{Code, Diagnostic, Node, Report, SourceFile, Sources};
 use crate::name::is_name;
-use fields::{Fields, Schema};
+use fields::Fields;
 use head::Belongs;
 
 /// All entries of all files; of a name that stands twice the first.
@@ -66,8 +69,6 @@ pub(super) fn read(sources: &Sources, report: &mut Report) -> Draft {
     draft
 }
 
-const TABLE: Schema = Schema { known: &["apiVersion", "kind", "issuers", "resources", "grants"], later: &[] };
-
 impl Draft {
     /// Takes in one file; says whether it is part of the table.
     fn file(&mut self, file: &Arc<SourceFile>, in_directory: bool, report: &mut Report) -> bool {
@@ -93,7 +94,7 @@ impl Draft {
     }
 
     fn sections(&mut self, cx: &mut Cx<'_>, root: &Node) {
-        let Some(fields) = Fields::open(cx, "the table", root, &TABLE) else { return };
+        let Some(fields) = Fields::open(cx, "the table", root, &schema::TABLE) else { return };
         self.torn |= self.note_names(&fields).is_none();
         self.issuers.extend(entries(cx, &fields, "issuers", "issuer", IssuerDraft::read));
         cx.owner = String::from("the table");

@@ -2,37 +2,58 @@
 
 use super::super::{Kind, Node};
 use super::common::Common;
-use super::fields::{At, Cx, Field, Fields, Schema};
+use super::fields::{At, Cx, Field, Fields};
 use super::read::{boolean, host, list, methods, pairs, paths_or_any, prose, text};
+use super::schema::Shape::{Boolean, List, Map, Object, Prose, Text, Word};
+use super::schema::{self, Schema, field, fields};
 use crate::name::Site;
 use crate::resource::{CredentialPlace, HostPattern, Methods, PathPattern, RouteMatch};
 
-pub(super) const RESOURCE: Schema = Schema {
-    known: &[
-        "audience",
+pub(super) const RESOURCE: Schema = fields(&[
+    field("audience", Text, "The one value that `aud` must contain."),
+    field(
         "hosts",
-        "paths",
+        List(&Text),
+        "Authorities of requests: exact, or `*.` and a domain for one label. Needed without `context` and `route`.",
+    ),
+    field("paths", schema::PATHS, "The part of the host that this resource is. Without it all of it."),
+    field(
         "context",
-        "route",
-        "anonymous",
-        "credential",
-        "forwardToken",
-        "forwardOverrides",
+        Map(&Text),
+        "`context_extensions` that the proxy's route sets: every pair must be there and equal.",
+    ),
+    field("route", Object(&ROUTE), "The route of Envoy Gateway that the request took."),
+    field("anonymous", List(&Object(&ANONYMOUS)), "Places that are open to all, without identity."),
+    field("credential", Object(&CREDENTIAL), "Where the token is. Without it `Authorization: Bearer`."),
+    field("forwardToken", Boolean, "Leave the credential in the request. Without it, it is removed."),
+    field("forwardOverrides", Boolean, "Leave headers that override method or URL. Without it, they are removed."),
+    field(
         "encodedSlash",
-        "reason",
-        "resourceMetadata",
-        "expires",
-        "reviewBy",
-        "owner",
-        "description",
-        "labels",
-        "accept",
-    ],
-    later: &["observe"],
-};
-const ROUTE: Schema = Schema { known: &["namespace", "name"], later: &[] };
-const CREDENTIAL: Schema = Schema { known: &["header", "cookie"], later: &[] };
-const ANONYMOUS: Schema = Schema { known: &["methods", "preflight", "paths", "reason"], later: &[] };
+        Word(&["segment"]),
+        "`%2F` in a path is data inside one segment; needs a `reason`. Without it, it is refused.",
+    ),
+    field("reason", Prose, "Why it is unlike others."),
+    field("resourceMetadata", Text, "URL of the protected resource metadata (RFC 9728), for the challenge."),
+])
+.and(schema::COMMON)
+.with_required(&["audience"])
+.refusing(&["observe"]);
+const ROUTE: Schema = fields(&[
+    field("namespace", Text, "Its namespace."),
+    field("name", Text, "Its name. Without it every route of the namespace."),
+])
+.with_required(&["namespace"]);
+const CREDENTIAL: Schema = fields(&[
+    field("header", Text, "A header whose whole value is the token."),
+    field("cookie", Text, "A cookie whose value is the token."),
+]);
+const ANONYMOUS: Schema = fields(&[
+    field("methods", schema::METHODS, "Methods that are open."),
+    field("preflight", Boolean, "In place of methods: CORS preflights."),
+    field("paths", schema::PATHS, "Paths that are open."),
+    field("reason", Prose, "Why."),
+])
+.with_required(&["paths", "reason"]);
 
 /// What is protected, as typed.
 #[derive(Debug)]

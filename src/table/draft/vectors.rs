@@ -6,9 +6,12 @@ use std::sync::Arc;
 use super::super::vectors::{Expectation, VectorRequest};
 use super::super::yaml::parse;
 use super::super::{Code, Kind, Node, Report, SourceFile, Type};
-use super::fields::{At, Cx, Field, Fields, Schema, nearest};
+use super::fields::{At, Cx, Field, Fields, nearest};
 use super::head;
 use super::read::{list, map, name, pairs, scope, text, wrong};
+use super::schema::Form::{Reason as Reasons, Scope};
+use super::schema::Shape::{Date, Either, Form, Json as Anything, List, Map, Name, Object, Set, Text, Word};
+use super::schema::{Schema, field, fields};
 use super::times::start;
 use crate::clock::Time;
 use crate::json::Json;
@@ -16,12 +19,52 @@ use crate::reason::{Accepted, Reason};
 use crate::request::split_url;
 
 const KIND: &str = "TrustTableTest";
-const FILE: Schema = Schema { known: &["apiVersion", "kind", "table", "now", "cases"], later: &[] };
-const CASE: Schema = Schema { known: &["name", "token", "issuer", "base", "with", "request", "expect"], later: &[] };
-const REQUEST: Schema = Schema { known: &["method", "url", "context", "route", "headers"], later: &[] };
-const ROUTE: Schema = Schema { known: &["namespace", "name"], later: &[] };
-const EXPECT: Schema =
-    Schema { known: &["decision", "reason", "grants", "scopes", "iss", "realm", "near_miss"], later: &[] };
+/// The root of a test file.
+pub(crate) const FILE: Schema = fields(&[
+    field("apiVersion", Word(&[head::API_VERSION]), "The version of the table's language."),
+    field("kind", Word(&[KIND]), "What this file is."),
+    field("table", Text, "The table that is tested: a file or a directory, relative to this file."),
+    field("now", Date, "The instant of judgement. Without it whenever the cases run."),
+    field("cases", List(&Object(&CASE)), "The cases."),
+])
+.with_required(&["apiVersion", "kind", "table", "cases"]);
+const CASE: Schema = fields(&[
+    field("name", Text, "What it shows, in a few words; unique in the file."),
+    field(
+        "token",
+        Either(&[Word(&["none"]), Map(&Anything)]),
+        "The claims of the token, or `none`. `iat`, `exp` and `jti` are filled in.",
+    ),
+    field("issuer", Name, "The entry of the table whose key signed the token, where entries share one `iss`."),
+    field("base", Text, "In place of `token`: another case, whose token and request count."),
+    field("with", Map(&Anything), "Claims of the base to replace; `null` takes one away."),
+    field("request", Object(&REQUEST), "What is asked for."),
+    field("expect", Object(&EXPECT), "What must come out."),
+])
+.with_required(&["name", "expect"]);
+const REQUEST: Schema = fields(&[
+    field("method", Text, "The HTTP method."),
+    field("url", Text, "The URL as the client would ask for it."),
+    field("context", Map(&Text), "What the proxy would set as `context_extensions`."),
+    field("route", Object(&ROUTE), "The route of Envoy Gateway that the request took."),
+    field("headers", Map(&Text), "Headers besides the token's."),
+])
+.with_required(&["method", "url"]);
+const ROUTE: Schema = fields(&[field("namespace", Text, "Its namespace."), field("name", Text, "Its name.")])
+    .with_required(&["namespace", "name"]);
+const ACTOR: Schema = fields(&[field("iss", Text, "Who says so."), field("sub", Text, "The acting party.")])
+    .with_required(&["iss", "sub"]);
+const EXPECT: Schema = fields(&[
+    field("decision", Word(&["allow", "deny"]), "The decision."),
+    field("reason", Form(Reasons), "The reason, as the decision log names it. Not compared without it."),
+    field("grants", Set(&Name), "All grants that allow, in any order. Not compared without it."),
+    field("scopes", Set(&Form(Scope)), "All scopes, in any order. Not compared without it."),
+    field("iss", Text, "Of an allow: the first half of the principal."),
+    field("realm", Text, "Of an allow: its realm."),
+    field("actor", Either(&[Word(&["none"]), Object(&ACTOR)]), "Of an allow: who acts, as a pair, or `none`."),
+    field("near_miss", Map(&List(&Text)), "Of a denial by the grants: grant → everything that differs in it."),
+])
+.with_required(&["decision"]);
 
 /// One case as typed: its base is still a name.
 #[derive(Debug)]
@@ -241,6 +284,7 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
     let scopes = fields.read(cx, "scopes", |cx, field, node| set(cx, field, node, scope));
     let iss = fields.read(cx, "iss", text);
     let realm = fields.read(cx, "realm", text);
+    let actor = fields.read(cx, "actor", actor);
     let near_misses = fields.read(cx, "near_miss", near_misses);
     let allowed = *allowed.value()?;
     let misplaced = |cx: &mut Cx<'_>, at: &super::super::Place, what: &str| {
@@ -261,6 +305,9 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
             misplaced(cx, &found.place, what);
         }
     }
+    if let Some(found) = actor.given().filter(|_| !allowed) {
+        misplaced(cx, &found.place, "an actor");
+    }
     if let Some(found) = near_misses.given().filter(|_| allowed) {
         misplaced(cx, &found.place, "near misses");
     }
@@ -271,8 +318,22 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
         scopes: scopes.value().cloned(),
         iss: iss.value().cloned(),
         realm: realm.value().cloned(),
+        actor: actor.value().cloned(),
         near_misses: near_misses.value().cloned().unwrap_or_default(),
     })
+}
+
+/// The acting party: one half of the pair or both. `none` says that nobody acts.
+fn actor(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<BTreeMap<String, String>> {
+    if matches!(&node.kind, Kind::Scalar { text, of: Type::String } if &**text == "none") {
+        return Some(BTreeMap::new());
+    }
+    if node.members().is_none() {
+        wrong(cx, field, node, "a pair, or `none`", "write `actor: {iss: …, sub: …}`");
+        return None;
+    }
+    Fields::open(cx, field, node, &ACTOR)?;
+    Some(pairs(cx, field, node)?.into_iter().collect())
 }
 
 fn decision(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<bool> {

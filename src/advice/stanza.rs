@@ -1,0 +1,234 @@
+//! The tightest entries for a token, as far as the token tells: ids before names, one method, one path.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::{Destination, Seen, entry_name, quoted, scalar};
+use crate::claims::trust_domain;
+use crate::json::Json;
+use crate::name::{Algorithm, is_forbidden_character};
+use crate::profile::{Identity, Tenancy};
+use crate::resource::PathPattern;
+use crate::table::Snapshot;
+
+/// What stands where only a person knows what belongs there: a name that nobody has (RFC 2606 §2), so an entry that is
+/// taken as it is lets nobody in.
+pub const PLACEHOLDER: &str = "replace-me.invalid";
+
+/// A year: when to look at it again.
+const REVIEW: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Entries to review.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proposal {
+    /// Sections of a table without their head; empty where nothing can be proposed.
+    pub yaml: String,
+    /// What is still to be filled in or thought of, one line each.
+    pub missing: Vec<String>,
+}
+
+pub(super) fn propose(seen: &Seen<'_>, table: Option<&Snapshot>) -> Proposal {
+    let mut out = Writer { table, ..Writer::default() };
+    let no_issuer = seen.text("iss").is_none() && seen.text("sub").and_then(trust_domain).is_none();
+    let hidden = |claim: &str| seen.text(claim).is_some_and(|text| text.chars().any(is_forbidden_character));
+    let no_subject = seen.text("sub").is_none_or(str::is_empty);
+    let hopeless = no_issuer || no_subject || hidden("iss") || hidden("sub") || seen.claim("events").is_some();
+    if hopeless || Algorithm::parse(seen.algorithm).is_none() {
+        out.missing.push("nothing: no table can let such a token in".to_owned());
+        return Proposal { yaml: String::new(), missing: out.missing };
+    }
+    let issuer = match seen.entry {
+        Some(entry) => entry.name.as_str().to_owned(),
+        None => out.issuer(seen),
+    };
+    let resource = match seen.resource {
+        Some(resource) => resource.name.as_str().to_owned(),
+        None => out.resource(seen),
+    };
+    out.grant(seen, &issuer, &resource);
+    Proposal { yaml: out.yaml, missing: out.missing }
+}
+
+#[derive(Default)]
+struct Writer<'s> {
+    table: Option<&'s Snapshot>,
+    yaml: String,
+    missing: Vec<String>,
+}
+
+impl Writer<'_> {
+    fn line(&mut self, depth: usize, line: impl AsRef<str>) {
+        let _ = writeln!(self.yaml, "{:width$}{}", "", line.as_ref(), width = depth * 2);
+    }
+
+    fn issuer(&mut self, seen: &Seen<'_>) -> String {
+        let iss = seen.text("iss");
+        let host =
+            iss.map(|iss| iss.split_once("://").map_or(iss, |(_, rest)| rest).split(['/', ':']).next().unwrap_or(iss));
+        let fixed = matches!(seen.profile.identity, Identity::Fixed(fixed) if Some(fixed) == iss);
+        let tenant = seen.profile.tenant_ids.iter().find(|id| seen.text(id).is_some());
+        let base = match (seen.profile.name, host) {
+            ("generic", Some(host)) => entry_name(host, "new-issuer"),
+            (profile, _) => profile.to_owned(),
+        };
+        let name = unused(base, |name| {
+            self.table.is_some_and(|table| table.issuers.iter().any(|one| one.name.as_str() == name))
+        });
+        self.line(0, "issuers:");
+        self.line(1, format!("{name}:"));
+        if seen.profile.name != "generic" {
+            self.line(2, format!("profile: {}", seen.profile.name));
+        }
+        match (seen.text("sub").and_then(trust_domain).filter(|_| seen.profile.name == "spiffe"), iss) {
+            (Some(domain), _) => self.line(2, format!("with: {{trustDomain: {}}}", scalar(&text(domain)))),
+            (None, Some(iss)) if !fixed => self.line(2, format!("issuer: {}", scalar(&text(iss)))),
+            _ => {}
+        }
+        let shared = iss.is_some_and(|iss| (seen.profile.issuer)(iss) == Ok(Tenancy::Shared));
+        match (tenant, seen.profile.tenant_ids.first()) {
+            (Some(id), _) => {
+                let value = seen.claim(id).map(scalar).unwrap_or_default();
+                self.line(2, format!("pin: {{claims: {{{id}: {value}}}}}"));
+                self.missing.push(format!("pin.claims.{id}: is {value} really yours? {}", seen.profile.tenant_hint));
+            }
+            (None, Some(id)) if shared => {
+                self.line(2, format!("pin: {{claims: {{{id}: {}}}}}", quoted(PLACEHOLDER)));
+                self.missing
+                    .push(format!("pin.claims.{id}: the token does not tell the tenant; {}", seen.profile.tenant_hint));
+            }
+            _ => {}
+        }
+        self.unusual(seen);
+        self.line(2, format!("owner: {}", quoted(&format!("somebody@{PLACEHOLDER}"))));
+        self.line(2, format!("reviewBy: {}", seen.now.after(REVIEW).to_string().get(..10).unwrap_or_default()));
+        self.missing.push("owner: whom to call when this issuer fails or has to be distrusted".to_owned());
+        if iss.is_some_and(|iss| (seen.profile.discovery)(iss).is_err()) {
+            self.missing
+                .push("keys: they cannot be found by this `iss`; add `jwksUri`, `jwks` or `jwksFile`".to_owned());
+        }
+        if seen.profile.name == "spiffe" {
+            self.missing.push("keys: add `spiffeBundleUrl`, `jwksUri` or `jwksFile`".to_owned());
+        }
+        self.missing.push(
+            "keys: `credence issuer probe` shows them; compare a thumbprint with the issuer's operator".to_owned(),
+        );
+        name
+    }
+
+    /// What this token has and others of its kind do not.
+    fn unusual(&mut self, seen: &Seen<'_>) {
+        if let Some(algorithm) = Algorithm::parse(seen.algorithm).filter(|one| !seen.profile.algorithms.contains(one)) {
+            self.line(2, format!("signingAlgs: [{algorithm}]"));
+            self.missing
+                .push(format!("signingAlgs: such tokens are not signed with {algorithm} otherwise; is it meant?"));
+        }
+        let kind = seen.kind_of_token.unwrap_or_default().to_ascii_lowercase();
+        let kind = kind.strip_prefix("application/").unwrap_or(&kind);
+        if !seen.profile.token_types.contains(&kind) {
+            self.line(2, format!("tokenTypes: [{}]", quoted(kind)));
+            self.missing
+                .push("tokenTypes: such tokens have another `typ` otherwise; is it an access token?".to_owned());
+        }
+    }
+
+    fn resource(&mut self, seen: &Seen<'_>) -> String {
+        let client = seen.text("client_id").filter(|_| seen.audiences().is_empty());
+        let audience = seen.audiences().first().copied().or(client).map(str::to_owned);
+        let host = seen.destination.map(|destination| destination.host.to_ascii_lowercase());
+        let told = host.as_deref().or(audience.as_deref()).unwrap_or_default();
+        let base = entry_name(told.split_once("://").map_or(told, |(_, rest)| rest), "new-resource");
+        let taken = |name: &str| {
+            self.table.is_some_and(|table| table.resources.iter().any(|(_, one)| one.name.as_str() == name))
+        };
+        let name = unused(base, taken);
+        if audience.is_none() {
+            self.missing.push("audience: the token is for nobody; choose a text that only this service has".to_owned());
+        }
+        if host.is_none() {
+            self.missing.push("hosts: where the service is; say METHOD and URL, and they are written in".to_owned());
+        }
+        let audience = audience.unwrap_or_else(|| format!("https://{PLACEHOLDER}"));
+        let host = host.unwrap_or_else(|| PLACEHOLDER.to_owned());
+        self.line(0, "resources:");
+        self.line(1, format!("{name}: {{audience: {}, hosts: [{}]}}", scalar(&text(&audience)), scalar(&text(&host))));
+        name
+    }
+
+    fn grant(&mut self, seen: &Seen<'_>, issuer: &str, resource: &str) {
+        let who = seen.profile.identify.iter().find_map(|claim| seen.text(claim)).unwrap_or_default();
+        let taken =
+            |name: &str| self.table.is_some_and(|table| table.grants.iter().any(|one| one.name.as_str() == name));
+        let last = who.rsplit(['/', ':', '|']).find(|part| !part.is_empty()).unwrap_or_default();
+        let name = unused(entry_name(&format!("{last} {resource}"), "new-grant"), taken);
+        self.line(0, "grants:");
+        self.line(1, format!("{name}:"));
+        self.line(2, format!("issuer: {issuer}"));
+        self.line(2, format!("resource: {resource}"));
+        let several =
+            self.table.is_some_and(|table| table.issuers.iter().filter(|one| one.name.as_str() == issuer).count() > 1);
+        if let Some(iss) = seen.text("iss").filter(|_| several) {
+            self.line(2, format!("iss: {}", scalar(&text(iss))));
+        }
+        if seen.profile.identify.contains(&"sub") {
+            self.line(2, format!("subject: {}", seen.claim("sub").map(scalar).unwrap_or_default()));
+        }
+        let claims = seen.profile.identify.iter().filter(|claim| **claim != "sub");
+        let claims: Vec<_> =
+            claims.filter_map(|claim| Some(format!("{claim}: {}", condition(seen.claim(claim)?)?))).collect();
+        if !claims.is_empty() {
+            self.line(2, format!("claims: {{{}}}", claims.join(", ")));
+        }
+        if let Some(client) = seen.text("client_id").filter(|_| seen.audiences().is_empty()) {
+            self.line(2, "audienceFrom: client_id");
+            if seen.resource.is_some_and(|resource| resource.audience.as_str() != client) {
+                self.line(2, format!("audience: {}", scalar(&text(client))));
+                self.line(2, "reason: these tokens name the client that they were given to, and no audience");
+            }
+        }
+        self.place(seen.destination);
+    }
+
+    fn place(&mut self, destination: Option<Destination<'_>>) {
+        let path = destination.map(|one| one.target.split(['?', '#']).next().unwrap_or_default());
+        let path = path.filter(|path| PathPattern::parse(path).is_ok());
+        let method = destination.map(|one| one.method);
+        if path.is_none() {
+            self.missing.push("paths: which part of the service; the fewest that will do".to_owned());
+        }
+        if method.is_none() {
+            self.missing.push("methods: what the caller does there; `GET` does not mean `HEAD`".to_owned());
+        }
+        self.line(2, format!("methods: [{}]", method.unwrap_or("GET")));
+        self.line(2, format!("paths: [{}]", scalar(&text(path.unwrap_or("/replace-me")))));
+        self.missing.push("scopes: what the service is to be told, if it asks for scopes".to_owned());
+    }
+}
+
+/// A condition that this value meets, as tight as it can be.
+fn condition(value: &Json) -> Option<String> {
+    match value {
+        Json::String(text) if text.is_empty() || text.chars().any(is_forbidden_character) => None,
+        Json::String(_) | Json::Bool(_) | Json::Number(_) => Some(scalar(value)),
+        Json::Array(elements) => {
+            let elements: Vec<_> = elements.iter().filter(|one| one.as_str().is_some()).map(scalar).collect();
+            match elements.as_slice() {
+                [] => None,
+                [only] => Some(format!("{{contains: {only}}}")),
+                several => Some(format!("{{containsAll: [{}]}}", several.join(", "))),
+            }
+        }
+        Json::Null | Json::Object(_) => None,
+    }
+}
+
+fn text(text: &str) -> Json {
+    Json::String(text.to_owned().into())
+}
+
+/// The name, or the name and the first number that makes it a new one.
+fn unused(name: String, taken: impl Fn(&str) -> bool) -> String {
+    if !taken(&name) {
+        return name;
+    }
+    (2..1000).map(|number| format!("{name}-{number}")).find(|name| !taken(name)).unwrap_or(name)
+}

@@ -1,0 +1,32 @@
+//! Whom a grant lets act for its subject (RFC 8693 §4.1).
+
+use std::fmt;
+
+use super::grant::SubjectRule;
+use crate::trust::Acting;
+
+/// `actor:` of a grant. Of the chain that a token tells only the outermost party is the actor; what stands behind it is
+/// history, which never grants anything and can only be too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActorRule {
+    /// `act.sub`: exact, or of a form; never any.
+    pub subject: SubjectRule,
+    /// How many parties the chain may have, the actor counted; at least 1.
+    pub max_depth: u8,
+}
+
+impl ActorRule {
+    /// Whether this is the acting party that is meant: of this name, at the token's own issuer (`issuer: same`), and not
+    /// through more hands than allowed.
+    pub fn matches(&self, acting: &Acting<'_>) -> bool {
+        acting.is_of_the_same_issuer()
+            && self.subject.matches(acting.pair().1)
+            && acting.depth() <= usize::from(self.max_depth)
+    }
+}
+
+impl fmt::Display for ActorRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of the token's own issuer, in a chain of at most {}", self.subject, self.max_depth)
+    }
+}

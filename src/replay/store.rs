@@ -1,0 +1,229 @@
+//! Where spent ids are kept.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::ledger::{BYTES, Id, Ledger, Most, Unspent};
+use super::{AFTER_EXPIRY, Use};
+use crate::clock::Time;
+use crate::name::{Issuer, Realm};
+use crate::reason::Reason;
+
+/// Each issuer's ledger; entries that share an `iss` have realms, and each realm its own.
+type Ledgers = HashMap<Issuer, Vec<(Option<Realm>, Ledger)>>;
+
+/// A full store looks at most so often, in seconds, whether anything in it has ended.
+const LOOK_AGAIN: u32 = 5;
+
+/// The spent ids of this process. It knows nothing of what was before it: a token that was issued earlier may have been
+/// used earlier, and is not taken. It is bounded by what it may take, and each issuer by its share of that, so that none
+/// can fill it for another.
+///
+/// A store that several processes share would answer later, not at once: the walk ends in
+/// [`Reason::ReplayUnavailable`] with the use it asked for, the door waits as it does for a key on its way, and the walk
+/// is made once more with the answer.
+#[derive(Debug)]
+pub struct Store {
+    ledgers: RwLock<Ledgers>,
+    /// Since when uses are known.
+    since: Time,
+    /// How many ids there may be of all issuers together, and how many there are.
+    room: usize,
+    total: Arc<AtomicUsize>,
+    /// How many there may be of one issuer. The shares of those in the table make up the room, so that only what is
+    /// left of another table can take any of it away from them.
+    share: AtomicUsize,
+    /// When all of it was last looked through for what has ended.
+    swept: AtomicU32,
+}
+
+impl Store {
+    /// An empty store that knows every use from `since` on, with room for about so many bytes; with 0 it takes nothing.
+    pub fn new(bytes: usize, since: Time) -> Self {
+        let room = bytes / BYTES;
+        let (total, swept) = (Arc::default(), AtomicU32::new(0));
+        Self { ledgers: RwLock::default(), since, room, total, share: AtomicUsize::new(room), swept }
+    }
+
+    /// From now on the room is shared by so many issuers. What is remembered stays, also of those that are not among them.
+    pub fn share_among(&self, issuers: usize, now: Time) {
+        self.share.store(self.room / issuers.max(1), Ordering::Relaxed);
+        self.sweep(seconds(now.seconds()));
+        let mut ledgers = self.ledgers.write().unwrap_or_else(PoisonError::into_inner);
+        // An empty one is made anew when it is needed.
+        ledgers.retain(|_, realms| {
+            realms.retain(|(_, ledger)| ledger.len() > 0);
+            !realms.is_empty()
+        });
+    }
+
+    /// Spends the token: the answer is yes once, and for nobody else before the token has ended.
+    ///
+    /// # Errors
+    /// [`Reason::Replayed`]; [`Reason::ReplayUnavailable`] where the token was issued before this store began, or where
+    /// there is no room for another one of its issuer.
+    pub fn spend(&self, once: &Use<'_>) -> Result<(), Reason> {
+        if once.issued_at < self.since.seconds() {
+            return Err(Reason::ReplayUnavailable);
+        }
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *once.id;
+        let id: Id = [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p];
+        let (until, now) = (seconds(once.expires + AFTER_EXPIRY), seconds(once.now.seconds()));
+        let mut spent = self.enter(once, id, until, now);
+        if spent == Err(Unspent::Full) && self.may_sweep(now) {
+            self.sweep(now);
+            spent = self.enter(once, id, until, now);
+        }
+        spent.map_err(|unspent| match unspent {
+            Unspent::Before => Reason::Replayed,
+            Unspent::Full | Unspent::Forgotten => Reason::ReplayUnavailable,
+        })
+    }
+
+    /// Enters the id in its issuer's ledger.
+    fn enter(&self, once: &Use<'_>, id: Id, until: u32, now: u32) -> Result<(), Unspent> {
+        let most = Most { here: self.share.load(Ordering::Relaxed), in_all: self.room };
+        let known = || {
+            let ledgers = self.ledgers.read().unwrap_or_else(PoisonError::into_inner);
+            Some(of_realm(ledgers.get(once.issuer)?, once.realm)?.spend(id, until, now, most))
+        };
+        known().unwrap_or_else(|| {
+            self.open(once);
+            // It goes only as long as it is empty, when another table comes into force: once more, then.
+            known().unwrap_or(Err(Unspent::Full))
+        })
+    }
+
+    /// How many spent ids are remembered at this time.
+    pub fn entries(&self, now: Time) -> usize {
+        self.sweep(seconds(now.seconds()));
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is time to look through all of it; for one of those who ask at once.
+    fn may_sweep(&self, now: u32) -> bool {
+        let last = self.swept.load(Ordering::Relaxed);
+        let due = now >= last.saturating_add(LOOK_AGAIN);
+        due && self.swept.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    fn sweep(&self, now: u32) {
+        self.swept.fetch_max(now, Ordering::Relaxed);
+        let ledgers = self.ledgers.read().unwrap_or_else(PoisonError::into_inner);
+        ledgers.values().flatten().for_each(|(_, ledger)| ledger.sweep(now));
+    }
+
+    /// Makes the ledger of an issuer that has none yet. Only verified tokens come here, so that there are no more than the
+    /// table has issuers.
+    fn open(&self, once: &Use<'_>) {
+        let mut ledgers = self.ledgers.write().unwrap_or_else(PoisonError::into_inner);
+        let realms = ledgers.entry(once.issuer.clone()).or_default();
+        // Two may have found it missing.
+        if of_realm(realms, once.realm).is_none() {
+            let ledger = Ledger::new(Arc::clone(&self.total), self.swept.load(Ordering::Relaxed));
+            realms.push((once.realm.cloned(), ledger));
+        }
+    }
+}
+
+fn of_realm<'l>(realms: &'l [(Option<Realm>, Ledger)], realm: Option<&Realm>) -> Option<&'l Ledger> {
+    realms.iter().find(|(own, _)| own.as_ref() == realm).map(|(_, ledger)| ledger)
+}
+
+/// Whole seconds, rounded up: what lies beyond 2106 is as good as without end.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+const fn seconds(time: f64) -> u32 {
+    time.ceil() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Ticket;
+    use super::*;
+
+    const START: f64 = 1_000.0;
+
+    fn store(ids: usize) -> Store {
+        Store::new(ids * BYTES, Time::from_seconds(START))
+    }
+
+    /// The use of a token that lives for five minutes.
+    fn spend(
+        store: &Store,
+        (iss, realm): (&str, Option<&str>),
+        id: u8,
+        issued_at: f64,
+        now: f64,
+    ) -> Result<(), Reason> {
+        let (issuer, realm, id) = (Issuer::new(iss), realm.map(Realm::new), [id; 32]);
+        let ticket = Ticket { id: Some(&id), issued_at: Some(issued_at), expires: issued_at + 300.0 };
+        store.spend(&Use::of(&issuer, realm.as_ref(), ticket, Time::from_seconds(now))?)
+    }
+
+    const A: (&str, Option<&str>) = ("https://a.test", None);
+    const B: (&str, Option<&str>) = ("https://b.test", None);
+
+    #[test]
+    fn an_id_means_something_at_one_issuer_and_realm_only() {
+        let store = store(100);
+        for who in [A, B, (A.0, Some("eu")), (A.0, Some("us"))] {
+            assert_eq!(spend(&store, who, 1, START, START), Ok(()), "{who:?}");
+            assert_eq!(spend(&store, who, 1, START, START + 1.0), Err(Reason::Replayed), "{who:?}");
+        }
+        assert_eq!(store.entries(Time::from_seconds(START)), 4);
+    }
+
+    #[test]
+    fn a_token_that_was_issued_before_the_store_began_is_not_taken() {
+        let store = store(100);
+        assert_eq!(spend(&store, A, 1, START - 0.001, START + 1.0), Err(Reason::ReplayUnavailable));
+        assert_eq!(spend(&store, A, 1, START, START + 1.0), Ok(()));
+    }
+
+    #[test]
+    fn a_spent_id_outlives_the_token_by_the_longest_skew_and_a_minute() {
+        let store = store(100);
+        assert_eq!(spend(&store, A, 1, START, START), Ok(()));
+        assert_eq!(store.entries(Time::from_seconds(START + 300.0 + 359.0)), 1);
+        assert_eq!(spend(&store, A, 1, START, START + 300.0 + 359.0), Err(Reason::Replayed));
+        assert_eq!(store.entries(Time::from_seconds(START + 300.0 + 360.0)), 0);
+    }
+
+    #[test]
+    fn one_issuer_that_fills_its_share_leaves_the_others_theirs() {
+        let store = store(20);
+        store.share_among(2, Time::from_seconds(START));
+        let spent = (0..100).filter(|id| spend(&store, A, *id, START, START).is_ok()).count();
+        assert_eq!((spent, spend(&store, A, 0, START, START)), (10, Err(Reason::Replayed)));
+        assert_eq!(spend(&store, A, 200, START, START), Err(Reason::ReplayUnavailable));
+        assert_eq!((0..10).filter(|id| spend(&store, B, *id, START, START).is_ok()).count(), 10);
+    }
+
+    #[test]
+    fn what_has_ended_makes_room_in_a_full_store_and_what_lives_does_not() {
+        let store = store(10);
+        assert_eq!((0..20).filter(|id| spend(&store, A, *id, START, START).is_ok()).count(), 10);
+        assert_eq!(spend(&store, A, 30, START + 600.0, START + 600.0), Err(Reason::ReplayUnavailable));
+        assert_eq!(spend(&store, A, 30, START + 600.0, START + 661.0), Ok(()));
+        assert_eq!(store.entries(Time::from_seconds(START + 661.0)), 1);
+    }
+
+    #[test]
+    fn another_table_forgets_nothing_and_an_issuer_that_left_makes_room_as_its_tokens_end() {
+        let store = store(10);
+        assert_eq!((0..10).filter(|id| spend(&store, A, *id, START, START).is_ok()).count(), 10);
+        store.share_among(1, Time::from_seconds(START + 1.0));
+        assert_eq!(spend(&store, A, 1, START, START + 2.0), Err(Reason::Replayed));
+        assert_eq!(spend(&store, B, 1, START, START + 2.0), Err(Reason::ReplayUnavailable));
+        store.share_among(1, Time::from_seconds(START + 700.0));
+        assert!(store.ledgers.read().unwrap().is_empty());
+        assert_eq!(spend(&store, B, 1, START + 700.0, START + 700.0), Ok(()));
+        assert_eq!(spend(&store, A, 1, START, START + 10.0), Err(Reason::ReplayUnavailable), "the clock was set back");
+    }
+
+    #[test]
+    fn without_memory_nothing_is_taken() {
+        assert_eq!(spend(&store(0), A, 1, START, START), Err(Reason::ReplayUnavailable));
+    }
+}

@@ -1,0 +1,36 @@
+//! Trust that nobody looks after: no end and no date to look again (CR301), nobody to call (CR302).
+
+use super::super::super::draft::Common;
+use super::super::super::{Code, Place};
+use super::super::Bench;
+
+impl Bench<'_> {
+    /// An issuer ends by itself or is looked at again.
+    pub(super) fn reviewed(&mut self, owner: &str, common: &Common, name: &Place) {
+        if common.expires.is_absent() && common.review_by.is_absent() {
+            let message = format!("{owner} has neither an end nor a date to look at it again");
+            let label = "trusted until somebody remembers it";
+            let help = "add `reviewBy: 2027-06-30`, or `expires:` with the day on which the trust ends by itself";
+            self.warn(common, Code::CR301, name, message, label, help);
+        }
+        self.review_due(owner, common);
+    }
+
+    /// A date to look again that has passed, of whatever entry.
+    pub(in super::super) fn review_due(&mut self, owner: &str, common: &Common) {
+        let Some(due) = common.review_by.given().filter(|due| due.value <= self.now) else { return };
+        let message = format!("{owner} should have been looked at again by now");
+        let help = "ask its `owner` whether it is still wanted, then set a later `reviewBy`, or remove the entry";
+        self.warn(common, Code::CR301, &due.place, message, "this day has passed", help);
+    }
+
+    /// An issuer has someone to call when its keys leak.
+    pub(super) fn owned(&mut self, owner: &str, common: &Common, name: &Place) {
+        if !common.owner.is_absent() {
+            return;
+        }
+        let message = format!("{owner} has no owner");
+        let help = "add `owner:` with a team or an address, such as `owner: platform@example.com`";
+        self.warn(common, Code::CR302, name, message, "whom to call when its keys leak?", help);
+    }
+}

@@ -1,0 +1,142 @@
+//! `inspect`: from a refused token to entries that can be reviewed.
+
+use serde_json::{Value, json};
+
+use crate::support::credence::command;
+use crate::support::issuer::Issuer;
+use crate::support::key::b64;
+use crate::support::table::Table;
+use crate::world::{Ended, explain, run, with_input};
+
+const CALL: [&str; 2] = ["POST", "https://deploy.acme.test/v1/services/payments/web?dry=1"];
+const RESOURCE: &str = "resources:\n  deploy-api: {audience: https://deploy.acme.test, hosts: [deploy.acme.test]}\n";
+
+/// A token as its issuer would write it; nobody signed it.
+fn unsigned(header: &Value, claims: &Value) -> String {
+    format!("{}.{}.c2ln", b64(header.to_string()), b64(claims.to_string()))
+}
+
+fn ci_job() -> Value {
+    json!({
+        "iss": "https://token.actions.githubusercontent.com", "aud": "https://deploy.acme.test",
+        "sub": "repo:acme@9919/payments@512345678:environment:production",
+        "repository": "acme/payments", "repository_id": "512345678", "repository_owner_id": "9919",
+        "ref": "refs/heads/main", "environment": "production", "jti": "a", "iat": 4_000_000_000_u64, "exp": 4_000_000_300_u64,
+    })
+}
+
+fn inspect(table: &Table, token: &str, more: &[&str]) -> Ended {
+    let trust = table.path().display().to_string();
+    with_input(command(&[&["inspect", "--trust", &trust, "--token-file", "-"], more].concat()), token)
+}
+
+fn proposal(ended: &Ended) -> String {
+    let told: Value = serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {}", ended.all()));
+    assert_eq!(told["verified"], false);
+    told["proposal"]["yaml"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn s9_from_a_refused_token_to_a_grant_in_three_commands_and_eleven_lines() {
+    let (table, at) = (Table::new(RESOURCE), ["--at", "2096-10-02T07:06:45Z"]);
+    let token = unsigned(&json!({"alg": "RS256", "typ": "JWT", "kid": "1"}), &ci_job());
+    let refused = explain(&table, &token, &[&["--offline"], &at[..], &CALL].concat());
+    assert!(refused.out.starts_with("deny issuer_unknown"), "{}", refused.all());
+    let yaml = proposal(&inspect(&table, &token, &[&["-o", "json"], &at[..], &CALL].concat()));
+    let lines = yaml.lines().filter(|line| line.starts_with(' ')).count();
+    assert_eq!(lines, 11, "{yaml}");
+    table.replace(&format!("{RESOURCE}{yaml}"));
+    let path = table.path().display().to_string();
+    let checked = run(&["check", "--fail-on", "warning", "--at", at[1], &path]);
+    assert_eq!((checked.code, checked.err.as_str()), (0, ""), "{yaml}");
+    let let_in = explain(&table, &token, &[&["--offline"], &at[..], &CALL].concat());
+    assert!(let_in.code == 0 && let_in.out.contains("SIGNATURE NOT CHECKED"), "{}", let_in.all());
+    // And nobody else: each of these differs in one thing from the token that was looked at.
+    for (claim, other) in [
+        ("repository_owner_id", "1"),
+        ("repository_id", "1"),
+        ("repository", "acme/other"),
+        ("ref", "refs/heads/dev"),
+        ("environment", "staging"),
+        ("aud", "https://other.acme.test"),
+    ] {
+        let mut claims = ci_job();
+        claims[claim] = json!(other);
+        let token = unsigned(&json!({"alg": "RS256", "typ": "JWT", "kid": "1"}), &claims);
+        assert_eq!(explain(&table, &token, &[&["--offline"], &at[..], &CALL].concat()).code, 1, "{claim}");
+    }
+}
+
+#[test]
+fn not_verified_is_the_first_thing_it_says_and_the_token_is_never_printed() {
+    let idp = Issuer::start();
+    let token = idp.token("robot", "https://deploy.acme.test").mint();
+    let ended = inspect(&Table::new(RESOURCE), &token, &CALL);
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    assert!(ended.out.starts_with("NOT VERIFIED"), "{}", ended.out);
+    assert!(ended.out.contains("looks like no profile") && ended.out.contains("subject: robot"), "{}", ended.out);
+    for part in token.split('.') {
+        assert!(!ended.all().contains(part), "a part of the token is printed");
+    }
+    assert_eq!(idp.all_hits(), 0, "something was fetched");
+}
+
+#[test]
+fn an_entry_that_the_table_has_is_named_and_not_proposed_again() {
+    let idp = Issuer::start();
+    let text =
+        format!("issuers:\n  partner: {{issuer: \"{}\", owner: a, reviewBy: 2099-01-01}}\n{RESOURCE}", idp.url());
+    let table = Table::new(&text);
+    let token = idp.token("robot", "https://deploy.acme.test").mint();
+    let ended = inspect(&table, &token, &CALL);
+    assert!(ended.out.contains("is entry partner ["), "{}", ended.out);
+    let yaml = proposal(&inspect(&table, &token, &[&["-o", "json"], &CALL[..]].concat()));
+    assert!(yaml.starts_with("grants:\n") && yaml.contains("issuer: partner\n"), "{yaml}");
+}
+
+#[test]
+fn a_token_for_somebody_else_is_told_to_need_another_token_not_another_grant() {
+    let idp = Issuer::start();
+    let ended = inspect(&Table::new(RESOURCE), &idp.token("robot", "https://other.acme.test").mint(), &CALL);
+    let line = ended.out.lines().find(|line| line.contains("aud: is for \"https://other.acme.test\"")).unwrap();
+    assert!(line.contains("takes https://deploy.acme.test: no grant mends that"), "{line}");
+}
+
+#[test]
+fn for_a_token_that_no_table_can_let_in_nothing_is_proposed() {
+    let mut claims = ci_job();
+    let none = unsigned(&json!({"alg": "none"}), &claims);
+    claims.as_object_mut().unwrap().remove("iss");
+    let nobody = unsigned(&json!({"alg": "RS256"}), &claims);
+    for token in [none, nobody] {
+        let ended = inspect(&Table::new(RESOURCE), &token, &CALL);
+        assert!(ended.code == 0 && ended.out.contains("no table can let such a token in"), "{}", ended.all());
+        assert!(!ended.out.contains("grants:"), "{}", ended.out);
+    }
+    for (input, told) in [("", "there is no token"), ("garbage", "no token that credence could read")] {
+        let ended = inspect(&Table::new(RESOURCE), input, &CALL);
+        assert!(ended.code == 2 && ended.err.contains(told), "{}", ended.all());
+    }
+}
+
+#[test]
+fn a_hostile_token_neither_moves_the_cursor_nor_writes_yaml_of_its_own() {
+    let table = Table::new(RESOURCE);
+    let evil = "x\"]}\n  evil: {issuer: all}\u{1b}[2J\u{202e}";
+    let claims =
+        json!({"iss": "https://idp.test", "sub": evil, "aud": evil, "azp": evil, "kubernetes.io": {evil: evil}});
+    let token = unsigned(&json!({"alg": "RS256", "typ": evil, "kid": evil}), &claims);
+    for output in ["text", "json"] {
+        let ended = inspect(&table, &token, &["-o", output, "GET", "https://deploy.acme.test/%22%5d"]);
+        assert!(ended.is_plain(), "{}", ended.all());
+        assert!(!ended.out.contains("\n  evil:"), "{}", ended.out);
+    }
+    assert_eq!(proposal(&inspect(&table, &token, &["-o", "json", "GET", "https://deploy.acme.test/x"])), "");
+    // Where only what is harmless is in the way of a proposal, it is written so that it can only be itself.
+    let claims = json!({"iss": "https://idp.test", "sub": "a\"]}, evil: {b: #c", "aud": "x}, hosts: [\"*.evil.test\"", "azp": "null"});
+    let token = unsigned(&json!({"alg": "RS256", "typ": "a\", \"b"}), &claims);
+    let yaml = proposal(&inspect(&table, &token, &["-o", "json"]));
+    table.replace(&yaml);
+    let checked = run(&["check", &table.path().display().to_string()]);
+    assert!(!checked.err.contains("CR001") && !checked.err.contains("CR005"), "{yaml}{}", checked.err);
+}
