@@ -7,11 +7,13 @@ mod support;
 
 mod agree;
 mod check;
+mod diff;
 mod explain;
 mod explain_keys;
 mod inspect;
 mod probe;
 mod probe_check;
+mod questions;
 mod realms;
 mod verbs;
 mod world;

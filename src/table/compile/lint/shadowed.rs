@@ -1,5 +1,5 @@
-//! Grants beside others: one that a broader one makes useless (CR304), and one that spends a token beside one that does
-//! not (CR305).
+//! Grants beside others: one that a broader one makes useless (CR304), and one that takes a token again which another
+//! takes once (CR305).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -60,9 +60,10 @@ impl Bench<'_> {
         }
     }
 
-    /// A grant with `replay: once` and one without it that the same call may fit: the token can be used again.
+    /// A grant without `replay: once` that fits a call which another grant spends its token for: it can be used again.
     fn spent_beside(&mut self, grants: &[Grant], pairs: &Pairs) {
-        let mut found: HashMap<usize, &Grant> = HashMap::new();
+        // By grant without: the one that spends.
+        let mut found: BTreeMap<usize, &Grant> = BTreeMap::new();
         for members in pairs.values() {
             let (once, often): (Vec<_>, Vec<_>) = members
                 .iter()
@@ -71,30 +72,27 @@ impl Bench<'_> {
             if once.is_empty() || often.is_empty() {
                 continue;
             }
-            let wider = Wider::new(often.iter().map(|(_, grant)| *grant));
-            for (at, grant) in &once {
-                if let Some(other) = wider.candidates(grant).into_iter().find(|other| overlaps(other, grant)) {
-                    found.entry(*at).or_insert(other);
-                }
-            }
-            let positions: HashMap<_, _> = once.iter().map(|(at, grant)| (&grant.name, *at)).collect();
+            // Either may be the broader one.
             let wider = Wider::new(once.iter().map(|(_, grant)| *grant));
-            for (_, other) in &often {
+            for (at, grant) in &often {
+                let spends = wider.candidates(grant).into_iter().find(|other| overlaps(other, grant));
+                spends.map(|other| found.entry(*at).or_insert(other));
+            }
+            let positions: HashMap<_, _> = often.iter().map(|(at, grant)| (&grant.name, *at)).collect();
+            let wider = Wider::new(often.iter().map(|(_, grant)| *grant));
+            for (_, other) in &once {
                 for grant in wider.candidates(other).into_iter().filter(|grant| overlaps(grant, other)) {
                     positions.get(&grant.name).map(|at| found.entry(*at).or_insert(other));
                 }
             }
         }
-        let mut found: Vec<_> = found.into_iter().collect();
-        found.sort_by_key(|(at, _)| *at);
         for (at, other) in found {
             let (Some(grant), Some(draft)) = (grants.get(at), self.draft.grants.get(at)) else { continue };
-            let message = format!(
-                "grant \"{}\" spends a token once, and grant \"{}\" takes the same token again",
-                grant.name, other.name
-            );
-            let label = format!("the one without `replay: once` is at {}:{}", other.site.file, other.site.line);
-            let help = format!("add `replay: once` to \"{}\" too, or give them different methods or paths", other.name);
+            let message =
+                format!("grant \"{}\" takes tokens again that grant \"{}\" takes only once", grant.name, other.name);
+            let label = format!("the one with `replay: once` is at {}:{}", other.site.file, other.site.line);
+            let help =
+                format!("add `replay: once` here too, or give it other methods or paths than \"{}\"", other.name);
             self.warn(&draft.common, Code::CR305, &draft.name.place, message, label, help);
         }
     }
