@@ -124,7 +124,7 @@ fn carried(profile: &Profile, key: &ClaimKey) -> bool {
         key.path().iter().all(|name| names.next() == Some(name.as_str()))
     };
     profile.claim_type(key.path()).is_some()
-        || profile.families.iter().any(family)
+        || profile.families.iter().any(|start| key.top().starts_with(start))
         || profile.claims.iter().any(|(known, _)| inside(known))
 }
 
