@@ -60,7 +60,7 @@ fn what_an_actor_cannot_be_is_told_with_what_it_can() {
         ("actor: {subject: p, depth: 1}", "unknown field \"depth\" in the actor of grant \"g\""),
         ("replay: never", "must be `once` or `allow`"),
         ("replay: true", "must be a string"),
-        ("claims: {act: p}", "write `actor`"),
+        ("claims: {act: p}", "a grant's `actor` says who may act"),
     ] {
         let message = message(text);
         assert!(message.contains(told), "{text}: {message}");
