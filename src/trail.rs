@@ -14,7 +14,7 @@ use crate::keys::Signed;
 use crate::memory::{Fingerprint, Memory, Testimony, Token};
 use crate::name::{Issuer, Site};
 use crate::reason::Reason;
-use crate::replay::{Store, Use};
+use crate::replay::{Claim, Round, Spent, Store, Use};
 
 /// Stands where a proof would: nothing was proven. Offline commands work with it, the answer to Envoy does not.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +56,9 @@ pub struct Step {
 pub trait Trail: sealed::Sealed {
     /// What stands behind the end of this walk.
     type Proof: std::fmt::Debug;
+
+    /// What stands behind a use that a grant asks to be the first.
+    type FirstUse: std::fmt::Debug;
 
     /// A judgement after which the walk could go on.
     ///
@@ -103,8 +106,8 @@ pub trait Trail: sealed::Sealed {
     /// Spends the token, where policy allows its use and a grant asks that it be the first.
     ///
     /// # Errors
-    /// [`Reason::Replayed`]; [`Reason::ReplayUnavailable`] where nobody can know.
-    fn spend(&self, once: &Use<'_>) -> Result<(), Reason>;
+    /// [`Reason::Replayed`]; [`Reason::ReplayUnavailable`] where nobody can know, or not yet.
+    fn spend(&mut self, once: &Use<'_>) -> Result<Self::FirstUse, Reason>;
 
     /// The judgement on the signature.
     ///
@@ -125,7 +128,16 @@ pub struct Strict<'m> {
     memory: Option<&'m Memory>,
     token: Option<Fingerprint>,
     gate: Option<(&'m Floodgate, Option<&'m str>, Time)>,
-    spent: Option<&'m Store>,
+    spent: Option<Till<'m>>,
+}
+
+/// Where a walk spends.
+#[derive(Debug)]
+enum Till<'m> {
+    /// In this process, at once.
+    Here(&'m Store),
+    /// At a store of several processes, which is asked between two walks.
+    Elsewhere(Round),
 }
 
 impl<'m> Strict<'m> {
@@ -142,8 +154,22 @@ impl<'m> Strict<'m> {
 
     /// The same, on which tokens can be spent. On any other walk none can, so no grant that asks for it fits.
     #[must_use]
-    pub const fn spending(self, spent: &'m Store) -> Self {
-        Self { spent: Some(spent), ..self }
+    pub fn spending(self, spent: &'m Store) -> Self {
+        Self { spent: Some(Till::Here(spent)), ..self }
+    }
+
+    /// The same, on which tokens are spent at a store that is asked between two walks.
+    #[must_use]
+    pub fn spending_elsewhere(self, round: Round) -> Self {
+        Self { spent: Some(Till::Elsewhere(round)), ..self }
+    }
+
+    /// The use that a store must be asked about before this walk can end well.
+    pub(crate) fn asked(self) -> Option<Claim> {
+        match self.spent? {
+            Till::Here(_) => None,
+            Till::Elsewhere(round) => round.asked(),
+        }
     }
 
     /// For whom a bad signature of this token is counted; nobody, where it is remembered and need not be checked.
@@ -155,6 +181,7 @@ impl<'m> Strict<'m> {
 
 impl Trail for Strict<'_> {
     type Proof = Signed;
+    type FirstUse = Spent;
 
     fn check(&mut self, _: &'static str, outcome: Result<(), Reason>, _: impl FnOnce() -> Note) -> Result<(), Reason> {
         outcome
@@ -195,8 +222,11 @@ impl Trail for Strict<'_> {
         }
     }
 
-    fn spend(&self, once: &Use<'_>) -> Result<(), Reason> {
-        self.spent.ok_or(Reason::ReplayUnavailable)?.spend(once)
+    fn spend(&mut self, once: &Use<'_>) -> Result<Spent, Reason> {
+        match self.spent.as_mut().ok_or(Reason::ReplayUnavailable)? {
+            Till::Here(store) => store.spend(once),
+            Till::Elsewhere(round) => round.spend(once),
+        }
     }
 
     fn proof(&mut self, outcome: Result<Signed, Reason>, _: impl FnOnce() -> Note) -> Result<Signed, Reason> {
@@ -258,6 +288,7 @@ impl Recorder {
 
 impl Trail for Recorder {
     type Proof = Assumed;
+    type FirstUse = Assumed;
 
     fn check(
         &mut self,
@@ -297,8 +328,8 @@ impl Trail for Recorder {
     fn bad_signature(&self, _: Token<'_>, _: &Issuer) {}
 
     /// Nothing is spent, and nothing counts as spent before.
-    fn spend(&self, _: &Use<'_>) -> Result<(), Reason> {
-        Ok(())
+    fn spend(&mut self, _: &Use<'_>) -> Result<Assumed, Reason> {
+        Ok(Assumed(()))
     }
 
     fn proof(&mut self, outcome: Result<Signed, Reason>, note: impl FnOnce() -> Note) -> Result<Assumed, Reason> {

@@ -43,7 +43,9 @@ struct Gate {
 }
 
 impl Judge for Echo {
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, _: Instant) -> Reply {
+    type Brought = ();
+
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), _: Instant) -> Reply {
         self.judged.fetch_add(1, Ordering::SeqCst);
         let (code, message) = match call {
             Ok(question) if question.target == "/panic" => panic!("on purpose"),

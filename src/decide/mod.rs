@@ -26,6 +26,7 @@ use crate::resource::Place;
 use crate::trail::{Note, Trail};
 use crate::trust::Verified;
 use fit::Case;
+use permit::Allowing;
 
 /// At most this many near misses are told.
 const MAX_NEAR_MISSES: usize = 3;
@@ -53,26 +54,30 @@ pub fn decide<'s, T: Trail>(
     let first_use = once.map(|_| ());
     let mut case = Case { place, request, claims, acting: caller.acting(), now, first_use };
     let grants = grants.of(issuer.id, place.id);
-    let Judged { mut allowing, shadow, otherwise } = case.judge(grants);
-    let fitting = if allowing.is_empty() { Err(otherwise) } else { Ok(()) };
+    let Judged { fitting, shadow, otherwise } = case.judge(grants);
+    let found = if fitting.is_empty() { Err(otherwise) } else { Ok(()) };
     let mut walked =
-        trail.check("grants", fitting, || note(&case, grants, &allowing, issuer.name.as_str())).and(fitting);
-    if walked.is_ok() && allowing.iter().any(|grant| grant.replay == Replay::Once) {
-        case.first_use = once.and_then(|once| trail.spend(&once));
-        let (asking, others): (Vec<_>, Vec<_>) =
-            allowing.iter().copied().partition(|grant| grant.replay == Replay::Once);
-        if case.first_use.is_err() {
-            // To them it does not fit; others are not touched by it.
-            allowing = others;
-        }
+        trail.check("grants", found, || note(&case, grants, &fitting, issuer.name.as_str())).and(found);
+    let asks = walked.is_ok() && fitting.iter().any(|grant| grant.replay == Replay::Once);
+    let mut spent = None;
+    if asks {
+        let spending = once.and_then(|once| trail.spend(&once));
+        case.first_use = spending.as_ref().map(|_| ()).map_err(|reason| *reason);
+        spent = spending.ok();
+    }
+    // To a grant that asks for a first use where there is none it does not fit; others are not touched by it.
+    let allowing = Allowing::<T>::of(&fitting, spent);
+    if asks {
         // What a grant beside them lacks comes before this in the order of reasons.
-        let fitting = if allowing.is_empty() { case.first_use.map_err(|used| used.min(otherwise)) } else { Ok(()) };
-        walked = trail.check("replay", fitting, || replay_note(case.first_use, &asking, &allowing)).and(fitting);
+        let left = if allowing.is_none() { case.first_use.map_err(|used| used.min(otherwise)) } else { Ok(()) };
+        let left_over = allowing.as_ref().map_or(&[][..], Allowing::grants);
+        walked = trail.check("replay", left, || replay_note(case.first_use, &fitting, left_over)).and(left);
     }
-    if let Err(reason) = walked {
-        return Err(Refusal { reason, near_misses: case.near_misses(grants), shadow });
+    match (walked, allowing) {
+        (Ok(()), Some(allowing)) => Ok(Permit::new(place, caller, allowing, shadow)),
+        (Ok(()), None) => Err(Refusal { reason: otherwise, near_misses: case.near_misses(grants), shadow }),
+        (Err(reason), _) => Err(Refusal { reason, near_misses: case.near_misses(grants), shadow }),
     }
-    Ok(Permit::new(place, caller, allowing, shadow))
 }
 
 /// What `explain` prints: the grants that fit, or how many were looked at.
@@ -92,9 +97,10 @@ fn note(case: &Case<'_>, grants: Grants<'_>, allowing: &[&Grant], issuer: &str) 
 }
 
 /// What `explain` prints: which grants ask for a first use, and whether this is one.
-fn replay_note(first_use: Result<(), Reason>, asking: &[&Grant], left: &[&Grant]) -> Note {
+fn replay_note(first_use: Result<(), Reason>, fitting: &[&Grant], left: &[&Grant]) -> Note {
+    let asking: Vec<_> = fitting.iter().copied().filter(|grant| grant.replay == Replay::Once).collect();
     let names = |grants: &[&Grant]| grants.iter().map(|grant| grant.name.as_str()).collect::<Vec<_>>().join(", ");
-    let once = names(asking);
+    let once = names(&asking);
     let text = match (first_use, left.is_empty()) {
         (Ok(()), _) => {
             format!("grant {once} asks for a token that was not used before: a server spends it with this use")
@@ -113,7 +119,7 @@ fn replay_note(first_use: Result<(), Reason>, asking: &[&Grant], left: &[&Grant]
 #[derive(Debug)]
 struct Judged<'s> {
     /// Enforcing grants that fit.
-    allowing: Vec<&'s Grant>,
+    fitting: Vec<&'s Grant>,
     /// Shadow grants that fit.
     shadow: Vec<&'s Grant>,
     /// Why not, if none of those that fit is left.
@@ -122,29 +128,29 @@ struct Judged<'s> {
 
 impl Case<'_> {
     fn judge<'s>(&self, grants: Grants<'s>) -> Judged<'s> {
-        let (mut allowing, mut shadow) = (Vec::new(), Vec::new());
+        let (mut enforcing, mut shadow) = (Vec::new(), Vec::new());
         let (mut all_but_actor, mut all_but_times) = (false, false);
         grants.candidates(self, &mut |grant| {
             if !self.relation_fits(grant) {
                 return;
             }
             match (grant.mode, self.actor_fits(grant), self.times_fit(grant)) {
-                (Mode::Enforce, true, true) => allowing.push(grant),
+                (Mode::Enforce, true, true) => enforcing.push(grant),
                 (Mode::Shadow, true, true) => shadow.push(grant),
                 (Mode::Enforce, false, true) => all_but_actor = true,
                 (Mode::Enforce, true, false) => all_but_times = true,
                 _ => {}
             }
         });
-        for fitting in [&mut allowing, &mut shadow] {
-            fitting.sort_unstable_by_key(|grant| grant.id);
-            fitting.dedup_by_key(|grant| grant.id);
+        for fit in [&mut enforcing, &mut shadow] {
+            fit.sort_unstable_by_key(|grant| grant.id);
+            fit.dedup_by_key(|grant| grant.id);
         }
         let otherwise = if all_but_actor {
             Reason::ActorNotAllowed
         } else if all_but_times {
             Reason::GrantExpired
-        } else if !allowing.is_empty() || !grants.any_enforces() && !self.names_no_audience() {
+        } else if !enforcing.is_empty() || !grants.any_enforces() && !self.names_no_audience() {
             // A token for nobody is the wrong one everywhere; one for somebody meets no grant here.
             Reason::GrantNone
         } else if !grants.any_audience_fits(self) {
@@ -152,7 +158,7 @@ impl Case<'_> {
         } else {
             Reason::GrantNone
         };
-        Judged { allowing, shadow, otherwise }
+        Judged { fitting: enforcing, shadow, otherwise }
     }
 
     /// The enforcing grants in which the least differs, nearest first. A grant for another method or path is further away than one for this very place

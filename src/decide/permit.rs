@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::fit::NearMiss;
-use super::grant::Grant;
+use super::grant::{Grant, Replay};
 use crate::json::{Json, is_exact};
 use crate::memory::{Testimony, TokenFacts};
 use crate::name::{GrantName, IssuerName, Scope};
 use crate::reason::Reason;
 use crate::resource::{Place, Resource};
+use crate::trail::Trail;
 use crate::trust::{Acting, Principal, TrustedIssuer, Verified};
 
 /// A yes: who, for what, by which grants. Made only by [`decide`](super::decide), and with `P` it says what stands
@@ -36,14 +37,37 @@ pub struct Refusal<'s> {
     pub shadow: Vec<&'s Grant>,
 }
 
+/// The enforcing grants that fit, in the order of their names. One that asks for a first use comes in only with what stands
+/// behind it: on the walk that decides, that is [`Spent`](crate::replay::Spent), which only a store makes.
+#[derive(Debug)]
+pub(super) struct Allowing<'s, T: Trail> {
+    grants: Vec<&'s Grant>,
+    _first_use: Option<T::FirstUse>,
+}
+
+impl<'s, T: Trail> Allowing<'s, T> {
+    /// Those of `grants` that allow by this use; `None` if there is none. Without a first use, those that ask for one
+    /// are left out.
+    pub(super) fn of(grants: &[&'s Grant], first_use: Option<T::FirstUse>) -> Option<Self> {
+        let fit = |grant: &&&Grant| first_use.is_some() || grant.replay == Replay::Allow;
+        let grants: Vec<_> = grants.iter().filter(fit).copied().collect();
+        (!grants.is_empty()).then_some(Self { grants, _first_use: first_use })
+    }
+
+    pub(super) fn grants(&self) -> &[&'s Grant] {
+        &self.grants
+    }
+}
+
 impl<'s, P> Permit<'s, P> {
-    /// `grants` are those that fit, in the order of their names, and there is at least one.
-    pub(super) fn new(
+    /// There is at least one grant that fits.
+    pub(super) fn new<T: Trail<Proof = P>>(
         place: &Place<'s, '_>,
         caller: Verified<'s, P>,
-        grants: Vec<&'s Grant>,
+        allowing: Allowing<'s, T>,
         shadow: Vec<&'s Grant>,
     ) -> Self {
+        let grants = allowing.grants;
         let mut scopes: Vec<_> = grants.iter().flat_map(|grant| &grant.scopes).collect();
         scopes.sort_unstable();
         scopes.dedup();

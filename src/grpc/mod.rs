@@ -164,7 +164,9 @@ mod tests {
     struct Mute;
 
     impl Judge for Mute {
-        fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, _: Instant) -> Reply {
+    type Brought = ();
+
+        fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, (): (), _: Instant) -> Reply {
             Reply::message(&CheckResponse::default())
         }
     }

@@ -6,8 +6,10 @@
 //! are the same token here. It never keeps an id itself, only a piece of its hash.
 
 mod ledger;
+mod shared;
 mod store;
 
+pub use shared::{Answered, Claim, Round};
 pub use store::Store;
 
 use crate::clock::Time;
@@ -31,6 +33,11 @@ pub struct Use<'t> {
     expires: f64,
     now: Time,
 }
+
+/// That a token was spent for this use: what a grant with `replay: once` allows by. Only a store makes one, by
+/// [`Store::spend`] or [`Claim::answered`]; it can neither be copied nor kept for another use.
+#[derive(Debug)]
+pub struct Spent(());
 
 /// What a token says that its use is told apart by.
 #[derive(Debug, Clone, Copy)]

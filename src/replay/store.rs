@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::ledger::{BYTES, Id, Ledger, Most, Unspent};
-use super::{AFTER_EXPIRY, Use};
+use super::{AFTER_EXPIRY, Spent, Use};
 use crate::clock::Time;
 use crate::name::{Issuer, Realm};
 use crate::reason::Reason;
@@ -17,9 +17,7 @@ type Ledgers = HashMap<Issuer, Vec<(Option<Realm>, Ledger)>>;
 /// used earlier, and is not taken. It is bounded by what it may take, and each issuer by its share of that, so that none
 /// can fill it for another.
 ///
-/// A store that several processes share would answer later, not at once: the walk ends in
-/// [`Reason::ReplayUnavailable`] with the use it asked for, the door waits as it does for a key on its way, and the walk
-/// is made once more with the answer.
+/// A store that several processes share answers later, not at once: see [`Round`](super::Round).
 #[derive(Debug)]
 pub struct Store {
     ledgers: RwLock<Ledgers>,
@@ -71,7 +69,7 @@ impl Store {
     /// # Errors
     /// [`Reason::Replayed`]; [`Reason::ReplayUnavailable`] where the token was issued before this store began, or where
     /// there is no room for another one of its issuer.
-    pub fn spend(&self, once: &Use<'_>) -> Result<(), Reason> {
+    pub fn spend(&self, once: &Use<'_>) -> Result<Spent, Reason> {
         if once.issued_at < self.since.seconds() {
             return Err(Reason::ReplayUnavailable);
         }
@@ -85,7 +83,7 @@ impl Store {
             drop(ledgers);
             spent = self.enter(once, id, until, now);
         }
-        spent.map_err(|unspent| match unspent {
+        spent.map(|()| Spent(())).map_err(|unspent| match unspent {
             Unspent::Before => Reason::Replayed,
             Unspent::Full | Unspent::Forgotten => Reason::ReplayUnavailable,
         })
@@ -160,7 +158,7 @@ mod tests {
     ) -> Result<(), Reason> {
         let (issuer, realm, id) = (Issuer::new(iss), realm.map(Realm::new), [id; 32]);
         let ticket = Ticket { id: Some(&id), issued_at: Some(issued_at), expires: issued_at + 300.0 };
-        store.spend(&Use::of(&issuer, realm.as_ref(), ticket, Time::from_seconds(now))?)
+        store.spend(&Use::of(&issuer, realm.as_ref(), ticket, Time::from_seconds(now))?).map(|_spent| ())
     }
 
     const A: (&str, Option<&str>) = ("https://a.test", None);

@@ -29,26 +29,40 @@ pub use service::CheckService;
 /// The gRPC service that Envoy calls.
 pub const SERVICE: &str = "envoy.service.auth.v3.Authorization";
 
-/// What comes of a first look at a call.
-pub enum Look {
+/// What comes of a look at a call; `B` is what a wait brings.
+pub enum Look<B> {
     /// The answer.
     Answer(Reply),
-    /// Something is on its way that may change the answer: worth a short wait, and then [`Judge::judge`].
-    Wait(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// Something is on its way that may change the answer: worth a short wait, and then another look.
+    Wait(Bench, Pin<Box<dyn Future<Output = B> + Send>>),
+}
+
+/// Where a call waits. Each has room for a quarter of the calls at once, so that those who wait leave places to those
+/// who need not, and who waits for one thing does not keep others from the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bench {
+    /// For keys, which anybody's token can ask for.
+    Keys,
+    /// For a store of spent tokens, which only verified ones come to.
+    Store,
 }
 
 /// Decides one call. Called on the runtime: synchronous, never blocks.
 pub trait Judge: Send + Sync + 'static {
-    /// Answers the question of one call, or says what to wait for first. Called once, before [`Judge::judge`].
-    fn look(&self, call: &AuthzRequest<'_>, arrival: Instant) -> Look {
-        Look::Answer(self.judge(Ok(call), arrival))
+    /// What a wait brings; the default is nothing.
+    type Brought: Default + Send + 'static;
+
+    /// Answers the question of one call, or says what to wait for first. Called at most twice, before [`Judge::judge`].
+    fn look(&self, call: &AuthzRequest<'_>, brought: Self::Brought, arrival: Instant) -> Look<Self::Brought> {
+        Look::Answer(self.judge(Ok(call), brought, arrival))
     }
 
     /// Answers the question of one call.
     ///
     /// `call` is the question, or why there is none (unreadable, too large, over the limit, a panic): the answer
-    /// is a refusal then. `arrival` is when the call's headers were read.
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply;
+    /// is a refusal then. `brought` is what was waited for, if it came in time. `arrival` is when the call's headers were
+    /// read.
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, brought: Self::Brought, arrival: Instant) -> Reply;
 }
 
 /// What one call may cost before it is judged.
@@ -63,7 +77,7 @@ pub struct Limits {
     pub max_gap: Duration,
     /// Longest wait for a whole message; half the caller's `grpc-timeout`, if that is less.
     pub max_wait: Duration,
-    /// Longest wait for what a [`Look`] says is on its way; half the caller's `grpc-timeout`, if that is less.
+    /// Longest wait for all that a [`Look`] says is on its way; half the caller's `grpc-timeout`, if that is less.
     pub max_look: Duration,
 }
 

@@ -14,7 +14,7 @@ use http_body::Body;
 use tokio::sync::Semaphore;
 
 use super::frame::{Patience, read_message};
-use super::{Judge, Limits, Look, ProxyPeer, Reply, ReplyBody, question, reply};
+use super::{Bench, Judge, Limits, Look, ProxyPeer, Reply, ReplyBody, question, reply};
 use crate::reason::Reason;
 
 /// The one method of the service.
@@ -29,17 +29,28 @@ struct Shared<J> {
     judge: Arc<J>,
     limits: Limits,
     places: Semaphore,
-    /// For calls that wait for something: a quarter of the places.
-    seats: Semaphore,
+    /// For calls that wait for something.
+    benches: Benches,
     last_resort: Reply,
 }
+
+/// A quarter of the places each.
+#[derive(Debug)]
+struct Benches {
+    keys: Semaphore,
+    store: Semaphore,
+}
+
+/// A key may be waited for, and then the store.
+const MAX_WAITS: usize = 2;
 
 impl<J: Judge> CheckService<J> {
     /// A service that asks `judge` and keeps `limits` over all connections together.
     pub fn new(judge: Arc<J>, limits: Limits) -> Self {
         let most = limits.max_concurrent.min(Semaphore::MAX_PERMITS);
-        let (places, seats) = (Semaphore::new(most), Semaphore::new(most.div_ceil(4)));
-        Self(Arc::new(Shared { judge, limits, places, seats, last_resort: reply::last_resort() }))
+        let quarter = || Semaphore::new(most.div_ceil(4));
+        let (places, benches) = (Semaphore::new(most), Benches { keys: quarter(), store: quarter() });
+        Self(Arc::new(Shared { judge, limits, places, benches, last_resort: reply::last_resort() }))
     }
 }
 
@@ -106,18 +117,27 @@ impl<J: Judge> Shared<J> {
             Err(reason) => return self.refuse(reason, arrival),
         };
         let peer = peer.map(|ProxyPeer(peer)| &**peer);
-        match self.guarded(|| self.look(&message, peer, arrival)) {
-            Some(Look::Answer(reply)) => return reply,
-            Some(Look::Wait(what)) => {
-                // Those who wait must leave places to those who need not. Come or not, the call is answered now.
-                if let Ok(_seat) = self.seats.try_acquire() {
-                    let bounded = tokio::time::timeout_at(patience.at_most(self.limits.max_look), what);
-                    let _ = Box::pin(bounded).await;
-                }
+        let (mut brought, mut end) = (J::Brought::default(), None);
+        for _ in 0..MAX_WAITS {
+            let (bench, what) = match self.guarded(|| self.look(&message, std::mem::take(&mut brought), peer, arrival)) {
+                Some(Look::Answer(reply)) => return reply,
+                Some(Look::Wait(bench, what)) => (bench, what),
+                None => return self.refuse(Reason::Internal, arrival),
+            };
+            let bench = match bench {
+                Bench::Keys => &self.benches.keys,
+                Bench::Store => &self.benches.store,
+            };
+            // Come or not, the call is answered then.
+            let Ok(_seat) = bench.try_acquire() else { break };
+            let end = *end.get_or_insert_with(|| patience.at_most(self.limits.max_look));
+            match Box::pin(tokio::time::timeout_at(end, what)).await {
+                Ok(come) => brought = come,
+                Err(_late) => break,
             }
-            None => return self.refuse(Reason::Internal, arrival),
         }
-        self.guarded(|| self.decide(&message, peer, arrival)).unwrap_or_else(|| self.refuse(Reason::Internal, arrival))
+        let decided = self.guarded(|| self.decide(&message, brought, peer, arrival));
+        decided.unwrap_or_else(|| self.refuse(Reason::Internal, arrival))
     }
 
     /// Runs what may panic; `None` if it did. Nothing that a panic leaves half done is looked at again: the judge
@@ -127,19 +147,19 @@ impl<J: Judge> Shared<J> {
         done.inspect_err(|_panic| tracing::error!("a call made the service panic and was denied")).ok()
     }
 
-    fn look(&self, message: &[u8], peer: Option<&str>, arrival: Instant) -> Look {
+    fn look(&self, message: &[u8], brought: J::Brought, peer: Option<&str>, arrival: Instant) -> Look<J::Brought> {
         match question::read(message, peer) {
-            Ok(question) => self.judge.look(&question, arrival),
+            Ok(question) => self.judge.look(&question, brought, arrival),
             Err(reason) => Look::Answer(self.refuse(reason, arrival)),
         }
     }
 
-    fn decide(&self, message: &[u8], peer: Option<&str>, arrival: Instant) -> Reply {
-        self.judge.judge(question::read(message, peer).as_ref().map_err(|reason| *reason), arrival)
+    fn decide(&self, message: &[u8], brought: J::Brought, peer: Option<&str>, arrival: Instant) -> Reply {
+        self.judge.judge(question::read(message, peer).as_ref().map_err(|reason| *reason), brought, arrival)
     }
 
     /// There is no question to decide, only a reason.
     fn refuse(&self, reason: Reason, arrival: Instant) -> Reply {
-        self.judge.judge(Err(reason), arrival)
+        self.judge.judge(Err(reason), J::Brought::default(), arrival)
     }
 }

@@ -25,7 +25,7 @@ use proptest::prelude::*;
 use prost::Message;
 use tonic::body::Body;
 
-use super::{CheckService, Judge, Limits, Look, ProxyPeer, Reply, ReplyBody};
+use super::{Bench, CheckService, Judge, Limits, Look, ProxyPeer, Reply, ReplyBody};
 use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::proto::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
 use crate::proto::google::rpc::Status;
@@ -36,7 +36,9 @@ use crate::request::AuthzRequest;
 struct Echo;
 
 impl Judge for Echo {
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, _: Instant) -> Reply {
+    type Brought = ();
+
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), _: Instant) -> Reply {
         match call {
             Ok(question) => answer(0, HttpResponse::OkResponse(OkHttpResponse::default()), &format!("{question:?}")),
             Err(reason) => {
@@ -53,9 +55,11 @@ struct Panicking {
 }
 
 impl Judge for Panicking {
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply {
+    type Brought = ();
+
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), arrival: Instant) -> Reply {
         match call {
-            Err(reason) if !self.always => Echo.judge(Err(reason), arrival),
+            Err(reason) if !self.always => Echo.judge(Err(reason), (), arrival),
             _ => panic!("on purpose"),
         }
     }
@@ -262,12 +266,14 @@ async fn silence_is_denied_within_half_of_what_the_caller_waits() {
 struct Hoping;
 
 impl Judge for Hoping {
-    fn look(&self, _: &AuthzRequest<'_>, _: Instant) -> Look {
-        Look::Wait(Box::pin(std::future::pending()))
+    type Brought = ();
+
+    fn look(&self, _: &AuthzRequest<'_>, (): (), _: Instant) -> Look<()> {
+        Look::Wait(Bench::Store, Box::pin(std::future::pending()))
     }
 
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply {
-        Echo.judge(call, arrival)
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), arrival: Instant) -> Reply {
+        Echo.judge(call, (), arrival)
     }
 }
 
@@ -357,9 +363,11 @@ async fn six_hundred_interleaved_calls_get_their_own_answers() {
 struct Counting(AtomicUsize);
 
 impl Judge for Counting {
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply {
+    type Brought = ();
+
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), arrival: Instant) -> Reply {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Echo.judge(call, arrival)
+        Echo.judge(call, (), arrival)
     }
 }
 

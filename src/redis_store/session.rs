@@ -1,0 +1,135 @@
+//! A connection over which every use since a time is known.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{RedisResult, pipe};
+use tokio::sync::Notify;
+
+use super::address::StoreAddress;
+use super::contact::{KEPT, PREFIX};
+use super::greeting::Greeting;
+use super::trouble::Trouble;
+use crate::clock::{Clock, Time};
+use crate::replay::Claim;
+
+/// What is only there while nothing was forgotten.
+#[derive(Debug)]
+pub(super) struct Marker {
+    pub(super) key: String,
+    pub(super) name: String,
+    /// The key under which the time of its beginning is.
+    pub(super) begun: String,
+}
+
+/// A connection and what is known of the store behind it.
+pub(super) struct Session {
+    connection: MultiplexedConnection,
+    life: String,
+    marker: Marker,
+    /// By the store's clock.
+    pub(super) since: f64,
+    pub(super) warning: Option<String>,
+    /// So many seconds at least the store's clock is before ours: the bits of an `f64`.
+    ahead: AtomicU64,
+    /// Something gave reason to look at once.
+    suspicion: Notify,
+    address: StoreAddress,
+    clock: Clock,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("address", &self.address).field("since", &self.since).finish_non_exhaustive()
+    }
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The store is there, but not what it knew.
+    Forgotten,
+    Trouble(Trouble),
+}
+
+/// By how many seconds the store's clock is before ours, at least: it told its time before it was `now`.
+#[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
+pub(super) fn ahead((seconds, microseconds): (u64, u32), now: Time) -> f64 {
+    seconds as f64 + f64::from(microseconds) / 1e6 - now.seconds()
+}
+
+/// Has a look taken when it is dropped, unless all went well.
+struct Unless<'s>(Option<&'s Notify>);
+
+impl Drop for Unless<'_> {
+    fn drop(&mut self) {
+        if let Some(suspicion) = self.0 {
+            suspicion.notify_one();
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        connection: MultiplexedConnection,
+        greeting: Greeting,
+        marker: Marker,
+        since: f64,
+        ahead: f64,
+        (address, clock): (StoreAddress, Clock),
+    ) -> Self {
+        let Greeting { life, warning } = greeting;
+        let (ahead, suspicion) = (AtomicU64::new(ahead.to_bits()), Notify::new());
+        Self { connection, life, marker, since, warning, ahead, suspicion, address, clock }
+    }
+
+    /// Whether this is the first use; `None` if nobody knows. The marker is read after the key was set, so that if it stands, the
+    /// key was not set in a store that has forgotten.
+    pub(super) async fn spend(&self, claim: &Claim) -> Option<bool> {
+        if !claim.is_known_since(self.since, f64::from_bits(self.ahead.load(Ordering::Relaxed))) {
+            return None;
+        }
+        let mut spending = pipe();
+        let key = format!("{PREFIX}{}", claim.key());
+        spending.cmd("SET").arg(key).arg("").arg("NX").arg("PX").arg(claim.milliseconds());
+        spending.cmd("GET").arg(&self.marker.key);
+        let mut unless = Unless(Some(&self.suspicion));
+        let said: RedisResult<(Option<String>, Option<String>)> =
+            spending.query_async(&mut self.connection.clone()).await;
+        let (set, marker) = said.ok()?;
+        if marker.as_ref() != Some(&self.marker.name) {
+            return None;
+        }
+        unless.0 = None;
+        Some(set.is_some())
+    }
+
+    /// Waits for the end: a look is taken every `beat`, and when something gives reason to.
+    pub(super) async fn ended(&self, beat: Duration) -> Ended {
+        loop {
+            // Woken or not, a look is taken now.
+            let _ = tokio::time::timeout(beat, self.suspicion.notified()).await;
+            match self.look().await {
+                Ok(true) => {}
+                Ok(false) => return Ended::Forgotten,
+                Err(trouble) => return Ended::Trouble(trouble),
+            }
+        }
+    }
+
+    /// Whether the life of the store goes on. Writes too, so that a store that takes no writes is noticed before a call does.
+    async fn look(&self) -> Result<bool, Trouble> {
+        let mut looking = pipe();
+        looking.cmd("INFO").cmd("TIME");
+        looking.cmd("SET").arg(&self.marker.key).arg(&self.marker.name).arg("XX").arg("PX").arg(KEPT);
+        looking.cmd("PEXPIRE").arg(&self.marker.begun).arg(KEPT).ignore();
+        let said: RedisResult<(String, (u64, u32), Option<String>)> =
+            looking.query_async(&mut self.connection.clone()).await;
+        let (info, time, marked) = said.map_err(|error| Trouble::of(&error, &self.address))?;
+        let greeting = Greeting::read(&info)?;
+        self.ahead.store(ahead(time, self.clock.now()).to_bits(), Ordering::Relaxed);
+        Ok(marked.is_some() && greeting.life == self.life)
+    }
+}

@@ -1,0 +1,65 @@
+//! What keeps a store from answering, in words for its operator.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use super::address::StoreAddress;
+
+/// Two troubles of one kind are one to whoever reads the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Files,
+    Unreachable,
+    Late,
+    Password,
+    Permission,
+    Loading,
+    Full,
+    Replica,
+    Unsuitable,
+    Other,
+}
+
+/// Why there is no session. The text goes on after "the replay store".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) kind: Kind,
+    pub(super) text: String,
+}
+
+impl Trouble {
+    pub(super) const fn new(kind: Kind, text: String) -> Self {
+        Self { kind, text }
+    }
+
+    /// It did not answer in time.
+    pub(super) fn late(address: &StoreAddress) -> Self {
+        Self::new(Kind::Late, format!("({address}) does not answer in time"))
+    }
+
+    /// What the library says.
+    pub(super) fn of(error: &RedisError, address: &StoreAddress) -> Self {
+        let (kind, text) = match (error.kind(), error.code()) {
+            (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS")) => (
+                Kind::Password,
+                "does not take the user or the password: check --replay-password-file, which is read again for each try".to_owned(),
+            ),
+            (_, Some("NOAUTH")) => {
+                (Kind::Password, "asks for a password: name a file that holds it with --replay-password-file".to_owned())
+            }
+            (ErrorKind::Server(ServerErrorKind::NoPerm), _) => (
+                Kind::Permission,
+                format!("does not permit what is needed (ACL: ~credence:replay:* +set +get +pexpire +info +time): {error}"),
+            ),
+            (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => (Kind::Loading, "is still loading its data".to_owned()),
+            (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => (Kind::Replica, REPLICA.to_owned()),
+            (_, Some("OOM")) => (Kind::Full, "is full: raise its maxmemory".to_owned()),
+            _ if error.is_timeout() => return Self::late(address),
+            _ if error.is_io_error() => (Kind::Unreachable, format!("({address}) cannot be reached: {error}")),
+            _ => (Kind::Other, format!("({address}) answers with an error: {error}")),
+        };
+        Self { kind, text }
+    }
+}
+
+/// What is said of a replica.
+pub(super) const REPLICA: &str = "is a replica, which takes no writes: name the primary, or sentinels that know it";
