@@ -14,8 +14,9 @@ demo: ## Show credence at work behind a real Envoy; KEEP=1 leaves it running and
 	cargo build --bin credence --example demo
 	@KEEP=$(KEEP) cargo run --quiet --example demo
 
-test: ## Run every test, the ones with a real Envoy and a foreign issuer included; ARGS= goes to cargo test
+test: ## Run every test, the ones with a real Envoy, a real Redis and a foreign issuer included; ARGS= goes to cargo test
 	@scripts/envoy.sh >/dev/null
+	@scripts/redis.sh >/dev/null
 	@scripts/oidc-provider.sh >/dev/null
 	@scripts/interop/dex.sh >/dev/null || true # a machine without Go leaves it out, and its tests say so
 	@scripts/test.sh $(ARGS)

@@ -53,6 +53,10 @@ pub struct Readiness {
     pub table: Option<TableState>,
     /// Why the last reload was not taken; none if it was.
     pub last_reload_error: Option<String>,
+    /// How the shared store of spent tokens is; none where there is no such store. It says nothing about `ready`: calls
+    /// that do not need it are decided without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_store: Option<ReplayStoreState>,
     /// The keys of each issuer, in the order of their names.
     pub issuers: Vec<IssuerState>,
 }
@@ -66,6 +70,19 @@ pub struct TableState {
     pub sha256: String,
     /// When it came into force, RFC 3339.
     pub loaded_at: String,
+}
+
+/// How the shared store of spent tokens is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ReplayStoreState {
+    /// Whether tokens can be spent.
+    pub up: bool,
+    /// Why not.
+    pub trouble: Option<String>,
+    /// What should be changed there although it works.
+    pub warning: Option<String>,
+    /// Tokens issued before this are not taken, RFC 3339: uses before it may be forgotten.
+    pub since: Option<String>,
 }
 
 /// What is known of one issuer's keys.
@@ -229,6 +246,7 @@ mod tests {
                 shared_keys: Vec::new(),
                 table: Some(table),
                 last_reload_error: Some("cut off".into()),
+                replay_store: None,
                 issuers,
             }
         }

@@ -31,6 +31,7 @@ pub mod logbook;
 pub mod answer;
 pub mod observe;
 pub mod fetch;
+pub mod redis_store;
 pub mod wire;
 pub mod grpc;
 pub mod admin;

@@ -7,7 +7,8 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::Settings;
-use crate::admin::{IssuerState, Readiness, Status, TableState};
+use super::till::Till;
+use crate::admin::{IssuerState, Readiness, ReplayStoreState, Status, TableState};
 use crate::answer::{self, Occasion, Style};
 use crate::clock::{Clock, Time};
 use crate::flood::Floodgate;
@@ -18,11 +19,11 @@ use crate::name::KeyId;
 use crate::observe::{Call, Counts, DecisionId, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
 use crate::path::{Facts, Outcome, Walk, walk};
 use crate::reason::Reason;
-use crate::replay::Store;
+use crate::replay::{Answered, Claim};
 use crate::request::AuthzRequest;
 use crate::table::{Live, Published, Snapshot};
 use crate::trail::Strict;
-use crate::wire::{Judge, Look, Reply};
+use crate::wire::{Bench, Judge, Look, Reply};
 
 /// What every call shares.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub struct House {
     memory: Memory,
     floodgate: Floodgate,
     /// Kept over every reload.
-    spent: Store,
+    spent: Till,
     reload_error: Mutex<Option<String>>,
     /// Whether every `required` issuer has had keys once. It stays so: were keys that are lost later to end the
     /// readiness, one issuer's trouble would take every gateway away from all the others.
@@ -48,17 +49,17 @@ pub struct House {
 }
 
 impl House {
-    pub(super) fn new(settings: &Settings, log: DecisionLog) -> Self {
+    pub(super) fn new(settings: &Settings, log: DecisionLog, metrics: Metrics, spent: Till) -> Self {
         Self {
             live: Live::empty(),
             clock: settings.clock.clone(),
             style: settings.style,
             log,
             when_full: settings.when_full,
-            metrics: Metrics::default(),
+            metrics,
             memory: Memory::new(settings.token_memory),
             floodgate: Floodgate::new(settings.max_bad_signatures),
-            spent: Store::new(settings.replay_memory, settings.clock.now()),
+            spent,
             reload_error: Mutex::new(None),
             settled: AtomicBool::new(false),
             told: Mutex::default(),
@@ -156,14 +157,17 @@ impl House {
         self.reload_error.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The walk of one call; a log that cannot be written overrides it where the operator says so.
+    /// The walk of one call, and what a store must be asked before it can end well; a log that cannot be written overrides it where the
+    /// operator says so.
     fn walk<'s>(
         &self,
         published: Option<&'s Published>,
         call: Result<&AuthzRequest<'_>, Reason>,
+        answered: Option<Answered>,
         now: Time,
-    ) -> Walk<'s, Signed> {
+    ) -> (Walk<'s, Signed>, Option<Claim>) {
         let unwritten = self.when_full == WhenFull::Deny && self.log.is_failing();
+        let mut asked = None;
         let finished = match (published, call) {
             (_, Err(Reason::Internal)) => refused(Reason::Internal),
             (None, _) => refused(Reason::NotReady),
@@ -172,15 +176,17 @@ impl House {
                 let mut trail = Strict::with(&self.memory).counted(&self.floodgate, request.source_address, now);
                 // What cannot be written down is refused below, or when its line is not taken; and no refusal spends a token.
                 if self.when_full == WhenFull::Drop || !unwritten && self.log.has_room() {
-                    trail = trail.spending(&self.spent);
+                    trail = self.spent.open_to(trail, answered);
                 }
-                walk(&published.snapshot, request, now, &mut trail)
+                let finished = walk(&published.snapshot, request, now, &mut trail);
+                asked = trail.asked();
+                finished
             }
         };
         if unwritten {
-            return Walk { outcome: Outcome::Refused(Reason::LogUnavailable), ..finished };
+            return (Walk { outcome: Outcome::Refused(Reason::LogUnavailable), ..finished }, None);
         }
-        finished
+        (finished, asked)
     }
 
     fn answer(&self, walk: &Walk<'_, Signed>, request: Option<&AuthzRequest<'_>>, occasion: Occasion<'_>) -> Reply {
@@ -220,21 +226,42 @@ fn awaited(walk: &Walk<'_, Signed>) -> Option<Landing> {
     }
 }
 
+/// What a call waited for.
+#[derive(Debug, Default)]
+pub struct Brought {
+    /// Keys: they are waited for once.
+    keys: bool,
+    /// What the shared store says of its token.
+    answered: Option<Answered>,
+}
+
 impl Judge for House {
-    fn look(&self, call: &AuthzRequest<'_>, arrival: Instant) -> Look {
+    type Brought = Brought;
+
+    fn look(&self, call: &AuthzRequest<'_>, brought: Brought, arrival: Instant) -> Look<Brought> {
         let published = self.live.load();
         let now = self.clock.now();
-        let walk = self.walk(published.as_deref(), Ok(call), now);
-        match awaited(&walk) {
-            Some(landing) => Look::Wait(landing),
+        let (walk, asked) = self.walk(published.as_deref(), Ok(call), brought.answered, now);
+        if let Some(answering) = asked.and_then(|claim| self.spent.ask(claim)) {
+            let what = async move { Brought { keys: true, answered: Some(answering.await) } };
+            return Look::Wait(Bench::Store, Box::pin(what));
+        }
+        match awaited(&walk).filter(|_| !brought.keys) {
+            Some(landing) => Look::Wait(
+                Bench::Keys,
+                Box::pin(async move {
+                    landing.await;
+                    Brought { keys: true, answered: None }
+                }),
+            ),
             None => Look::Answer(self.conclude(published.as_deref(), walk, Some(call), (arrival, now))),
         }
     }
 
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, brought: Brought, arrival: Instant) -> Reply {
         let published = self.live.load();
         let now = self.clock.now();
-        let walk = self.walk(published.as_deref(), call, now);
+        let (walk, _) = self.walk(published.as_deref(), call, brought.answered, now);
         self.conclude(published.as_deref(), walk, call.ok(), (arrival, now))
     }
 }
@@ -315,12 +342,23 @@ impl Status for House {
         let awaited = self.awaited_issuers(published.as_deref());
         let ready = table.is_some() && awaited.is_empty();
         let shared_keys = published.as_deref().map_or_else(Vec::new, |published| self.shared_keys(published));
-        Readiness { ready, awaited, shared_keys, table, last_reload_error: self.reload_error().clone(), issuers }
+        let replay_store = self.spent.state().map(|state| ReplayStoreState {
+            up: state.up,
+            trouble: state.trouble,
+            warning: state.warning,
+            since: state.since.map(Time::to_rfc3339),
+        });
+        let last_reload_error = self.reload_error().clone();
+        Readiness { ready, awaited, shared_keys, table, last_reload_error, replay_store, issuers }
     }
 
     fn metrics(&self) -> String {
         let published = self.live.load();
-        let counts = Counts { dropped: self.log.dropped(), spent: self.spent.entries(self.clock.now()) };
+        let counts = Counts {
+            dropped: self.log.dropped(),
+            spent: self.spent.entries(self.clock.now()),
+            store_up: self.spent.state().map(|state| state.up),
+        };
         self.metrics.expose(published.as_deref().map(|published| &published.snapshot), counts)
     }
 }

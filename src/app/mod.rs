@@ -6,6 +6,7 @@
 mod house;
 mod reload;
 mod settings;
+mod till;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -23,8 +24,10 @@ use crate::fetch::Keeper;
 use crate::grpc::{
     self, Address, AddressError, Drained, ListenError, Listener, Protection, Tls, TlsError, TlsWatch, Told,
 };
-use crate::observe::{DecisionLog, Sink};
+use crate::observe::{DecisionLog, Metrics, Sink};
+use crate::redis_store::AccessError;
 use crate::wire::CheckService;
+use till::Till;
 
 /// Why the program could not start: a sentence for people, several for a bad table.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub enum StartError {
     Admin(SocketAddr, std::io::Error),
     /// The decision log cannot be opened.
     DecisionLog(Sink, std::io::Error),
+    /// The shared store of spent tokens cannot be asked as the flags say.
+    ReplayStore(AccessError),
     /// The table cannot be watched.
     Watch(std::io::Error),
 }
@@ -57,6 +62,7 @@ impl fmt::Display for StartError {
             Self::Workers(error) => write!(f, "--workers: cannot start them: {error}"),
             Self::Admin(address, error) => write!(f, "--admin-listen: cannot listen on {address}: {error}"),
             Self::DecisionLog(sink, error) => write!(f, "--decision-log: cannot open {sink} for appending: {error}"),
+            Self::ReplayStore(error) => write!(f, "{error}"),
             Self::Watch(error) => write!(f, "--trust: cannot start watching it: {error}"),
         }
     }
@@ -132,7 +138,9 @@ impl App {
         if let Some(tls) = &tls {
             listener = listener.with_tls(Arc::clone(tls));
         }
-        let house = Arc::new(House::new(&settings, log));
+        let metrics = Metrics::default();
+        let till = Till::open(&settings, metrics.store_times()).await.map_err(StartError::ReplayStore)?;
+        let house = Arc::new(House::new(&settings, log, metrics, till));
         let runtime = tokio::runtime::Handle::current();
         let keeper =
             Arc::new(Keeper::new(runtime, settings.clock.clone(), settings.surroundings.clone(), house.fetch_times()));

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::fetch::Surroundings;
 use crate::grpc::{Address, Reflection, TlsFiles};
 use crate::observe::{Sink, WhenFull};
+use crate::redis_store::Access;
 use crate::wire::Limits;
 
 /// Everything that `serve` can be told.
@@ -38,6 +39,8 @@ pub struct Settings {
     pub token_memory: usize,
     /// `--replay-memory`: bytes for what is remembered of tokens that may be used once.
     pub replay_memory: usize,
+    /// `--replay-store` and what belongs to it; `None` for the embedded store.
+    pub replay_store: Option<Access>,
     /// `--max-bad-signatures`: a second, for each address and issuer; 0 for no limit.
     pub max_bad_signatures: u32,
     /// `--claim-headers`, `--deny-detail`
@@ -64,6 +67,7 @@ impl Settings {
             limits: Limits::default(),
             token_memory: 64 << 20,
             replay_memory: 64 << 20,
+            replay_store: None,
             max_bad_signatures: 100,
             style: Style::default(),
             surroundings: Surroundings::of_process(),

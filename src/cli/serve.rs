@@ -14,8 +14,9 @@ use super::output::trouble;
 use super::{TROUBLE, YES};
 use crate::answer::Style;
 use crate::app::{App, Settings, StartError};
-use crate::grpc::{Address, Drained, Peer, Reflection, TlsError, TlsFiles};
+use crate::grpc::{Address, Drained, Peer, Reflection, TlsFiles};
 use crate::observe::{Sink, WhenFull};
+use crate::redis_store::Access;
 use crate::wire::Limits;
 
 /// Answer Envoy's questions by the trust table.
@@ -80,6 +81,30 @@ pub(super) struct Serve {
     /// (`replay_unavailable`): 0 refuses them all.
     #[arg(long, env = "CREDENCE_REPLAY_MEMORY", value_name = "SIZE", default_value = "64MiB", value_parser = super::output::size)]
     replay_memory: usize,
+    /// Where the ids of tokens are remembered that a grant lets be used once: `embedded`, in this process, for a single
+    /// replica; or a Redis or Valkey that all replicas share: `redis://[USER@]HOST[:PORT][/DATABASE]`, with TLS `rediss://`,
+    /// `redis+sentinel://HOST[:PORT],…/SERVICE`. While it does not answer, such grants fit no token
+    /// (`replay_unavailable`); no others are touched.
+    #[arg(
+        long,
+        env = "CREDENCE_REPLAY_STORE",
+        value_name = "STORE",
+        default_value = "embedded",
+        hide_env_values = true
+    )]
+    replay_store: String,
+    /// The password for `--replay-store`, one line. Read again for each connection.
+    #[arg(long, env = "CREDENCE_REPLAY_PASSWORD_FILE", value_name = "FILE")]
+    replay_password_file: Option<PathBuf>,
+    /// The authorities, PEM, that the certificate of `--replay-store` must chain to; without it those of the system.
+    #[arg(long, env = "CREDENCE_REPLAY_CA_FILE", value_name = "FILE")]
+    replay_ca_file: Option<PathBuf>,
+    /// The certificate and its chain, PEM, to show to `--replay-store`. Needs `--replay-client-key`.
+    #[arg(long, env = "CREDENCE_REPLAY_CLIENT_CERT", value_name = "FILE")]
+    replay_client_cert: Option<PathBuf>,
+    /// The private key of `--replay-client-cert`, PEM without a password.
+    #[arg(long, env = "CREDENCE_REPLAY_CLIENT_KEY", value_name = "FILE")]
+    replay_client_key: Option<PathBuf>,
     /// Bad signatures that are checked in one second for one address of a client (`source.address` of the call; of IPv6
     /// its /64) and one issuer, and ten times as many for an address in all. Once there are twenty times as many from all
     /// addresses together, more of them are denied as `overloaded` without a look at the signature; tokens that were
@@ -191,12 +216,13 @@ async fn reload_until_stopped(app: &App, mut terminate: Signal, mut interrupt: S
     }
 }
 
-fn settings(serve: Serve) -> Result<Settings, TlsError> {
+fn settings(serve: Serve) -> Result<Settings, String> {
     let defaults = Settings::new(serve.trust);
     Ok(Settings {
         surroundings: serve.open.outside(),
         listen: serve.listen,
-        tls: TlsFiles::from_flags(serve.tls_cert, serve.tls_key, serve.tls_client_ca, serve.allow_peer)?,
+        tls: TlsFiles::from_flags(serve.tls_cert, serve.tls_key, serve.tls_client_ca, serve.allow_peer)
+            .map_err(|error| error.to_string())?,
         insecure_listen: serve.insecure_listen,
         reflection: if serve.reflection { Reflection::On } else { Reflection::Off },
         admin_listen: serve.admin_listen,
@@ -212,6 +238,14 @@ fn settings(serve: Serve) -> Result<Settings, TlsError> {
         },
         token_memory: serve.token_memory,
         replay_memory: serve.replay_memory,
+        replay_store: Access::from_flags(
+            &serve.replay_store,
+            serve.replay_password_file,
+            serve.replay_ca_file,
+            serve.replay_client_cert,
+            serve.replay_client_key,
+        )
+        .map_err(|error| error.to_string())?,
         max_bad_signatures: serve.max_bad_signatures,
         workers: serve.workers.and_then(|workers| NonZeroUsize::new(workers.into())).unwrap_or(defaults.workers),
         style: Style { claim_headers: serve.claim_headers, deny_detail: serve.deny_detail == Detail::Reason },

@@ -56,8 +56,7 @@ pub fn decide<'s, T: Trail>(
     let grants = grants.of(issuer.id, place.id);
     let Judged { fitting, shadow, otherwise } = case.judge(grants);
     let found = if fitting.is_empty() { Err(otherwise) } else { Ok(()) };
-    let mut walked =
-        trail.check("grants", found, || note(&case, grants, &fitting, issuer.name.as_str())).and(found);
+    let mut walked = trail.check("grants", found, || note(&case, grants, &fitting, issuer.name.as_str())).and(found);
     let asks = walked.is_ok() && fitting.iter().any(|grant| grant.replay == Replay::Once);
     let mut spent = None;
     if asks {

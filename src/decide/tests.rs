@@ -193,13 +193,13 @@ fn the_index_decides_as_looking_at_every_grant_would() {
                     |mode| all.iter().filter(move |grant| grant.mode == mode && case.miss(grant).failed.is_empty());
                 let names = |grants: Vec<&Grant>| grants.iter().map(|grant| grant.name.to_string()).collect::<Vec<_>>();
                 assert_eq!(
-                    names(judged.allowing.clone()),
+                    names(judged.fitting.clone()),
                     names(fitting(Mode::Enforce).copied().collect()),
                     "seed {seed}"
                 );
                 assert_eq!(names(judged.shadow), names(fitting(Mode::Shadow).copied().collect()), "seed {seed}");
                 let expected = if fitting(Mode::Enforce).next().is_some() { Ok(()) } else { Err(reason(case, &all)) };
-                let outcome = if judged.allowing.is_empty() { Err(judged.otherwise) } else { Ok(()) };
+                let outcome = if judged.fitting.is_empty() { Err(judged.otherwise) } else { Ok(()) };
                 assert_eq!(outcome, expected, "seed {seed}");
                 *seen.entry(expected.err()).or_insert(0) += 1;
             });

@@ -164,7 +164,7 @@ mod tests {
     struct Mute;
 
     impl Judge for Mute {
-    type Brought = ();
+        type Brought = ();
 
         fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, (): (), _: Instant) -> Reply {
             Reply::message(&CheckResponse::default())

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::decisions::Decisions;
 use super::keys::{FetchTimes, KeyMetrics};
+use super::store::{StoreMetrics, StoreTimes};
 use crate::clock::Time;
 use crate::keys::Signed;
 use crate::path::Walk;
@@ -71,6 +72,8 @@ pub struct Counts {
     pub dropped: u64,
     /// Ids of tokens that may be used once and were.
     pub spent: usize,
+    /// Whether the shared store of such tokens answers, if there is one.
+    pub store_up: Option<bool>,
 }
 
 /// Every series of the process.
@@ -79,6 +82,7 @@ pub struct Metrics {
     registry: Registry,
     decisions: Decisions,
     keys: KeyMetrics,
+    store: StoreMetrics,
     ends: Family<Ends, Number>,
     reload_ok: Family<OfKind, Gauge>,
     reload_time: Family<OfKind, Number>,
@@ -105,6 +109,7 @@ impl Default for Metrics {
         let certificate = Family::default();
         let decisions = Decisions::register(&mut registry);
         let keys = KeyMetrics::register(&mut registry);
+        let store = StoreMetrics::register(&mut registry);
         registry.register("trust_expires_timestamp_seconds", "When an entry of the table ends", ends.clone());
         registry.register("config_last_reload_successful", "Whether the last reload was taken", reload_ok.clone());
         registry.register(
@@ -126,6 +131,7 @@ impl Default for Metrics {
             registry,
             decisions,
             keys,
+            store,
             ends,
             reload_ok,
             reload_time,
@@ -160,6 +166,11 @@ impl Metrics {
         self.keys.times()
     }
 
+    /// Where spendings at a shared store are timed.
+    pub fn store_times(&self) -> StoreTimes {
+        self.store.times()
+    }
+
     /// A reload was taken at this time, or not.
     pub fn reloaded(&self, kind: ReloadKind, taken: Option<Time>) {
         self.reload_ok.get_or_create(&OfKind { kind }).set(i64::from(taken.is_some()));
@@ -180,6 +191,7 @@ impl Metrics {
         self.decisions.forget_the_gone();
         self.dropped.inc_by(counts.dropped.saturating_sub(self.dropped.get()));
         self.spent.set(i64::try_from(counts.spent).unwrap_or(i64::MAX));
+        self.store.write(counts.store_up);
         self.keys.write(snapshot.into_iter().flat_map(|snapshot| snapshot.issuers.iter()));
         let mut text = String::new();
         // Writing to a String cannot fail.

@@ -15,6 +15,7 @@ mod log;
 mod metrics;
 mod queue;
 mod stamp;
+mod store;
 mod text;
 
 pub use id::DecisionId;
@@ -22,3 +23,4 @@ pub use keys::FetchTimes;
 pub use line::{Call, Table, line};
 pub use log::{DecisionLog, Full, Sink, WhenFull};
 pub use metrics::{Counts, Metrics, ReloadKind};
+pub use store::{StoreTimes, Timed};

@@ -8,8 +8,8 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, RedisResult,
-    TlsCertificates, TlsMode,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo,
+    RedisResult, TlsCertificates, TlsMode,
 };
 
 use super::address::StoreAddress;
@@ -68,7 +68,8 @@ impl Access {
         key: Option<PathBuf>,
     ) -> Result<Option<Self>, AccessError> {
         let refuse = |text: String| Err(AccessError(text));
-        let tls_flag = [(&authorities, "--replay-ca-file"), (&certificate, "--replay-client-cert"), (&key, "--replay-client-key")];
+        let tls_flag =
+            [(&authorities, "--replay-ca-file"), (&certificate, "--replay-client-cert"), (&key, "--replay-client-key")];
         let tls_flag = tls_flag.into_iter().find_map(|(file, flag)| file.is_some().then_some(flag));
         if store == "embedded" {
             return match tls_flag.or(password.is_some().then_some("--replay-password-file")) {

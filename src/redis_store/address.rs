@@ -153,7 +153,9 @@ mod tests {
 
     #[test]
     fn a_password_in_the_address_is_refused_and_not_repeated() {
-        for text in ["redis://:hunter2@a", "redis://u:hunter2@a/0", "rediss+sentinel://u:hunter2@a/m", "redis://u@hunter2@a"] {
+        for text in
+            ["redis://:hunter2@a", "redis://u:hunter2@a/0", "rediss+sentinel://u:hunter2@a/m", "redis://u@hunter2@a"]
+        {
             let error = parse(text).unwrap_err();
             assert_eq!(error, PASSWORD, "{text}");
             assert!(!error.to_string().contains("hunter2"));
@@ -162,10 +164,21 @@ mod tests {
 
     #[test]
     fn what_is_not_meant_is_refused() {
-        for text in ["a:6379", "http://a", "redis://", "redis://a:0", "redis://a:x", "redis://a/x", "redis://a,b", "redis://a b"] {
+        for text in [
+            "a:6379",
+            "http://a",
+            "redis://",
+            "redis://a:0",
+            "redis://a:x",
+            "redis://a/x",
+            "redis://a,b",
+            "redis://a b",
+        ] {
             assert_eq!(parse(text), Err(FORM), "{text}");
         }
-        for text in ["redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel:///m", "redis://a/1/2", "redis://[a]:1"] {
+        for text in
+            ["redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel:///m", "redis://a/1/2", "redis://[a]:1"]
+        {
             assert_eq!(parse(text), Err(FORM), "{text}");
         }
         for text in ["rediss://a/#insecure", "redis://a?pass=hunter2"] {
@@ -176,7 +189,9 @@ mod tests {
 
     #[test]
     fn an_open_way_is_warned_of() {
-        for (text, warns) in [("redis://127.0.0.1", false), ("redis://[::1]", false), ("rediss://a", false), ("redis://a", true)] {
+        for (text, warns) in
+            [("redis://127.0.0.1", false), ("redis://[::1]", false), ("rediss://a", false), ("redis://a", true)]
+        {
             assert_eq!(parse(text).unwrap().warning().is_some(), warns, "{text}");
         }
     }

@@ -43,10 +43,12 @@ pub(super) async fn contact(access: &Access, clock: &Clock) -> Result<Session, T
     dating.cmd("SET").arg(&begun).arg(format!("{seconds}.{microseconds:06}")).arg("NX").arg("PX").arg(KEPT).ignore();
     dating.cmd("GET").arg(&begun);
     let (since,): (Option<String>,) = dating.query_async(&mut connection).await.map_err(trouble)?;
-    let since = since.and_then(|text| text.parse::<f64>().ok()).filter(|since| since.is_finite());
-    let since = since.ok_or_else(|| Trouble::new(Kind::Other, format!("holds something else under {begun}")))?;
+    let time = since.as_ref().and_then(|text| text.parse::<f64>().ok()).filter(|since| since.is_finite());
+    let (Some(text), Some(since)) = (since, time) else {
+        return Err(Trouble::new(Kind::Other, format!("holds something else under {begun}")));
+    };
 
-    let marker = Marker { key, name, begun };
+    let marker = Marker { key, name, begun, text };
     Ok(Session::new(connection, greeting, marker, since, ahead, (access.address.clone(), clock.clone())))
 }
 

@@ -32,7 +32,8 @@ impl Greeting {
             let text = "is a cluster or a sentinel: name a single primary, or redis+sentinel:// for sentinels";
             return Err(Trouble::new(Kind::Unsuitable, text.to_owned()));
         }
-        let name = |name| field(name).filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let name =
+            |name| field(name).filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         let (Some(process), Some(turn), Some(evicted), Some("master")) =
             (name("run_id"), name("master_replid"), name("evicted_keys"), field("role"))
         else {
@@ -40,7 +41,10 @@ impl Greeting {
                         proxy?";
             return Err(Trouble::new(Kind::Unsuitable, text.to_owned()));
         };
-        Ok(Self { life: format!("{process}:{turn}:{evicted}"), warning: warning(field("maxmemory_policy"), field("maxmemory")) })
+        Ok(Self {
+            life: format!("{process}:{turn}:{evicted}"),
+            warning: warning(field("maxmemory_policy"), field("maxmemory")),
+        })
     }
 }
 
@@ -65,7 +69,8 @@ mod tests {
     #[test]
     fn another_process_another_turn_as_primary_and_evicted_keys_are_another_life() {
         let life = |from: &str, to: &str| Greeting::read(&GOOD.replace(from, to)).unwrap().life;
-        let lives = [life("x", "x"), life("run_id:aa", "run_id:ab"), life("replid:bb", "replid:ba"), life("keys:0", "keys:7")];
+        let lives =
+            [life("x", "x"), life("run_id:aa", "run_id:ab"), life("replid:bb", "replid:ba"), life("keys:0", "keys:7")];
         assert_eq!(lives[0], "aa:bb:0");
         assert_eq!(lives.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
     }

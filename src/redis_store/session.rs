@@ -22,6 +22,8 @@ pub(super) struct Marker {
     pub(super) name: String,
     /// The key under which the time of its beginning is.
     pub(super) begun: String,
+    /// That time.
+    pub(super) text: String,
 }
 
 /// A connection and what is known of the store behind it.
@@ -123,13 +125,15 @@ impl Session {
     async fn look(&self) -> Result<bool, Trouble> {
         let mut looking = pipe();
         looking.cmd("INFO").cmd("TIME");
-        looking.cmd("SET").arg(&self.marker.key).arg(&self.marker.name).arg("XX").arg("PX").arg(KEPT);
-        looking.cmd("PEXPIRE").arg(&self.marker.begun).arg(KEPT).ignore();
+        // Never the marker itself: it may be another's by now.
+        looking.cmd("SET").arg(&self.marker.begun).arg(&self.marker.text).arg("PX").arg(KEPT).ignore();
+        looking.cmd("PEXPIRE").arg(&self.marker.key).arg(KEPT).ignore();
+        looking.cmd("GET").arg(&self.marker.key);
         let said: RedisResult<(String, (u64, u32), Option<String>)> =
             looking.query_async(&mut self.connection.clone()).await;
-        let (info, time, marked) = said.map_err(|error| Trouble::of(&error, &self.address))?;
+        let (info, time, marker) = said.map_err(|error| Trouble::of(&error, &self.address))?;
         let greeting = Greeting::read(&info)?;
         self.ahead.store(ahead(time, self.clock.now()).to_bits(), Ordering::Relaxed);
-        Ok(marked.is_some() && greeting.life == self.life)
+        Ok(marker.as_ref() == Some(&self.marker.name) && greeting.life == self.life)
     }
 }

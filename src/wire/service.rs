@@ -119,7 +119,8 @@ impl<J: Judge> Shared<J> {
         let peer = peer.map(|ProxyPeer(peer)| &**peer);
         let (mut brought, mut end) = (J::Brought::default(), None);
         for _ in 0..MAX_WAITS {
-            let (bench, what) = match self.guarded(|| self.look(&message, std::mem::take(&mut brought), peer, arrival)) {
+            let (bench, what) = match self.guarded(|| self.look(&message, std::mem::take(&mut brought), peer, arrival))
+            {
                 Some(Look::Answer(reply)) => return reply,
                 Some(Look::Wait(bench, what)) => (bench, what),
                 None => return self.refuse(Reason::Internal, arrival),

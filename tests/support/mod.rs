@@ -26,6 +26,7 @@ pub mod http;
 pub mod issuer;
 pub mod key;
 pub mod process;
+pub mod redis;
 pub mod server;
 pub mod small;
 pub mod table;

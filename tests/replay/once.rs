@@ -1,0 +1,79 @@
+//! What a shared store promises.
+
+use std::thread;
+
+use crate::support::credence::Credence;
+use crate::world::{World, call, reason, settled, until};
+
+#[test]
+fn of_sixteen_parallel_uses_at_two_replicas_exactly_one_is_allowed() {
+    let world = World::new();
+    let replicas = [world.credence(), world.credence()];
+    for round in 0..20 {
+        let token = world.token();
+        let reasons: Vec<_> = thread::scope(|scope| {
+            let uses: Vec<_> = (0..16)
+                .map(|number| {
+                    let (replica, token) = (&replicas[number % 2], &token);
+                    scope.spawn(move || reason(replica, "once", token))
+                })
+                .collect();
+            uses.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let count = |wanted: &str| reasons.iter().filter(|reason| *reason == wanted).count();
+        assert_eq!((count("ok"), count("replayed")), (1, 15), "round {round}: {reasons:?}");
+    }
+    let times = "credence_replay_store_request_duration_seconds_count";
+    let sum = |result: &str| {
+        let of = |replica: &Credence| replica.metric(&format!("{times}{{result=\"{result}\"}}")).unwrap_or(0.0);
+        replicas.iter().map(of).sum::<f64>()
+    };
+    assert_eq!((sum("spent"), sum("replayed")), (20.0, 300.0));
+}
+
+#[test]
+fn a_replica_that_restarts_brings_no_used_token_back_and_goes_on_taking_the_unused() {
+    let world = World::new();
+    let first = world.credence();
+    let (used, unused) = (world.token(), world.token());
+    assert_eq!(reason(&first, "once", &used), "ok");
+    drop(first);
+    let second = world.serve_at(&world.redis.url()).start();
+    until(&second, "once", &used, "replayed");
+    assert_eq!(reason(&second, "once", &unused), "ok", "another process has no other epoch");
+}
+
+#[test]
+fn only_an_allow_spends_and_what_is_kept_tells_nothing_of_the_token() {
+    let world = World::new();
+    let credence = world.credence();
+    let before = world.redis.keys().len();
+    let token = world.token();
+    let mut wrong = call("once", &token).message();
+    let http = wrong.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
+    http.method = "DELETE".into();
+    assert_eq!(credence.check_message(wrong).reason(), "grant_none");
+    assert_eq!(reason(&credence, "often", &token), "ok");
+    assert_eq!(world.redis.keys().len(), before, "neither a refusal nor a grant that does not ask");
+
+    assert_eq!(reason(&credence, "once", &token), "ok");
+    let keys = world.redis.keys();
+    assert_eq!(keys.len(), before + 1);
+    for key in &keys {
+        assert!(key.starts_with("credence:replay:") && !key.contains("ci"), "{key}");
+        let life = world.redis.ask(&format!("PTTL {key}")).trim_start_matches(':').parse::<i64>().unwrap();
+        assert!(life > 360_000, "{key} lives for {life} ms");
+    }
+}
+
+#[test]
+fn two_addresses_of_one_database_are_one_store_and_another_database_is_another() {
+    let world = World::new();
+    let here = world.credence();
+    let there = world.serve_at(&format!("valkey://localhost:{}/1", world.redis.port())).start();
+    settled(&there);
+    let token = world.token();
+    assert_eq!((reason(&here, "once", &token), reason(&there, "once", &token)), ("ok".into(), "ok".into()));
+    let same = world.serve_at(&format!("redis://localhost:{}/1", world.redis.port())).start();
+    until(&same, "once", &token, "replayed");
+}
