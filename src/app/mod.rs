@@ -138,8 +138,8 @@ impl App {
         if let Some(tls) = &tls {
             listener = listener.with_tls(Arc::clone(tls));
         }
-        let metrics = Metrics::default();
-        let till = Till::open(&settings, metrics.store_times()).await.map_err(StartError::ReplayStore)?;
+        let mut metrics = Metrics::default();
+        let till = Till::open(&settings, &mut metrics).await.map_err(StartError::ReplayStore)?;
         let house = Arc::new(House::new(&settings, log, metrics, till));
         let runtime = tokio::runtime::Handle::current();
         let keeper =

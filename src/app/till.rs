@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::clock::Time;
-use crate::observe::StoreTimes;
+use crate::observe::Metrics;
 use crate::redis_store::{AccessError, Answering, RedisStore, StoreState};
 use crate::replay::{Answered, Claim, Round, Store};
 use crate::trail::Strict;
@@ -19,10 +19,10 @@ impl Till {
     ///
     /// # Errors
     /// A file for the shared store that cannot be used.
-    pub(super) async fn open(settings: &Settings, times: StoreTimes) -> Result<Self, AccessError> {
+    pub(super) async fn open(settings: &Settings, metrics: &mut Metrics) -> Result<Self, AccessError> {
         Ok(match settings.replay_store.clone() {
             None => Self::Embedded(Store::new(settings.replay_memory, settings.clock.now())),
-            Some(access) => Self::Shared(RedisStore::start(access, settings.clock.clone(), times).await?),
+            Some(access) => Self::Shared(RedisStore::start(access, settings.clock.clone(), metrics.share()).await?),
         })
     }
 

@@ -82,7 +82,7 @@ pub struct Metrics {
     registry: Registry,
     decisions: Decisions,
     keys: KeyMetrics,
-    store: StoreMetrics,
+    store: Option<StoreMetrics>,
     ends: Family<Ends, Number>,
     reload_ok: Family<OfKind, Gauge>,
     reload_time: Family<OfKind, Number>,
@@ -109,7 +109,6 @@ impl Default for Metrics {
         let certificate = Family::default();
         let decisions = Decisions::register(&mut registry);
         let keys = KeyMetrics::register(&mut registry);
-        let store = StoreMetrics::register(&mut registry);
         registry.register("trust_expires_timestamp_seconds", "When an entry of the table ends", ends.clone());
         registry.register("config_last_reload_successful", "Whether the last reload was taken", reload_ok.clone());
         registry.register(
@@ -131,7 +130,7 @@ impl Default for Metrics {
             registry,
             decisions,
             keys,
-            store,
+            store: None,
             ends,
             reload_ok,
             reload_time,
@@ -166,9 +165,9 @@ impl Metrics {
         self.keys.times()
     }
 
-    /// Where spendings at a shared store are timed.
-    pub fn store_times(&self) -> StoreTimes {
-        self.store.times()
+    /// Adds the series of a shared store of spent tokens, and says where spendings are timed.
+    pub fn share(&mut self) -> StoreTimes {
+        self.store.get_or_insert_with(|| StoreMetrics::register(&mut self.registry)).times()
     }
 
     /// A reload was taken at this time, or not.
@@ -191,7 +190,9 @@ impl Metrics {
         self.decisions.forget_the_gone();
         self.dropped.inc_by(counts.dropped.saturating_sub(self.dropped.get()));
         self.spent.set(i64::try_from(counts.spent).unwrap_or(i64::MAX));
-        self.store.write(counts.store_up);
+        if let (Some(store), Some(up)) = (&self.store, counts.store_up) {
+            store.write(up);
+        }
         self.keys.write(snapshot.into_iter().flat_map(|snapshot| snapshot.issuers.iter()));
         let mut text = String::new();
         // Writing to a String cannot fail.

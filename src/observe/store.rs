@@ -1,4 +1,4 @@
-//! How a shared store of spent tokens answers. Without one there are no series.
+//! How a shared store of spent tokens answers. Only there are its series registered.
 
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,6 @@ use prometheus_client::registry::Registry;
 struct Ended {
     result: &'static str,
 }
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, EncodeLabelSet)]
-struct Unlabelled {}
 
 /// Takes the time of spendings; clones count together.
 #[derive(Debug, Clone)]
@@ -65,7 +62,7 @@ impl Drop for Timed<'_> {
 /// The series of a shared store.
 #[derive(Debug, Default)]
 pub(super) struct StoreMetrics {
-    up: Family<Unlabelled, Gauge>,
+    up: Gauge,
     times: StoreTimes,
 }
 
@@ -89,10 +86,8 @@ impl StoreMetrics {
         self.times.clone()
     }
 
-    /// Of this moment; `None` without a shared store.
-    pub(super) fn write(&self, up: Option<bool>) {
-        if let Some(up) = up {
-            self.up.get_or_create(&Unlabelled {}).set(i64::from(up));
-        }
+    /// Of this moment.
+    pub(super) fn write(&self, up: bool) {
+        self.up.set(i64::from(up));
     }
 }

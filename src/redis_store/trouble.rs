@@ -1,6 +1,6 @@
 //! What keeps a store from answering, in words for its operator.
 
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError};
 
 use super::address::StoreAddress;
 
@@ -38,7 +38,14 @@ impl Trouble {
 
     /// What the library says.
     pub(super) fn of(error: &RedisError, address: &StoreAddress) -> Self {
-        let (kind, text) = match (error.kind(), error.code()) {
+        // Of several commands that failed together, the first tells.
+        let first =
+            error.clone().into_server_errors().and_then(|errors| errors.first().map(|(_, error)| error.clone()));
+        let (code, said) = match &first {
+            Some(first) => (Some(first.code()), first.to_string()),
+            None => (error.code(), error.to_string()),
+        };
+        let (kind, text) = match (error.kind(), code) {
             (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS")) => (
                 Kind::Password,
                 "does not take the user or the password: check --replay-password-file, which is read again for each try".to_owned(),
@@ -46,16 +53,16 @@ impl Trouble {
             (_, Some("NOAUTH")) => {
                 (Kind::Password, "asks for a password: name a file that holds it with --replay-password-file".to_owned())
             }
-            (ErrorKind::Server(ServerErrorKind::NoPerm), _) => (
+            (_, Some("NOPERM")) => (
                 Kind::Permission,
-                format!("does not permit what is needed (ACL: ~credence:replay:* +set +get +pexpire +info +time): {error}"),
+                format!("does not permit what is needed (ACL: ~credence:replay:* +set +get +pexpire +info +time): {said}"),
             ),
-            (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => (Kind::Loading, "is still loading its data".to_owned()),
-            (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => (Kind::Replica, REPLICA.to_owned()),
+            (_, Some("LOADING")) => (Kind::Loading, "is still loading its data".to_owned()),
+            (_, Some("READONLY")) => (Kind::Replica, REPLICA.to_owned()),
             (_, Some("OOM")) => (Kind::Full, "is full: raise its maxmemory".to_owned()),
             _ if error.is_timeout() => return Self::late(address),
-            _ if error.is_io_error() => (Kind::Unreachable, format!("({address}) cannot be reached: {error}")),
-            _ => (Kind::Other, format!("({address}) answers with an error: {error}")),
+            _ if error.is_io_error() => (Kind::Unreachable, format!("({address}) cannot be reached: {said}")),
+            _ => (Kind::Other, format!("({address}) answers with an error: {said}")),
         };
         Self { kind, text }
     }

@@ -51,11 +51,11 @@ fn a_flushed_store_takes_no_token_of_before() {
     for flush in ["FLUSHALL", "FLUSHDB"] {
         let (used, unused) = (world.token(), world.token());
         assert_eq!(reason(&credence, "once", &used), "ok");
+        let since = told(&credence, "since");
         assert_eq!(world.redis.ask(flush), "+OK");
         for token in [&used, &unused] {
             assert_eq!(reason(&credence, "once", token), UNAVAILABLE, "at once, {flush}");
         }
-        let since = told(&credence, "since");
         eventually("another epoch", || (told(&credence, "since") > since).then_some(()));
         settled(&credence);
         for token in [&used, &unused] {
