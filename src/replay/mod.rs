@@ -35,7 +35,11 @@ pub struct Use<'t> {
 }
 
 /// That a token was spent for this use: what a grant with `replay: once` allows by. Only a store makes one, by
-/// [`Store::spend`] or [`Claim::answered`]; it can neither be copied nor kept for another use.
+/// [`Store::spend`], or on the word of a store of several processes; it can neither be copied nor kept for another use.
+///
+/// ```compile_fail
+/// let spent = credence::replay::Spent(());
+/// ```
 #[derive(Debug)]
 pub struct Spent(());
 

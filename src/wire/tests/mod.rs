@@ -291,6 +291,56 @@ async fn what_a_judge_hopes_for_is_waited_for_50_ms_or_half_of_what_the_caller_w
     }
 }
 
+/// Waits for what the method says, in turn, and answers with what it was brought last.
+struct Waiting;
+
+impl Judge for Waiting {
+    type Brought = u8;
+
+    fn look(&self, call: &AuthzRequest<'_>, brought: u8, arrival: Instant) -> Look<u8> {
+        match (call.method, brought) {
+            ("BOTH" | "LATE", 0) => Look::Wait(Bench::Keys, Box::pin(std::future::ready(1))),
+            ("STORE", 0) | ("BOTH", 1) => Look::Wait(Bench::Store, Box::pin(std::future::ready(2))),
+            ("LATE", 1) => Look::Wait(Bench::Store, Box::pin(std::future::pending())),
+            ("KEYS", 0) => Look::Wait(Bench::Keys, Box::pin(std::future::pending())),
+            _ => Look::Answer(self.judge(Ok(call), brought, arrival)),
+        }
+    }
+
+    fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, brought: u8, _: Instant) -> Reply {
+        answer(0, HttpResponse::OkResponse(OkHttpResponse::default()), &format!("brought {brought}"))
+    }
+}
+
+fn with_method(method: &str) -> Request<Body> {
+    let mut question = question();
+    let request = question.attributes.as_mut().unwrap().request.as_mut().unwrap();
+    request.http.as_mut().unwrap().method = method.into();
+    check(whole(framed(&question.encode_to_vec())))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_judge_may_wait_twice_and_what_did_not_come_in_time_is_not_brought() {
+    for (method, brought, most) in [("BOTH", "brought 2", 0), ("LATE", "brought 0", 50)] {
+        let begun = tokio::time::Instant::now();
+        let response = ask(&CheckService::new(Arc::new(Waiting), Limits::default()), with_method(method)).await;
+        assert_eq!(response.status.unwrap().message, brought);
+        assert!(begun.elapsed() <= Duration::from_millis(most + 1), "{method} took {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_for_keys_do_not_keep_others_from_the_store() {
+    // Room for four, and so for one that waits for keys.
+    let service = CheckService::new(Arc::new(Waiting), Limits { max_concurrent: 4, ..Limits::default() });
+    let mut waiting = pin!(service.answer(with_method("KEYS"), None));
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let begun = tokio::time::Instant::now();
+    assert_eq!(ask(&service, with_method("KEYS")).await.status.unwrap().message, "brought 0");
+    assert_eq!(ask(&service, with_method("STORE")).await.status.unwrap().message, "brought 2");
+    assert_eq!(begun.elapsed(), Duration::ZERO, "nobody waited");
+}
+
 #[tokio::test]
 async fn a_whole_message_is_judged_however_tiny_the_deadline() {
     let mut request = check(whole(framed(&question().encode_to_vec())));
