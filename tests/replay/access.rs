@@ -4,7 +4,7 @@ use crate::support::credence::run;
 use crate::support::issuer::Ca;
 use crate::support::redis::{Redis, Sentinel, free_port};
 use crate::support::tls::replace;
-use crate::support::{eventually, scratch};
+use crate::support::{eventually, root, scratch};
 use crate::world::{World, is_up, logged, reason, settled, told};
 
 #[test]
@@ -91,6 +91,28 @@ fn tls_believes_its_own_authority_and_no_other() {
         is_up(&credence, false);
         assert_eq!(reason(&credence, "once", &world.token()), "replay_unavailable", "{why}");
     }
+}
+
+#[test]
+fn a_user_needs_no_more_than_the_guide_says() {
+    let guide = std::fs::read_to_string(root().join("docs/replay.md")).unwrap();
+    let user = guide.lines().find_map(|line| line.strip_prefix("user credence ")).unwrap();
+    let world = World::new();
+    assert_eq!(world.redis.ask(&format!("ACL SETUSER credence {}", user.replace("PASSWORD", "horse"))), "+OK");
+    let (dir, port) = (scratch(), world.redis.port());
+    let file = dir.path().join("password");
+    replace(&file, "horse");
+    for database in ["", "/1"] {
+        let serve = world.serve_at(&format!("redis://credence@127.0.0.1:{port}{database}"));
+        let credence = serve.arg("--replay-password-file").arg(&file.display().to_string()).start();
+        settled(&credence);
+        assert_eq!(reason(&credence, "once", &world.token()), "ok");
+    }
+    assert_eq!(world.redis.ask("ACL SETUSER credence -set"), "+OK");
+    let credence = world.serve_at(&format!("redis://credence@127.0.0.1:{port}"));
+    let credence = credence.arg("--replay-password-file").arg(&file.display().to_string()).start();
+    eventually("the trouble", || told(&credence, "trouble").contains("does not permit").then_some(()));
+    assert_eq!(reason(&credence, "once", &world.token()), "replay_unavailable");
 }
 
 #[test]

@@ -77,3 +77,16 @@ fn two_addresses_of_one_database_are_one_store_and_another_database_is_another()
     let same = world.serve_at(&format!("redis://localhost:{}/1", world.redis.port())).start();
     until(&same, "once", &token, "replayed");
 }
+
+/// Run it alone: `cargo test --test replay round_trip -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn the_store_is_waited_for_a_round_trip() {
+    let world = World::new();
+    let credence = world.credence();
+    let tokens: Vec<_> = (0..2000).map(|_| world.token()).collect();
+    assert!(tokens.iter().all(|token| reason(&credence, "once", token) == "ok"));
+    let text = credence.admin("/metrics").text();
+    let lines = text.lines().filter(|line| line.starts_with("credence_replay_store_request"));
+    println!("{}", lines.collect::<Vec<_>>().join("\n"));
+}
