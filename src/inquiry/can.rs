@@ -100,6 +100,7 @@ pub fn can<'s>(
     let decided = failed.or(recorder.steps().last());
     let told = failed.is_some_and(|step| step.subject == "grants");
     let near = walked.facts.near_misses.iter().filter(|_| told);
+    let wanted = |grant: &Grant, failed: &Failed<'_>| (failed.to_string(), failed.wanted(grant, resource));
     Ok(Verdict {
         allowed,
         reason,
@@ -160,22 +161,4 @@ fn set(claims: &mut Value, path: &[String], value: Value) -> Option<()> {
     }
     at.as_object_mut()?.insert(last.clone(), value);
     Some(())
-}
-
-/// A condition that does not hold, and what it wants.
-fn wanted(grant: &Grant, failed: &Failed<'_>) -> (String, String) {
-    let time = |time: Option<Time>| time.map(|time| time.to_string()).unwrap_or_default();
-    let wanted = match failed {
-        Failed::Audience => format!("{:?} among aud", grant.audience.as_str()),
-        Failed::Subject => grant.subject.as_ref().map(ToString::to_string).unwrap_or_default(),
-        Failed::Claim(rule) => rule.matcher.to_string(),
-        Failed::Actor => grant.actor.as_ref().map_or_else(|| "a token without `act`".to_owned(), ToString::to_string),
-        Failed::Method => grant.methods.to_string(),
-        Failed::Path => grant.paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
-        Failed::Starts => format!("from {}", time(grant.times.starts)),
-        Failed::Expires => format!("before {}", time(grant.times.expires)),
-        Failed::MaxTokenAge => format!("at most {:?} old", grant.times.max_token_age.unwrap_or_default()),
-        Failed::Replay(_) => "a first use of its jti".to_owned(),
-    };
-    (failed.to_string(), wanted)
 }

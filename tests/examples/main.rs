@@ -10,6 +10,7 @@ mod support;
 
 mod clusters;
 mod delegation;
+mod duplicate;
 mod files;
 mod formats;
 mod once;

@@ -1,7 +1,7 @@
 //! The token by the other table: whose it is, and whether that issuer's entry takes it.
 
 use super::possible::{Outcome, Possible};
-use super::{Replay, Table};
+use super::{Rejudged, Table};
 use crate::claims::{ClaimRule, trust_domain};
 use crate::clock::Time;
 use crate::credential::ClaimedIssuer;
@@ -23,7 +23,7 @@ enum Stage {
     Open(&'static [Reason], &'static str),
 }
 
-impl<'s> Replay<'s, '_> {
+impl<'s> Rejudged<'s, '_> {
     /// From the token to the grants.
     pub(super) fn token(&self, place: &Place<'s, '_>, mut possible: Possible) -> Possible {
         let Some(found) = self.entries(self.table) else {
