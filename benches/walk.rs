@@ -21,7 +21,7 @@ use std::time::Duration;
 use credence::clock::{Clock, Time};
 use credence::keys::{KeySet, LiveKeys, Signed};
 use credence::memory::Memory;
-use credence::path::{Outcome, Walk, walk};
+use credence::path::{Outcome, Rules, Walk, walk};
 use credence::request::{AuthzRequest, Headers};
 use credence::table::{Permissions, Snapshot, SourceFile, Sources, compile};
 use credence::trail::Strict;
@@ -94,7 +94,7 @@ impl World {
             ..AuthzRequest::default()
         };
         let mut trail = memory.map_or_else(Strict::default, Strict::with);
-        walk(&self.snapshot, &request, self.now, &mut trail)
+        walk(Rules::without_blocks(&self.snapshot), &request, self.now, &mut trail)
     }
 
     fn code(&self, credential: Option<&str>, memory: Option<&Memory>) -> &'static str {

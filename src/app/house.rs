@@ -7,8 +7,9 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::Settings;
-use crate::admin::{IssuerState, Readiness, Status, TableState};
+use crate::admin::{BlocksState, IssuerState, Readiness, Status, TableState};
 use crate::answer::{self, Occasion, Style};
+use crate::block::{Blocks, InForce};
 use crate::clock::{Clock, Time};
 use crate::flood::Floodgate;
 use crate::grpc::Validity;
@@ -16,11 +17,11 @@ use crate::keys::{Landing, Signed};
 use crate::memory::Memory;
 use crate::name::KeyId;
 use crate::observe::{Call, Counts, DecisionId, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
-use crate::path::{Facts, Outcome, Walk, walk};
+use crate::path::{Facts, Outcome, Rules, Walk, walk};
 use crate::reason::Reason;
 use crate::replay::Store;
 use crate::request::AuthzRequest;
-use crate::table::{Live, Published, Snapshot};
+use crate::table::{Live, Published, Snapshot, unknown_issuers};
 use crate::trail::Strict;
 use crate::wire::{Judge, Look, Reply};
 
@@ -28,6 +29,8 @@ use crate::wire::{Judge, Look, Reply};
 #[derive(Debug)]
 pub struct House {
     live: Live<Published>,
+    /// Apart from the table: neither waits for the other.
+    blocks: Live<InForce>,
     clock: Clock,
     style: Style,
     log: DecisionLog,
@@ -38,6 +41,7 @@ pub struct House {
     /// Kept over every reload.
     spent: Store,
     reload_error: Mutex<Option<String>>,
+    blocks_error: Mutex<Option<String>>,
     /// Whether every `required` issuer has had keys once. It stays so: were keys that are lost later to end the
     /// readiness, one issuer's trouble would take every gateway away from all the others.
     settled: AtomicBool,
@@ -51,6 +55,7 @@ impl House {
     pub(super) fn new(settings: &Settings, log: DecisionLog) -> Self {
         Self {
             live: Live::empty(),
+            blocks: Live::empty(),
             clock: settings.clock.clone(),
             style: settings.style,
             log,
@@ -60,6 +65,7 @@ impl House {
             floodgate: Floodgate::new(settings.max_bad_signatures),
             spent: Store::new(settings.replay_memory, settings.clock.now()),
             reload_error: Mutex::new(None),
+            blocks_error: Mutex::new(None),
             settled: AtomicBool::new(false),
             told: Mutex::default(),
             suspicion: Arc::default(),
@@ -76,14 +82,44 @@ impl House {
         if let Some(published) = self.live.load() {
             self.metrics.published(&published);
         }
-        *self.reload_error() = None;
+        *said(&self.reload_error) = None;
         (generation, before)
+    }
+
+    /// Puts blocks in force; what was in force comes back.
+    pub(super) fn publish_blocks(&self, blocks: Blocks) -> (u64, Option<Arc<InForce>>) {
+        let (since, before) = (self.clock.now(), self.blocks.load());
+        self.metrics.blocked(blocks.len(), since);
+        let generation = self.blocks.publish(|generation| InForce { generation, since, blocks });
+        *said(&self.blocks_error) = None;
+        (generation, before)
+    }
+
+    /// New blocks were not taken; the old ones go on.
+    pub(super) fn keep_old_blocks(&self, error: String) {
+        self.metrics.reloaded(ReloadKind::Blocks, None);
+        *said(&self.blocks_error) = Some(error);
+    }
+
+    /// The blocks in force, if any were ever named.
+    pub(super) fn blocks(&self) -> Option<Arc<InForce>> {
+        self.blocks.load()
+    }
+
+    /// Tells of blocks whose issuer the table does not have: that may be meant, or a slip by which they stop nobody.
+    pub(super) fn tell_idle_blocks(&self) {
+        let (Some(table), Some(blocks)) = (self.live.load(), self.blocks.load()) else { return };
+        let unknown = unknown_issuers(&blocks.blocks, &table.snapshot);
+        if let Some(first) = unknown.first() {
+            let more = unknown.len() - 1;
+            tracing::warn!("blocks that stop nobody: {first}{}", if more > 0 { format!(", and {more} more") } else { String::new() });
+        }
     }
 
     /// A new table was not taken; the old one goes on.
     pub(super) fn keep_old(&self, error: String) {
         self.metrics.reloaded(ReloadKind::Table, None);
-        *self.reload_error() = Some(error);
+        *said(&self.reload_error) = Some(error);
     }
 
     /// The listener shows this certificate from now on.
@@ -152,14 +188,11 @@ impl House {
         now
     }
 
-    fn reload_error(&self) -> MutexGuard<'_, Option<String>> {
-        self.reload_error.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The walk of one call; a log that cannot be written overrides it where the operator says so.
     fn walk<'s>(
         &self,
         published: Option<&'s Published>,
+        blocks: Option<&'s InForce>,
         call: Result<&AuthzRequest<'_>, Reason>,
         now: Time,
     ) -> Walk<'s, Signed> {
@@ -174,7 +207,8 @@ impl House {
                 if self.when_full == WhenFull::Drop || !unwritten && self.log.has_room() {
                     trail = trail.spending(&self.spent);
                 }
-                walk(&published.snapshot, request, now, &mut trail)
+                let blocks = blocks.map_or(Blocks::none(), |in_force| &in_force.blocks);
+                walk(Rules { table: &published.snapshot, blocks }, request, now, &mut trail)
             }
         };
         if unwritten {
@@ -194,6 +228,10 @@ impl House {
             }
         })
     }
+}
+
+fn said(error: &Mutex<Option<String>>) -> MutexGuard<'_, Option<String>> {
+    error.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn refused<'s>(reason: Reason) -> Walk<'s, Signed> {
@@ -222,9 +260,9 @@ fn awaited(walk: &Walk<'_, Signed>) -> Option<Landing> {
 
 impl Judge for House {
     fn look(&self, call: &AuthzRequest<'_>, arrival: Instant) -> Look {
-        let published = self.live.load();
+        let (published, blocks) = (self.live.load(), self.blocks.load());
         let now = self.clock.now();
-        let walk = self.walk(published.as_deref(), Ok(call), now);
+        let walk = self.walk(published.as_deref(), blocks.as_deref(), Ok(call), now);
         match awaited(&walk) {
             Some(landing) => Look::Wait(landing),
             None => Look::Answer(self.conclude(published.as_deref(), walk, Some(call), (arrival, now))),
@@ -232,9 +270,9 @@ impl Judge for House {
     }
 
     fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply {
-        let published = self.live.load();
+        let (published, blocks) = (self.live.load(), self.blocks.load());
         let now = self.clock.now();
-        let walk = self.walk(published.as_deref(), call, now);
+        let walk = self.walk(published.as_deref(), blocks.as_deref(), call, now);
         self.conclude(published.as_deref(), walk, call.ok(), (arrival, now))
     }
 }
@@ -291,6 +329,12 @@ impl Status for House {
             sha256: published.snapshot.digest.clone(),
             loaded_at: published.since.to_rfc3339(),
         });
+        let blocks = self.blocks.load().map(|in_force| BlocksState {
+            generation: in_force.generation,
+            sha256: in_force.blocks.digest().to_owned(),
+            loaded_at: in_force.since.to_rfc3339(),
+            entries: in_force.blocks.len(),
+        });
         let mut issuers: Vec<_> = published
             .iter()
             .flat_map(|published| published.snapshot.issuers.iter())
@@ -315,7 +359,16 @@ impl Status for House {
         let awaited = self.awaited_issuers(published.as_deref());
         let ready = table.is_some() && awaited.is_empty();
         let shared_keys = published.as_deref().map_or_else(Vec::new, |published| self.shared_keys(published));
-        Readiness { ready, awaited, shared_keys, table, last_reload_error: self.reload_error().clone(), issuers }
+        Readiness {
+            ready,
+            awaited,
+            shared_keys,
+            table,
+            last_reload_error: said(&self.reload_error).clone(),
+            blocks,
+            last_blocks_error: said(&self.blocks_error).clone(),
+            issuers,
+        }
     }
 
     fn metrics(&self) -> String {

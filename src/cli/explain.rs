@@ -18,7 +18,7 @@ use crate::fetch;
 use crate::json::Json;
 use crate::keys::{KeyFormat, KeyOrigin};
 use crate::name::{Issuer, IssuerName};
-use crate::path::{Outcome, Walk, walk};
+use crate::path::{Outcome, Rules, Walk, walk};
 use crate::reason::{Accepted, Reason};
 use crate::request::{self, AuthzRequest, Headers};
 use crate::resource::{CredentialPlace, RequestPath};
@@ -79,7 +79,7 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
     let now = explain.trust.now();
     let (host, target) = split_url(&explain.url)?;
     let token = explain.token.read()?;
-    let Loaded { snapshot, origins } = explain.trust.load()?;
+    let Loaded { snapshot, blocks, origins } = explain.trust.load()?;
     let mut context: Vec<_> = explain.context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     context.sort_unstable();
     let mut request = AuthzRequest { method: &explain.method, target, host, context, ..AuthzRequest::default() };
@@ -91,7 +91,7 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
     bring_keys(explain, &snapshot, &origins, token.as_deref())?;
     // With `--keys` the walk answers as a server with these keys would; else it goes on without, and says so.
     let mut recorder = if explain.keys.is_some() { Recorder::default() } else { Recorder::without_keys() };
-    let walked = walk(&snapshot, &request, now, &mut recorder);
+    let walked = walk(Rules { table: &snapshot, blocks: &blocks }, &request, now, &mut recorder);
     let story = Story { explain, walk: &walked, recorder: &recorder, payload: token.as_deref().and_then(payload) };
     result(&match explain.output {
         Output::Text => story.text(),
@@ -270,6 +270,7 @@ impl Story<'_> {
             "reason": self.code(),
             "resource": self.walk.facts.resource.map(|resource| resource.name.as_str()),
             "issuer_name": self.walk.facts.issuer.map(|issuer| issuer.name.as_str()),
+            "block": self.walk.facts.block.map(|block| block.name.as_str()),
             "signature": match self.recorder.signature() {
                 SignatureCheck::NotReached => "not_reached",
                 SignatureCheck::NotChecked => "not_checked",

@@ -12,12 +12,14 @@ use serde_json::json;
 use super::explain::credential;
 use super::open::Open;
 use super::output::{colours, diagnostic, escaped, result, trouble};
+use super::trust::Blocked;
 use super::{NO, TROUBLE, YES};
+use crate::block::Blocks;
 use crate::clock::{Clock, Time};
 use crate::credential::ClaimedIssuer;
 use crate::decide::{Mode, Permit};
 use crate::keys::LiveKeys;
-use crate::path::{Outcome, walk};
+use crate::path::{Outcome, Rules, walk};
 use crate::reason::Accepted;
 use crate::request::{AuthzRequest, Headers, Route, split_url};
 use crate::table::{Compiled, Expectation, Permissions, Snapshot, Sources, Vector, Vectors, compile};
@@ -44,11 +46,17 @@ pub(super) struct Test {
     #[arg(default_value = ".")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
+    blocks: Blocked,
+    #[command(flatten)]
     open: Open,
 }
 
 pub(super) fn run(test: &Test) -> u8 {
-    let mut session = Session { permissions: test.open.permissions(), ..Session::default() };
+    let blocks = match test.blocks.load(Clock::System.now()) {
+        Ok(blocks) => blocks,
+        Err(error) => return trouble(escaped(&error)),
+    };
+    let mut session = Session { permissions: test.open.permissions(), blocks, ..Session::default() };
     for path in &test.paths {
         match files(path) {
             Ok(files) => files.iter().for_each(|file| session.file(file)),
@@ -87,6 +95,7 @@ struct Table {
 #[derive(Default)]
 struct Session {
     permissions: Permissions,
+    blocks: Blocks,
     tables: BTreeMap<PathBuf, Option<Table>>,
     files: usize,
     passed: usize,
@@ -102,14 +111,15 @@ impl Session {
         }
         let Some(vectors) = vectors else { return self.code = TROUBLE };
         let now = vectors.now.unwrap_or_else(|| Clock::System.now());
-        let Some(table) = self.table(&vectors.table, now) else {
+        let table = table(&mut self.tables, &self.permissions, &vectors.table, now);
+        let Some(table) = table else {
             diagnostic(&escaped(&format!("error: {}: its table does not load", path.display())));
             return self.code = TROUBLE;
         };
         let mut failures = String::new();
         let mut failed = 0;
         for case in &vectors.cases {
-            let verdict = judge(&table.snapshot, now, case);
+            let verdict = judge(Rules { table: &table.snapshot, blocks: &self.blocks }, now, case);
             let differences = differences(&case.expect, &verdict);
             if differences.is_empty() {
                 table.covered.extend(verdict.grants.into_iter().filter(|_| verdict.allowed));
@@ -125,21 +135,6 @@ impl Session {
         self.passed += passed;
         self.failed += failed;
         self.code = self.code.max(if failed == 0 { YES } else { NO });
-    }
-
-    /// The compiled table; every problem of it is told once.
-    fn table(&mut self, path: &Path, now: Time) -> Option<&mut Table> {
-        let key = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let read = || {
-            // Tokens count as verified, so that keys have no say, not even those that stand in the table.
-            let keys = |need: crate::table::KeyNeed<'_>| Arc::new(LiveKeys::unfetched(need.rules));
-            let Compiled { snapshot, report } = compile(&Sources::read(path), &self.permissions, now, keys);
-            if report.refuses() {
-                diagnostic(&report.render(colours()));
-            }
-            Some(Table { shown: path.to_owned(), snapshot: snapshot?, covered: BTreeSet::new() })
-        };
-        self.tables.entry(key).or_insert_with(read).as_mut()
     }
 
     fn finish(self) -> u8 {
@@ -159,6 +154,26 @@ impl Session {
         result(&escaped(&out));
         self.code
     }
+}
+
+/// The compiled table; every problem of it is told once.
+fn table<'t>(
+    tables: &'t mut BTreeMap<PathBuf, Option<Table>>,
+    permissions: &Permissions,
+    path: &Path,
+    now: Time,
+) -> Option<&'t mut Table> {
+    let key = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let read = || {
+        // Tokens count as verified, so that keys have no say, not even those that stand in the table.
+        let keys = |need: crate::table::KeyNeed<'_>| Arc::new(LiveKeys::unfetched(need.rules));
+        let Compiled { snapshot, report } = compile(&Sources::read(path), permissions, now, keys);
+        if report.refuses() {
+            diagnostic(&report.render(colours()));
+        }
+        Some(Table { shown: path.to_owned(), snapshot: snapshot?, covered: BTreeSet::new() })
+    };
+    tables.entry(key).or_insert_with(read).as_mut()
 }
 
 fn counts(passed: usize, failed: usize) -> String {
@@ -181,7 +196,8 @@ struct Verdict {
     decided: Option<Step>,
 }
 
-fn judge(snapshot: &Snapshot, now: Time, case: &Vector) -> Verdict {
+fn judge(rules: Rules<'_>, now: Time, case: &Vector) -> Verdict {
+    let snapshot = rules.table;
     let ask = &case.request;
     let (host, target) = split_url(&ask.url).unwrap_or_default();
     let mut request = AuthzRequest {
@@ -198,7 +214,7 @@ fn judge(snapshot: &Snapshot, now: Time, case: &Vector) -> Verdict {
     request.headers = Headers::new(entries, false);
 
     let mut recorder = Recorder::signed_by(case.signer.as_deref());
-    let walked = walk(snapshot, &request, now, &mut recorder);
+    let walked = walk(rules, &request, now, &mut recorder);
     let failed = recorder.steps().iter().find(|step| step.outcome.is_err());
     let (allowed, reason) = match (&walked.outcome, recorder.first_failure()) {
         (_, Some(reason)) => (false, reason.code()),
