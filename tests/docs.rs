@@ -3,9 +3,13 @@
 #![cfg(test)]
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use credence::clock::Time;
+use credence::keys::LiveKeys;
+use credence::profile::{Profile, Tenancy};
 use credence::reason::{Class, Reason};
-use credence::table::{self, Code};
+use credence::table::{self, Code, Compiled, Page, Permissions, SourceFile, Sources, compile};
 
 fn reasons() -> String {
     let mut text = String::from(
@@ -45,30 +49,23 @@ fn the_reference_of_reasons_is_up_to_date() {
 fn diagnostics() -> String {
     let mut text = String::from(
         "# Diagnostics\n\n\
-         Generated from `src/table/code.rs`. CR0xx (shape) and CR1xx (refused) are errors: the table does not load. The others warn. What is\n\
-         reserved is not looked at yet by this version.\n\n\
+         Generated from `src/table/code.rs` and the pages in `src/table/rules`, whose examples are tests. `credence rule CODE` prints a page.\n\n\
+         CR0xx (shape) and CR1xx (refused) are errors: the table does not load. The others warn, and an entry may accept them\n\
+         ([how](table.md#accepting-a-warning)). The examples leave out the first two lines of a file, `apiVersion` and `kind`.\n\n\
          | code | severity | what it is about |\n|---|---|---|\n",
     );
     for code in Code::ALL {
-        let reserved = if printed(code.as_str()) { "" } else { " (reserved)" };
-        writeln!(text, "| {code} | {}{reserved} | {} |", code.severity().as_str(), code.title()).unwrap();
+        let name = code.as_str();
+        writeln!(text, "| [{name}](#{}) | {} | {} |", name.to_lowercase(), code.severity().as_str(), code.title())
+            .unwrap();
+    }
+    for code in Code::ALL {
+        // Below the title of this page every heading goes one down, and the code alone is the anchor.
+        let page = Page::of(*code).markdown().replace("\n## ", "\n### ");
+        let (_, body) = page.split_once('\n').unwrap();
+        write!(text, "\n## {code}\n\n**{}** ({})\n{body}", code.title(), code.severity().as_str()).unwrap();
     }
     text
-}
-
-/// Whether some room of the table names the code, beside the list itself.
-fn printed(code: &str) -> bool {
-    fn holds(directory: &std::path::Path, word: &str) -> bool {
-        std::fs::read_dir(directory).unwrap().any(|entry| {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                return holds(&path, word);
-            }
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            !name.contains("test") && name != "code.rs" && std::fs::read_to_string(&path).unwrap().contains(word)
-        })
-    }
-    holds(std::path::Path::new("src/table"), &format!("Code::{code}"))
 }
 
 #[test]
@@ -90,10 +87,93 @@ fn the_schemas_are_up_to_date() {
     fresh("docs/schema/trust-table-test.schema.json", &format!("{:#}\n", table::vectors_schema()));
 }
 
+fn profiles() -> String {
+    let mut text = String::from(
+        "# Profiles\n\n\
+         Generated from `src/profile` (`credence profiles NAME` prints the same). A profile is what is known about one kind of issuer: it fills in\n\
+         what an entry leaves out, refuses what can never be right, and warns of what looks right and is not. It never grants. Each example is\n\
+         in [examples/profiles](../examples/profiles) with cases that show who stays outside.\n\n\
+         `shared`: one issuer signs for every customer of its operator, so a tenant must be pinned (CR101). In brackets what `with` can do without.\n\n\
+         | profile | tenancy | what it is | `with` |\n|---|---|---|---|\n",
+    );
+    for profile in Profile::ALL {
+        let with = profile.parameters.iter().map(|parameter| match parameter.optional {
+            true => format!("[`{}`]", parameter.name),
+            false => format!("`{}`", parameter.name),
+        });
+        let with = with.collect::<Vec<_>>().join(" ");
+        let (name, tenancy) = (profile.name, tenancy(profile));
+        writeln!(text, "| [`{name}`](#{name}) | {tenancy} | {} | {with} |", profile.summary).unwrap();
+    }
+    for profile in Profile::ALL {
+        let (name, summary, link) = (profile.name, profile.summary, profile.documentation);
+        write!(
+            text,
+            "\n## {name}\n{summary}. Facts from [its documentation]({link}), checked on {}.\n",
+            profile.checked
+        )
+        .unwrap();
+        for section in profile.sections() {
+            write!(text, "\n**{}**\n\n", section.title).unwrap();
+            for line in section.lines {
+                writeln!(text, "- {line}").unwrap();
+            }
+        }
+        write!(text, "\n```yaml\n{}```\n", profile.starter).unwrap();
+    }
+    text
+}
+
+fn tenancy(profile: &Profile) -> &'static str {
+    match profile.tenancy() {
+        Some(Tenancy::Shared) => "shared",
+        Some(Tenancy::Private) => "private",
+        None => "unknown",
+    }
+}
+
+#[test]
+fn the_reference_of_profiles_is_up_to_date() {
+    fresh("docs/profiles.md", &profiles());
+}
+
+#[test]
+fn the_guide_of_the_table_names_every_profile() {
+    let guide = std::fs::read_to_string("docs/table.md").unwrap();
+    for profile in Profile::ALL {
+        assert!(guide.contains(&format!("`{}`", profile.name)), "docs/table.md does not name {}", profile.name);
+    }
+}
+
 fn fresh(path: &str, expected: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, expected).unwrap();
     }
     let found = std::fs::read_to_string(path).unwrap_or_default();
     assert!(found == expected, "{path} is stale: UPDATE_DOCS=1 cargo test --test docs");
+}
+
+/// The whole tables of a page.
+fn tables(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(page).unwrap();
+    let fenced = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    fenced.filter(|text| text.contains("kind: TrustTable\n")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_tables_of_the_documentation_load_without_a_word() {
+    let now = Time::from_rfc3339("2026-11-21T12:00:00Z").unwrap();
+    let mut pages = vec!["README.md".to_owned()];
+    pages.extend(std::fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path().display().to_string()));
+    let mut seen = 0;
+    for page in pages.iter().filter(|page| page.ends_with(".md") && !page.ends_with("diagnostics.md")) {
+        for table in tables(page) {
+            let sources = Sources::from_files([SourceFile::new(page.as_str(), table)]);
+            let Compiled { report, .. } =
+                compile(&sources, &Permissions::default(), now, |need| Arc::new(LiveKeys::unfetched(need.rules)));
+            assert!(report.is_empty(), "{}", report.render(false));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 2);
 }

@@ -5,24 +5,24 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::findings::{BlocksSummary, Checked, Format, Summary, written};
 use super::open::{Open, given};
 use super::output::{colours, diagnostic, result, trouble};
 use super::probe_check::{Wanted, probe_all};
+use super::trust::load;
 use super::{NO, TROUBLE, YES};
 use crate::clock::{Clock, Time};
 use crate::keys::LiveKeys;
-use crate::table::{
-    Compiled, CompiledBlocks, Documents, Report, Snapshot, Sources, compile, compile_blocks,
-};
+use crate::table::{Compiled, CompiledBlocks, Documents, Report, Snapshot, Sources, compile, compile_blocks};
 
 /// Read the trust table, or blocks, offline and tell every problem at once.
 ///
 /// Parses, compiles and lints offline: nothing is fetched unless `--probe` asks for it, nothing is changed. Every problem is told at once, with
-/// file, line and column, and how to mend it. A file of blocks (`kind: TrustBlocks`) is known by its kind; one that stops
-/// nobody, or more than it may seem, is warned of.
+/// file, line and column, and how to mend it. Blocks are known by their kind (`TrustBlocks`); one that stops nobody, or more
+/// than it may seem, is warned of.
 ///
 /// Exit code: 0 the table is good, 1 it is not (with `--fail-on warning` also for a warning, with
-/// `--probe` for keys that cannot be had), 2 there is nothing at the path.
+/// `--probe` for keys that cannot be had), 2 there is nothing at the path. `credence rule CODE` tells about a finding.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: credence check trust.yaml && git commit -a")]
 pub(super) struct Check {
@@ -46,6 +46,9 @@ pub(super) struct Check {
     /// Let `--probe` send bearer tokens and client certificates to where the table says.
     #[arg(long, env = "CREDENCE_WITH_CREDENTIALS", value_parser = super::output::switch, requires = "probe")]
     with_credentials: bool,
+    /// For people on standard error; or on standard output as JSON, SARIF 2.1.0 or annotations of GitHub Actions.
+    #[arg(long, short, env = "CREDENCE_OUTPUT", value_enum, default_value_t = Format::Text)]
+    output: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,9 +58,12 @@ enum FailOn {
 }
 
 pub(super) fn run(check: &Check) -> u8 {
+    if check.probe && check.output != Format::Text {
+        return trouble("`--probe` tells its story as text: leave out `-o`, or check first and probe then");
+    }
     let now = check.at.unwrap_or_else(|| Clock::System.now());
     let mut code = YES;
-    let (mut read, mut table) = (Vec::new(), None);
+    let (mut read, mut beside, mut seen) = (Vec::new(), None, Vec::new());
     for path in &check.paths {
         if path.as_os_str() != "-" && !path.exists() {
             diagnostic(&format!("error: {}: no such file or directory", path.display()));
@@ -67,63 +73,84 @@ pub(super) fn run(check: &Check) -> u8 {
         let sources = Sources::read(path);
         let documents = Documents::of(&sources);
         if documents.table {
-            let (judged, snapshot) = judged(check, path, &sources, now);
-            code = code.max(judged);
-            table = snapshot.or(table);
+            let (worst, checked, snapshot) = table(check, path, &sources, now);
+            code = code.max(worst);
+            beside = snapshot.or(beside);
+            seen.push(checked);
         }
         read.extend(documents.blocks.then_some((path, sources)));
     }
     // After every table, whichever is named first: a block is held against the table that stands beside it.
-    if let (false, None, Some(path)) = (read.is_empty(), &table, given(check.trust.as_ref())) {
-        match super::trust::load(&path, &check.open, now) {
-            Ok(loaded) => table = Some(loaded.snapshot),
+    if let (false, None, Some(path)) = (read.is_empty(), &beside, given(check.trust.as_ref())) {
+        match load(&path, &check.open, now) {
+            Ok(loaded) => beside = Some(loaded.snapshot),
             Err(error) => return trouble(error),
         }
     }
     for (path, sources) in &read {
-        code = code.max(blocks(check, path, sources, table.as_ref(), now));
+        let (worst, checked) = blocks(check, path, sources, beside.as_ref(), now);
+        code = code.max(worst);
+        seen.push(checked);
     }
+    result(&written(check.output, &seen));
     code
 }
 
-/// Tells what is wrong with a table, and how it went.
-fn judged(check: &Check, path: &Path, sources: &Sources, now: Time) -> (u8, Option<Snapshot>) {
+/// The exit code for one table, what was found, and the table if it loads.
+fn table(check: &Check, path: &Path, sources: &Sources, now: Time) -> (u8, Checked, Option<Snapshot>) {
     let mut wanted = Vec::new();
     let Compiled { snapshot, report } = compile(sources, &check.open.permissions(), now, |need| {
         wanted.push(Wanted::new(&need));
         Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules))
     });
-    if !report.is_empty() {
-        diagnostic(&report.render(colours()));
+    let code = check.verdict(&report);
+    let summary = snapshot.as_ref().map(Summary::of);
+    let checked = Checked { path: path.display().to_string(), report, table: summary, blocks: None };
+    if check.output == Format::Text {
+        told(&checked);
     }
-    let Some(snapshot) = snapshot else { return (NO, None) };
-    result(&format!(
-        "{}: {} issuers, {} resources, {} grants, sha256 {}\n",
-        path.display(),
-        snapshot.issuers.entries(),
-        snapshot.resources.iter().count(),
-        snapshot.grants.len(),
-        snapshot.digest
-    ));
-    (check.verdict(&report).max(probed(check, wanted)), Some(snapshot))
+    let code = if checked.table.is_some() { code.max(probed(check, wanted)) } else { code };
+    (code, checked, snapshot)
 }
 
 /// The same of blocks; without a table nobody knows whether they are about anybody.
-fn blocks(check: &Check, path: &Path, sources: &Sources, table: Option<&Snapshot>, now: Time) -> u8 {
+fn blocks(check: &Check, path: &Path, sources: &Sources, table: Option<&Snapshot>, now: Time) -> (u8, Checked) {
     let CompiledBlocks { blocks, report, .. } = compile_blocks(sources, now, table);
-    if !report.is_empty() {
-        diagnostic(&report.render(colours()));
+    let code = check.verdict(&report);
+    let summary = blocks.map(|blocks| BlocksSummary {
+        blocks: blocks.len(),
+        digest: blocks.digest().to_owned(),
+        held: table.is_some(),
+    });
+    let checked = Checked { path: path.display().to_string(), report, table: None, blocks: summary };
+    if check.output == Format::Text {
+        told(&checked);
     }
-    let Some(blocks) = blocks else { return NO };
-    let held = if table.is_some() { "" } else { ", not held against a table (`--trust PATH`)" };
-    result(&format!("{}: {} blocks{held}, sha256 {}\n", path.display(), blocks.len(), blocks.digest()));
-    check.verdict(&report)
+    (code, checked)
 }
 
 impl Check {
-    /// The exit code for what was found in something that loads.
+    /// The exit code for what was found.
     fn verdict(&self, report: &Report) -> u8 {
-        if self.fail_on == FailOn::Warning && report.warnings() > 0 { NO } else { YES }
+        let failed = report.refuses() || (self.fail_on == FailOn::Warning && report.warnings() > 0);
+        if failed { NO } else { YES }
+    }
+}
+
+/// For people: findings on standard error, one line about what is good on standard output.
+fn told(checked: &Checked) {
+    if !checked.report.is_empty() {
+        diagnostic(&checked.report.render(colours()));
+    }
+    if let Some(table) = &checked.table {
+        result(&format!(
+            "{}: {} issuers, {} resources, {} grants, sha256 {}\n",
+            checked.path, table.issuers, table.resources, table.grants, table.digest
+        ));
+    }
+    if let Some(blocks) = &checked.blocks {
+        let held = if blocks.held { "" } else { " (held against no table: add it, or `--trust PATH`)" };
+        result(&format!("{}: {} blocks{held}, sha256 {}\n", checked.path, blocks.blocks, blocks.digest));
     }
 }
 

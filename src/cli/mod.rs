@@ -3,22 +3,33 @@
 //! In: arguments. Out: an exit code, results on standard output, diagnostics on standard error. It must never decide
 //! anything by itself: every verb calls the same rooms as the server.
 
+mod asked;
+mod can;
 mod check;
+mod collisions;
+mod diff;
 mod explain;
 mod inspect;
+mod findings;
 mod issuer;
 mod man;
+mod list;
 mod open;
 mod output;
 mod probe_check;
 mod probe_report;
 mod probe_stanza;
 mod probe_story;
+mod profiles;
 mod schema;
+mod rule;
+mod reach;
 mod serve;
+mod sheet;
 mod test;
 mod token;
 mod trust;
+mod who_can;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -53,8 +64,16 @@ enum Verb {
     Inspect(inspect::Inspect),
     Test(test::Test),
     Issuer(issuer::Issuer),
+    Profiles(profiles::Profiles),
     Schema(schema::SchemaOf),
     Man(man::ManPages),
+    Rule(rule::Rule),
+    List(list::List),
+    Reach(reach::ReachArgs),
+    WhoCan(who_can::WhoCanArgs),
+    Can(can::Can),
+    Collisions(collisions::CollisionsArgs),
+    Diff(diff::Diff),
     /// Print the version.
     ///
     /// Example: credence version
@@ -86,8 +105,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Inspect(inspect) => inspect::run(&inspect),
         Verb::Test(test) => test::run(&test),
         Verb::Issuer(issuer) => issuer::run(&issuer),
+        Verb::Profiles(profiles) => profiles::run(&profiles),
         Verb::Schema(schema) => schema::run(&schema),
         Verb::Man(man) => man::run(&man, Cli::command()),
+        Verb::Rule(rule) => rule::run(&rule),
+        Verb::List(list) => list::run(&list),
+        Verb::Reach(reach) => reach::run(&reach),
+        Verb::WhoCan(who) => who_can::run(&who),
+        Verb::Can(can) => can::run(&can),
+        Verb::Collisions(collisions) => collisions::run(&collisions),
+        Verb::Diff(diff) => diff::run(&diff),
         Verb::Version => output::result(&format!("credence {}\n", env!("CARGO_PKG_VERSION"))),
         Verb::Completion { shell } => {
             let mut script = Vec::new();
@@ -104,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_help_of_every_verb_that_judges_tells_its_exit_codes() {
-        for verb in ["check", "explain", "test"] {
+        for verb in ["check", "explain", "test", "list", "reach", "who-can", "can", "collisions", "diff"] {
             let mut cli = Cli::command();
             let help = cli.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
             assert!(help.contains("Exit code: 0") && help.contains("Example: credence"), "{help}");

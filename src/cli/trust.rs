@@ -12,6 +12,7 @@ use crate::block::Blocks;
 use crate::clock::{Clock, Time};
 use crate::keys::{KeyOrigin, LiveKeys};
 use crate::name::{Issuer, IssuerName};
+use crate::path::Rules;
 use crate::table::{Compiled, CompiledBlocks, Snapshot, Sources, compile, compile_blocks};
 
 /// What every verb that asks something of a table takes.
@@ -62,6 +63,22 @@ pub(super) struct Loaded {
     pub(super) snapshot: Snapshot,
     pub(super) blocks: Blocks,
     pub(super) origins: HashMap<(IssuerName, Issuer), KeyOrigin>,
+}
+
+impl Loaded {
+    /// What a server with this table and these blocks would judge by.
+    pub(super) const fn rules(&self) -> Rules<'_> {
+        Rules { table: &self.snapshot, blocks: &self.blocks }
+    }
+
+    /// For answers that are about what is granted: says that the blocks were not taken off.
+    pub(super) fn note_blocks(&self) {
+        if !self.blocks.is_empty() {
+            let count = self.blocks.len();
+            let note = "this is what the table grants. Whoever is blocked is refused all the same: ask `can` or `explain`";
+            diagnostic(&format!("note: {count} blocks are not taken off here; {note}"));
+        }
+    }
 }
 
 impl Trust {

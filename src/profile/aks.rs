@@ -8,6 +8,11 @@ pub(super) static AKS: Profile = Profile {
     summary: "service accounts of an Azure Kubernetes Service cluster",
     documentation: "https://learn.microsoft.com/en-us/azure/aks/use-oidc-issuer",
     checked: "2026-11-22",
+    issuers: &[
+        "https://REGION.oic.prod-aks.azure.com/TENANT-ID/CLUSTER-ID/",
+        "https://oidc.prod-aks.azure.com/CLUSTER-ID/",
+    ],
+    starter: include_str!("../../examples/profiles/aks/trust.yaml"),
     issuer,
     dangers: &[
         "The last `/` belongs to the `iss`; without it no token matches.",

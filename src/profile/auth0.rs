@@ -9,6 +9,8 @@ pub(super) static AUTH0: Profile = Profile {
     summary: "access tokens of an Auth0 tenant, under its own name or a custom domain",
     documentation: "https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles",
     checked: "2026-11-22",
+    issuers: &["https://TENANT.REGION.auth0.com/", "https://CUSTOM-DOMAIN/"],
+    starter: include_str!("../../examples/profiles/auth0/trust.yaml"),
     issuer,
     algorithms: &[Algorithm::RS256, Algorithm::PS256],
     token_types: &["jwt", "at+jwt"],

@@ -9,6 +9,8 @@ pub(super) static BUILDKITE: Profile = Profile {
     summary: "Buildkite jobs",
     documentation: "https://buildkite.com/docs/agent/cli/reference/oidc",
     checked: "2026-11-22",
+    issuers: &["https://agent.buildkite.com"],
+    starter: include_str!("../../examples/profiles/buildkite/trust.yaml"),
     identity: Identity::Fixed("https://agent.buildkite.com"),
     issuer,
     tenant_ids: &["organization_id", "pipeline_id"],

@@ -13,6 +13,8 @@ pub(super) static CIRCLECI: Profile = Profile {
     summary: "CircleCI jobs, of one organisation or by the root issuer",
     documentation: "https://circleci.com/docs/guides/permissions-authentication/openid-connect-tokens/",
     checked: "2026-11-22",
+    issuers: &["https://oidc.circleci.com/org/ORG-ID", "https://oidc.circleci.com"],
+    starter: include_str!("../../examples/profiles/circleci/trust.yaml"),
     identity: Identity::Expanded(|with| Ok(expand(with))),
     parameters: &[Parameter::one("org", organisation)],
     issuer,

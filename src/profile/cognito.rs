@@ -9,6 +9,8 @@ pub(super) static COGNITO: Profile = Profile {
     summary: "access tokens of an Amazon Cognito user pool",
     documentation: "https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html",
     checked: "2026-11-22",
+    issuers: &["https://cognito-idp.REGION.amazonaws.com/POOL-ID"],
+    starter: include_str!("../../examples/profiles/cognito/trust.yaml"),
     issuer,
     algorithms: &[Algorithm::RS256],
     token_types: &["", "jwt"],

@@ -15,6 +15,9 @@ pub(super) static ENTRA: Profile = Profile {
     summary: "access tokens of Microsoft Entra ID tenants",
     documentation: "https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens",
     checked: "2026-11-22",
+    issuers: &["https://login.microsoftonline.com/TENANT-ID/v2.0", "https://sts.windows.net/TENANT-ID/"],
+    key_place: "by discovery, one document a tenant; v1 and v2 have different ones, and a key that names an `issuer` speaks for that one only",
+    starter: include_str!("../../examples/profiles/entra/trust.yaml"),
     identity: Identity::Expanded(expand),
     parameters: &[
         Parameter { name: "tenants", list: true, optional: false, form: tenant },

@@ -8,6 +8,7 @@ pub(super) static GENERIC: Profile = Profile {
     summary: "any OpenID Connect or OAuth 2.0 issuer of JWT access tokens",
     documentation: "https://www.rfc-editor.org/rfc/rfc9068",
     checked: "2026-11-22",
+    starter: include_str!("../../examples/profiles/generic/trust.yaml"),
     algorithms: &[Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA],
     token_types: &["", "jwt", "at+jwt"],
     max_token_age: 24 * 3600,

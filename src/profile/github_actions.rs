@@ -4,8 +4,7 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
-use super::github_values;
-use super::{Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, web};
+use super::{Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, github_values, web};
 use crate::name::Algorithm;
 
 pub(super) static GITHUB_ACTIONS: Profile = Profile {
@@ -13,6 +12,13 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
     summary: "GitHub Actions jobs: GitHub.com, an enterprise's own issuer, data residency, Enterprise Server",
     documentation: "https://docs.github.com/en/actions/reference/security/oidc",
     checked: "2026-11-22",
+    issuers: &[
+        "https://token.actions.githubusercontent.com",
+        "https://token.actions.githubusercontent.com/ENTERPRISE",
+        "https://token.actions.SUBDOMAIN.ghe.com",
+        "https://HOST/_services/token",
+    ],
+    starter: include_str!("../../examples/profiles/github-actions/trust.yaml"),
     identity: Identity::Expanded(expand),
     parameters: &[Parameter::maybe("enterprise", web::slug), Parameter::maybe("hostname", web::host)],
     issuer,

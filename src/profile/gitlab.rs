@@ -11,6 +11,8 @@ pub(super) static GITLAB: Profile = Profile {
     summary: "ID tokens of GitLab CI jobs: GitLab.com, or an instance of your own",
     documentation: "https://docs.gitlab.com/ci/secrets/id_token_authentication/",
     checked: "2026-11-22",
+    issuers: &["https://gitlab.com", "https://HOST"],
+    starter: include_str!("../../examples/profiles/gitlab/trust.yaml"),
     identity: Identity::Expanded(expand),
     parameters: &[Parameter::maybe("hostname", web::host)],
     issuer,

@@ -9,6 +9,9 @@ pub(super) static GKE: Profile = Profile {
     summary: "service accounts of a Google Kubernetes Engine cluster",
     documentation: "https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity",
     checked: "2026-11-22",
+    issuers: &["https://container.googleapis.com/v1/projects/PROJECT/locations/LOCATION/clusters/CLUSTER"],
+    key_place: "by discovery, which leads to the `iss` and `/jwks`",
+    starter: include_str!("../../examples/profiles/gke/trust.yaml"),
     identity: Identity::Expanded(expand),
     parameters: &[
         Parameter::one("project", service_account::segment),

@@ -11,6 +11,8 @@ pub(super) static GOOGLE: Profile = Profile {
     summary: "ID tokens of Google accounts and Google Cloud service accounts",
     documentation: "https://cloud.google.com/docs/authentication/token-types#id",
     checked: "2026-11-22",
+    issuers: &["https://accounts.google.com"],
+    starter: include_str!("../../examples/profiles/google/trust.yaml"),
     identity: Identity::Fixed("https://accounts.google.com"),
     issuer,
     key_hosts: &["www.googleapis.com"],

@@ -9,6 +9,8 @@ pub(super) static KEYCLOAK: Profile = Profile {
     summary: "access tokens of a Keycloak realm",
     documentation: "https://www.keycloak.org/securing-apps/oidc-layers",
     checked: "2026-11-22",
+    issuers: &["https://HOST/realms/REALM", "https://HOST/auth/realms/REALM"],
+    starter: include_str!("../../examples/profiles/keycloak/trust.yaml"),
     issuer,
     algorithms: &[
         Algorithm::RS256,

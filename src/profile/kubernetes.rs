@@ -9,6 +9,9 @@ pub(super) static KUBERNETES: Profile = Profile {
     summary: "service accounts of a Kubernetes cluster that you run",
     documentation: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery",
     checked: "2026-11-22",
+    issuers: &["the API server's --service-account-issuer"],
+    key_place: "`jwksUri` of the API server (`/openid/v1/jwks`) with `caFile` and `bearerTokenFile`, `kubernetes: inCluster`, or a copy; by discovery only where the `iss` leads there",
+    starter: include_str!("../../examples/profiles/kubernetes/trust.yaml"),
     issuer,
     discovery,
     dangers: &[

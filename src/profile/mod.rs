@@ -14,8 +14,8 @@ mod eks;
 mod entra;
 mod generic;
 mod github_actions;
-mod gitlab;
 mod github_values;
+mod gitlab;
 mod gke;
 mod google;
 mod hint;
@@ -23,6 +23,7 @@ mod keycloak;
 mod known;
 mod kubernetes;
 mod okta;
+mod page;
 mod parameters;
 mod said;
 mod service_account;
@@ -34,6 +35,7 @@ mod web;
 pub use claim::{ClaimType, Reusable};
 pub use hint::{Hint, Sign};
 pub use known::{KnownIssuer, known_issuer};
+pub use page::Section;
 pub use parameters::{Parameter, Parameters};
 
 use crate::name::Algorithm;
@@ -49,6 +51,12 @@ pub struct Profile {
     pub documentation: &'static str,
     /// When these facts were last checked.
     pub checked: &'static str,
+    /// The forms that its issuers have, for people; one without a word in capitals is exact.
+    pub issuers: &'static [&'static str],
+    /// Where its keys are, for people.
+    pub key_place: &'static str,
+    /// A whole table to start from, which loads without a warning.
+    pub starter: &'static str,
     /// Which exact issuers an entry stands for.
     pub identity: Identity,
     /// What `with` may say.
@@ -116,6 +124,9 @@ const UNKNOWING: Profile = Profile {
     summary: "",
     documentation: "",
     checked: "",
+    issuers: &[],
+    key_place: "by discovery: the `iss`, without one last `/`, and `/.well-known/openid-configuration`",
+    starter: "",
     identity: Identity::Written,
     parameters: &[],
     issuer: |_| Ok(Tenancy::Private),

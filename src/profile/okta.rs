@@ -9,6 +9,8 @@ pub(super) static OKTA: Profile = Profile {
     summary: "access tokens of an Okta custom authorization server",
     documentation: "https://developer.okta.com/docs/guides/validate-access-tokens/",
     checked: "2026-11-22",
+    issuers: &["https://DOMAIN/oauth2/SERVER-ID", "https://DOMAIN/oauth2/default"],
+    starter: include_str!("../../examples/profiles/okta/trust.yaml"),
     issuer,
     algorithms: &[Algorithm::RS256],
     token_types: &["", "jwt", "at+jwt"],

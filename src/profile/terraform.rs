@@ -11,6 +11,8 @@ pub(super) static TERRAFORM: Profile = Profile {
     summary: "runs of HCP Terraform, or of a Terraform Enterprise of your own",
     documentation: "https://developer.hashicorp.com/terraform/cloud-docs/workspaces/dynamic-provider-credentials/workload-identity-tokens",
     checked: "2026-11-22",
+    issuers: &["https://app.terraform.io", "https://HOST"],
+    starter: include_str!("../../examples/profiles/terraform/trust.yaml"),
     identity: Identity::Expanded(expand),
     parameters: &[Parameter::maybe("hostname", web::host)],
     issuer,

@@ -10,6 +10,12 @@ pub(super) static VAULT: Profile = Profile {
     summary: "identity tokens of HashiCorp Vault or OpenBao",
     documentation: "https://developer.hashicorp.com/vault/docs/secrets/identity/identity-token",
     checked: "2026-11-22",
+    issuers: &[
+        "https://HOST/v1/identity/oidc",
+        "https://HOST/v1/NAMESPACE/identity/oidc",
+        "https://HOST/v1/identity/oidc/provider/NAME",
+    ],
+    starter: include_str!("../../examples/profiles/vault/trust.yaml"),
     issuer,
     doubt,
     algorithms: &[

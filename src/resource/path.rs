@@ -252,6 +252,20 @@ impl PathPattern {
         self.tail || given.next().is_none()
     }
 
+    /// The literal segments that every match begins with, each shorter start of them first: of `/a/b/*` nothing, `a`,
+    /// and `a` and `b`, escapes resolved.
+    pub fn starts(&self) -> Vec<Vec<&[u8]>> {
+        let mut starts = vec![Vec::new()];
+        let mut start: Vec<&[u8]> = Vec::new();
+        for segment in self.literal_start() {
+            if let Segment::Literal(literal) = segment {
+                start.push(literal);
+                starts.push(start.clone());
+            }
+        }
+        starts
+    }
+
     pub(super) fn segments(&self) -> &[Segment] {
         &self.segments
     }
@@ -276,6 +290,23 @@ impl PathPattern {
     pub(super) fn literal_start(&self) -> &[Segment] {
         let literal = |segment: &&Segment| matches!(segment, Segment::Literal(_));
         self.segments.get(..self.segments.iter().take_while(literal).count()).unwrap_or_default()
+    }
+
+    /// Whether every path that matches `narrow` matches this too.
+    pub fn covers(&self, narrow: &Self) -> bool {
+        let mut given = narrow.segments.iter();
+        for wanted in &self.segments {
+            let within = match (wanted, given.next()) {
+                (Segment::Literal(wanted), Some(Segment::Literal(given))) => wanted == given,
+                (Segment::Star, Some(Segment::Literal(given))) => !given.is_empty(),
+                (Segment::Star, Some(Segment::Star)) => true,
+                (Segment::Literal(_), Some(Segment::Star)) | (_, None) => false,
+            };
+            if !within {
+                return false;
+            }
+        }
+        self.tail || (given.next().is_none() && !narrow.tail)
     }
 
     /// Whether some path matches both.

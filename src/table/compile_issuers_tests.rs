@@ -39,7 +39,7 @@ fn entra(rest: &str) -> String {
     format!(
         "issuers:\n  e: {{profile: entra, with: {{tenants: [{two}, {one}]}}}}\n\
          resources:\n  r: {{audience: r, hosts: [r.test]}}\n\
-         grants:\n  g: {{issuer: e, {rest}, resource: r, methods: any, paths: any}}\n"
+         grants:\n  g: {{issuer: e, {rest}, resource: r, methods: [GET], paths: any}}\n"
     )
 }
 

@@ -22,13 +22,30 @@ pub struct Report {
 impl Report {
     /// Adds a finding. Past the first thousand of its severity it is only counted.
     pub fn push(&mut self, finding: Diagnostic) {
-        let (list, count) = match finding.code.severity() {
-            Severity::Error => (&mut self.refusing, &mut self.errors),
-            Severity::Warning => (&mut self.warning, &mut self.warnings),
+        let severity = finding.code.severity();
+        self.count(severity);
+        if self.keeps(severity) {
+            match severity {
+                Severity::Error => self.refusing.push(finding),
+                Severity::Warning => self.warning.push(finding),
+            }
+        }
+    }
+
+    /// Whether a finding more of this severity would be kept.
+    pub(super) fn keeps(&self, severity: Severity) -> bool {
+        let kept = match severity {
+            Severity::Error => self.refusing.len(),
+            Severity::Warning => self.warning.len(),
         };
-        *count += 1;
-        if list.len() < KEPT {
-            list.push(finding);
+        kept < KEPT
+    }
+
+    /// Counts a finding that is not kept.
+    pub(super) const fn count(&mut self, severity: Severity) {
+        match severity {
+            Severity::Error => self.errors += 1,
+            Severity::Warning => self.warnings += 1,
         }
     }
 
@@ -62,7 +79,7 @@ impl Report {
 
     /// Whether no more errors are kept, so that looking for more is idle.
     pub fn is_full(&self) -> bool {
-        self.refusing.len() >= KEPT
+        !self.keeps(Severity::Error)
     }
 
     /// The findings that are kept, at most a thousand, sorted by file, line, column and code. Where there are more, errors

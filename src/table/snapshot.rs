@@ -1,6 +1,6 @@
 //! The compiled trust table: immutable, indexed, swapped as a whole.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{ClaimHeader, Stewards};
 use crate::claims::Asked;
@@ -8,7 +8,7 @@ use crate::clock::Time;
 use crate::credential::ClaimedIssuer;
 use crate::decide::GrantIndex;
 use crate::memory::Token;
-use crate::name::{Issuer, IssuerName, Realm, Thumbprint, TrustDomain};
+use crate::name::{Issuer, IssuerName, Realm, ResourceName, Thumbprint, TrustDomain};
 use crate::profile::Profile;
 use crate::reason::Reason;
 use crate::resource::ResourceIndex;
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub profiles: BTreeMap<IssuerName, &'static Profile>,
     /// Who looks after each entry.
     pub stewards: Stewards,
+    /// `resources` of issuers that have a ceiling: what their grants may be for. Judged when the table is compiled.
+    pub ceilings: BTreeMap<IssuerName, BTreeSet<ResourceName>>,
 }
 
 /// A snapshot in force: which one it is, and since when.

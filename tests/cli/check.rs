@@ -161,3 +161,142 @@ fn a_hostile_table_cannot_move_the_cursor() {
     assert_eq!(ended.code, 1);
     assert!(ended.is_plain(), "{:?}", ended.err);
 }
+
+/// A warning on line 9, whose name holds what a workflow command would trip over.
+const WARNED: &str = "\
+issuers:
+  ci: {issuer: \"https://ci.acme.test\", owner: team@acme.test, reviewBy: 2099-01-01}
+resources:
+  api: {audience: https://api.acme.test, hosts: [api.acme.test]}
+grants:
+  own: {issuer: ci, resource: api, subject: x, methods: [GET], paths: any}
+  mail: {issuer: ci, resource: api, claims: {email: 'a%0A,b'}, methods: [GET], paths: any}
+";
+
+fn json(ended: &Ended) -> serde_json::Value {
+    serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {}", ended.out))
+}
+
+#[test]
+fn json_tells_the_same_findings_to_programs_on_standard_output() {
+    let table = Table::new(BAD);
+    let ended = check(&table, &["-o", "json"]);
+    assert_eq!((ended.code, ended.err.as_str()), (1, ""));
+    let told = json(&ended);
+    assert_eq!(told["schema"], "credence.check/v1");
+    let told = &told["tables"][0];
+    assert_eq!((&told["ok"], &told["errors"], &told["warnings"]), (&false.into(), &2.into(), &0.into()));
+    let first = &told["findings"][0];
+    assert_eq!(first["code"], "CR001");
+    assert_eq!(first["severity"], "error");
+    assert_eq!(first["file"], table.path().display().to_string());
+    let place = ["line", "column", "end_line", "end_column"].map(|name| first[name].as_u64().unwrap());
+    assert_eq!(place, [6, 9, 6, 17], "{first}");
+    assert!(first["help"].as_str().unwrap().contains("audience"), "{first}");
+    assert_eq!((&told["left_out"], &told["sha256"]), (&0.into(), &serde_json::Value::Null));
+    let good = check(&Table::new(GOOD), &["-o", "json"]);
+    let told = &json(&good)["tables"][0];
+    assert_eq!((good.code, &told["ok"], &told["grants"]), (0, &true.into(), &1.into()));
+    assert_eq!(told["sha256"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn of_a_flood_of_findings_json_keeps_a_thousand_and_counts_the_rest() {
+    let mut many = String::from("issuers:\n");
+    for number in 0..700 {
+        many.push_str(&format!("  i{number}: {{issuer: \"https://i{number}.acme.test\"}}\n"));
+    }
+    many.push_str("grants:\n  late: {issuer: i1, resource: nowhere, subject: x, methods: [GET], paths: any}\n");
+    let ended = check(&Table::new(&many), &["-o", "json"]);
+    let told = &json(&ended)["tables"][0];
+    assert_eq!((&told["errors"], &told["warnings"]), (&1.into(), &1400.into()));
+    assert_eq!((told["findings"].as_array().unwrap().len(), &told["left_out"]), (1000, &401.into()));
+    let findings = told["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|finding| finding["code"] == "CR003"), "warnings hide no error");
+}
+
+#[test]
+fn sarif_has_what_its_schema_requires_and_a_help_page_for_each_rule() {
+    let tables = [Table::new(BAD), Table::new(WARNED)];
+    let paths = tables.each_ref().map(|table| table.path().display().to_string());
+    let ended = run(&["check", &paths[0], &paths[1], "-o", "sarif"]);
+    assert_eq!((ended.code, ended.err.as_str()), (1, ""));
+    let told = json(&ended);
+    assert_eq!(told["version"], "2.1.0");
+    let [run] = told["runs"].as_array().unwrap().as_slice() else { panic!("{told}") };
+    let driver = &run["tool"]["driver"];
+    assert_eq!(driver["name"], "credence");
+    let rules = driver["rules"].as_array().unwrap();
+    for rule in rules {
+        assert!(rule["id"].as_str().unwrap().starts_with("CR"), "{rule}");
+        assert!(rule["shortDescription"]["text"].is_string() && rule["fullDescription"]["text"].is_string(), "{rule}");
+        assert!(rule["help"]["text"].as_str().unwrap().contains("## Bad"), "{rule}");
+    }
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 3);
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        assert_eq!(rules[index]["defaultConfiguration"]["level"], result["level"]);
+        assert!(result["message"]["text"].as_str().unwrap().contains("\nHelp: "), "{result}");
+        let place = &result["locations"][0]["physicalLocation"];
+        assert!(place["artifactLocation"]["uri"].as_str().unwrap().starts_with("file:///"), "{result}");
+        for name in ["startLine", "startColumn", "endLine", "endColumn"] {
+            assert!(place["region"][name].as_u64().unwrap() >= 1, "{result}");
+        }
+    }
+    let levels: Vec<_> = results.iter().map(|result| result["level"].as_str().unwrap()).collect();
+    assert_eq!(levels, ["error", "error", "warning"]);
+}
+
+#[test]
+fn a_file_as_a_whole_has_no_region() {
+    let table = Table::raw(b"kind: TrustTable");
+    let told = json(&check(&table, &["-o", "sarif"]));
+    let results = told["runs"][0]["results"].as_array().unwrap();
+    assert!(results.iter().all(|result| result["locations"][0]["physicalLocation"]["artifactLocation"].is_object()));
+    let ended = check(&table, &["-o", "github"]);
+    assert!(ended.out.lines().all(|line| line.starts_with("::error file=")), "{}", ended.out);
+}
+
+#[test]
+fn github_shows_findings_at_their_lines_and_no_table_writes_commands() {
+    let table = Table::new(WARNED);
+    let ended = check(&table, &["-o", "github"]);
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    let start =
+        format!("::warning file={},line=9,col=53,endLine=9,endColumn=61,title=CR204::grant ", table.path().display());
+    assert!(ended.out.starts_with(&start), "{} is not {start}", ended.out);
+    assert_eq!(ended.out.lines().count(), 1);
+    assert!(ended.out.contains("%0Ahelp: "), "{}", ended.out);
+    assert_eq!(check(&table, &["-o", "github", "--fail-on", "warning"]).code, 1);
+    assert_eq!(check(&Table::new(GOOD), &["-o", "github"]).out, "");
+    let hostile = Table::new(&GOOD.replace("own:", "\"own\\n::error::x%0A\":"));
+    let ended = check(&hostile, &["-o", "github"]);
+    assert!(ended.out.lines().all(|line| line.starts_with("::error file=")), "{}", ended.out);
+}
+
+#[test]
+fn a_probe_is_told_as_text() {
+    let ended = check(&Table::new(GOOD), &["--probe", "-o", "json"]);
+    assert_eq!((ended.code, ended.out.as_str()), (2, ""));
+    assert!(ended.err.contains("`--probe`"), "{}", ended.err);
+}
+
+#[test]
+fn a_rule_has_a_page_and_the_rules_a_list() {
+    let ended = run(&["rule", "cr101"]);
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    assert!(ended.out.starts_with("# CR101: shared issuer that pins no tenant (error)\n"), "{}", ended.out);
+    assert!(ended.out.contains("## Bad") && ended.out.contains("## Good"), "{}", ended.out);
+    assert!(!ended.out.contains("## Accepting it"));
+    assert!(run(&["rule", "CR401"]).out.contains("## Accepting it"));
+    let list = run(&["rule"]);
+    assert!(list.out.lines().count() > 40 && list.out.contains("CR302  warning  no owner\n"), "{}", list.out);
+    let page = json(&run(&["rule", "CR401", "-o", "json"]));
+    assert_eq!((&page["code"], &page["acceptable"]), (&"CR401".into(), &true.into()));
+    assert!(json(&run(&["rule", "-o", "json"])).as_array().unwrap().len() > 40);
+    let ended = run(&["rule", "CR999"]);
+    assert_eq!((ended.code, ended.out.as_str()), (2, ""));
+    assert!(ended.err.contains("`credence rule` lists them"), "{}", ended.err);
+}

@@ -12,6 +12,7 @@ mod explain_keys;
 mod inspect;
 mod probe;
 mod probe_check;
+mod profiles;
 mod realms;
 mod verbs;
 mod world;

@@ -13,6 +13,7 @@ mod files;
 mod formats;
 mod pairs;
 mod pinned;
+mod shadow;
 mod signers;
 mod traps;
 mod world;

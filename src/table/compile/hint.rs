@@ -11,7 +11,7 @@ use crate::profile::Sign;
 use crate::resource::Methods;
 
 /// Methods that change nothing (RFC 9110 §9.2.1).
-const SAFE: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
+pub(super) const SAFE: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
 impl Bench<'_> {
     /// Conditions without which more gets in than it seems.
@@ -35,7 +35,8 @@ impl Bench<'_> {
                 Some(claims) => format!("{owner} does not look at {claims} of issuer \"{}\"", plan.name),
                 None => format!("{owner} rests on something weak at issuer \"{}\"", plan.name),
             };
-            self.warn(&grant.common, Code::CR206, &grant.name.place, message, hint.danger, hint.help);
+            let entries = [&grant.common, &plan.draft.common];
+            self.warn_either(entries, Code::CR206, &grant.name.place, message, hint.danger, hint.help);
         }
     }
 

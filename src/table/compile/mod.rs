@@ -143,6 +143,7 @@ impl<'a> Bench<'a> {
             forwardable,
             profiles: issuers.iter().filter_map(|plan| Some((plan.name.clone(), plan.profile?))).collect(),
             stewards: stewards(draft),
+            ceilings: ceilings(draft),
         })
     }
 
@@ -270,7 +271,11 @@ impl<'a> Bench<'a> {
         label: impl AsRef<str>,
         help: impl AsRef<str>,
     ) {
-        self.report.push(Diagnostic::at(code, place, message).label(label).help(help));
+        if self.report.keeps(code.severity()) {
+            self.report.push(Diagnostic::at(code, place, message).label(label).help(help));
+        } else {
+            self.report.count(code.severity());
+        }
     }
 }
 
@@ -291,6 +296,15 @@ fn stewards(draft: &Draft) -> Stewards {
             .filter_map(|one| kept(GrantName::new(one.name.value.as_str()), &one.common, one.reason.value()))
             .collect(),
     }
+}
+
+/// For which resources the grants of an issuer may be, where its entry says so.
+fn ceilings(draft: &Draft) -> BTreeMap<IssuerName, BTreeSet<ResourceName>> {
+    let written = draft.issuers.iter().filter(|issuer| issuer.resources.given().is_some());
+    let names = |issuer: &draft::IssuerDraft| {
+        issuer.resources.items().iter().map(|name| ResourceName::new(name.value.as_str())).collect()
+    };
+    written.map(|issuer| (IssuerName::new(issuer.name.value.as_str()), names(issuer))).collect()
 }
 
 /// Entries by name.

@@ -3,11 +3,9 @@
 use super::super::super::Code;
 use super::super::super::draft::{GrantDraft, Subject};
 use super::super::Bench;
+use super::super::hint::SAFE;
 use super::Conditions;
 use crate::resource::Methods;
-
-/// Methods that change nothing (RFC 9110 §9.2.1).
-const SAFE: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
 impl Bench<'_> {
     /// `subject: any`, and methods that change something.
@@ -34,14 +32,12 @@ impl Bench<'_> {
     /// A pipeline whose every run gets in, those of unreviewed branches too.
     pub(super) fn which_run(&mut self, owner: &str, conditions: &Conditions<'_, '_>) {
         let (grant, plan, profile) = (conditions.grant, conditions.plan, conditions.profile);
-        let [first, ..] = profile.run_claims else { return };
-        if profile.run_claims.iter().any(|claim| conditions.settles(claim)) {
+        if profile.run_claims.is_empty() || profile.run_claims.iter().any(|claim| conditions.settles(claim)) {
             return;
         }
-        let names = profile.run_claims.iter().map(|claim| format!("`{claim}`")).collect::<Vec<_>>().join(", ");
+        let names = profile.run_claims.iter().map(|claim| format!("`{claim}`")).collect::<Vec<_>>().join(" or ");
         let message = format!("{owner} lets in every run of its pipelines at issuer \"{}\"", plan.name);
-        let help =
-            format!("add one of {names} to `claims`, such as `{first}`, with the value of the runs that are meant");
+        let help = format!("add {names} to `claims`, with the exact value of the runs that are meant");
         let label = "jobs of every branch, tag and pull request";
         self.warn_either([&grant.common, &plan.draft.common], Code::CR402, &grant.name.place, message, label, help);
     }

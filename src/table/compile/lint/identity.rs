@@ -15,6 +15,8 @@ struct Asked<'c> {
     issuer: &'c str,
     claim: &'c ClaimDraft,
     profile: &'static Profile,
+    /// Whether it is a pin of the issuer, and no condition of a grant.
+    pin: bool,
     /// The entries that may accept it.
     entries: [&'c Common; 2],
 }
@@ -26,7 +28,7 @@ impl Bench<'_> {
         let entries = [&grant.common, &plan.draft.common];
         let subject = matches!(grant.subject.value(), Some(Subject::Exact(_)));
         for claim in grant.claims.items() {
-            let asked = Asked { owner, issuer: plan.name.as_str(), claim, profile, entries };
+            let asked = Asked { owner, issuer: plan.name.as_str(), claim, profile, pin: false, entries };
             let stable = |names: &[&str]| names.iter().any(|name| conditions.settles(name));
             self.name_of(&asked, subject, &stable);
         }
@@ -37,7 +39,7 @@ impl Bench<'_> {
         let Some(profile) = plan.profile else { return };
         let entries = [&plan.draft.common, &plan.draft.common];
         for claim in plan.draft.pin_claims.items() {
-            let asked = Asked { owner, issuer: plan.name.as_str(), claim, profile, entries };
+            let asked = Asked { owner, issuer: plan.name.as_str(), claim, profile, pin: true, entries };
             let stable = |names: &[&str]| names.iter().any(|name| settled(plan, name));
             self.name_of(&asked, false, &stable);
         }
@@ -62,31 +64,44 @@ impl Bench<'_> {
     }
 
     fn reused(&mut self, asked: &Asked<'_>, reusable: &Reusable) {
-        let Asked { owner, issuer, claim, entries, .. } = asked;
-        let message =
-            format!("{owner} knows its callers at issuer \"{issuer}\" by the name in `{}` alone", claim.rule.key);
-        self.warn_either(*entries, Code::CR201, &claim.value, message, reusable.danger, beside(reusable.stable));
+        let Asked { owner, issuer, claim, profile, entries, pin } = asked;
+        let key = &claim.rule.key;
+        let message = match pin {
+            true => format!("{owner} pins the name in `{key}` alone"),
+            false => format!("{owner} knows its callers at issuer \"{issuer}\" by the name in `{key}` alone"),
+        };
+        let several = matches!(claim.rule.matcher, Matcher::Glob(_)) && !profile.tenant_ids.is_empty();
+        let stable = if several { profile.tenant_ids } else { reusable.stable };
+        self.warn_either(*entries, Code::CR201, &claim.value, message, reusable.danger, beside(stable));
     }
 
     fn changed(&mut self, asked: &Asked<'_>) {
-        let Asked { owner, issuer, claim, entries, .. } = asked;
-        let message = format!("{owner} believes `{}` of issuer \"{issuer}\", which must not authorise", claim.rule.key);
+        let Asked { owner, issuer, claim, entries, pin, .. } = asked;
+        let key = &claim.rule.key;
+        let message = match pin {
+            true => format!("{owner} pins `{key}`, which must not authorise"),
+            false => format!("{owner} believes `{key}` of issuer \"{issuer}\", which must not authorise"),
+        };
         let label = "whoever can have this changed, or is given it next, gets in";
         let help = "write `subject:` with the exact `sub`, or match a claim that holds an id";
         self.warn_either(*entries, Code::CR204, &claim.value, message, label, help);
     }
 
     fn not_carried(&mut self, asked: &Asked<'_>) {
-        let Asked { owner, issuer, claim, entries, profile } = asked;
+        let Asked { owner, issuer, claim, profile, entries, pin } = asked;
         let key = claim.rule.key.as_str();
         // Nobody reads so many; where every claim is misnamed, looking for what was meant would take long.
         let names = profile.claims.iter().map(|(name, _)| *name);
-        let near = nearest(key, names).filter(|_| self.report.warnings() < MAX_SUGGESTED);
+        let names = Some(names).filter(|_| self.report.warnings() < MAX_SUGGESTED);
+        let near = names.and_then(|names| nearest(key, names));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("`credence profiles {}` prints the claims that they carry", profile.name),
         };
-        let message = format!("{owner} asks for `{key}`, and tokens of issuer \"{issuer}\" carry no such claim");
+        let message = match pin {
+            true => format!("{owner} pins `{key}`, and its tokens carry no such claim"),
+            false => format!("{owner} asks for `{key}`, and tokens of issuer \"{issuer}\" carry no such claim"),
+        };
         let label = if matches!(claim.rule.matcher, Matcher::Absent) { "always absent" } else { "can never match" };
         self.warn_either(*entries, Code::CR203, &claim.key, message, label, help);
     }
@@ -110,7 +125,7 @@ fn carried(profile: &Profile, key: &ClaimKey) -> bool {
         key.path().iter().all(|name| names.next() == Some(name.as_str()))
     };
     profile.claim_type(key.path()).is_some()
-        || profile.families.iter().any(|start| family(&start))
+        || profile.families.iter().any(family)
         || profile.claims.iter().any(|(known, _)| inside(known))
 }
 

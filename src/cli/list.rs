@@ -1,0 +1,127 @@
+//! `list`: the relation as a table.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::output::{result, trouble};
+use super::sheet::{Format, Sheet, span};
+use super::trust::Trust;
+use super::{NO, YES};
+use crate::clock::Time;
+use crate::inquiry::{Filter, Line, expiring, list};
+use crate::table::Snapshot;
+
+/// List who may do what where, one line for each grant at each of its issuers.
+///
+/// With `--expiring` lists instead which issuers, resources and grants end or are due for a review within that time; what
+/// is past already comes first.
+///
+/// Exit code: 0 listed, 1 nothing found, 2 could not run.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: credence list --trust trust.yaml --issuer github-acme -o csv")]
+pub(super) struct List {
+    #[command(flatten)]
+    trust: Trust,
+    /// Only this issuer, by its name in the table.
+    #[arg(long, env = "CREDENCE_ISSUER", value_name = "NAME")]
+    issuer: Option<String>,
+    /// Only this resource, by its name in the table.
+    #[arg(long, env = "CREDENCE_RESOURCE", value_name = "NAME")]
+    resource: Option<String>,
+    /// Only what this owner looks after: the grant, its issuer or its resource.
+    #[arg(long, env = "CREDENCE_OWNER", value_name = "OWNER")]
+    owner: Option<String>,
+    /// Only what ends or is due for a review within this time: 12h, 30d, 2w.
+    #[arg(long, env = "CREDENCE_EXPIRING", value_name = "TIME", value_parser = span)]
+    expiring: Option<Duration>,
+    /// How it is written.
+    #[arg(long, short, env = "CREDENCE_OUTPUT", value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+pub(super) fn run(list: &List) -> u8 {
+    let loaded = match list.trust.load() {
+        Ok(loaded) => loaded,
+        Err(error) => return trouble(error),
+    };
+    loaded.note_blocks();
+    let filter = Filter { issuer: list.issuer.clone(), resource: list.resource.clone(), owner: list.owner.clone() };
+    let sheet = match list.expiring {
+        Some(within) => due(&loaded.snapshot, &filter, list.trust.now(), within),
+        None => relation(&loaded.snapshot, &filter, list.trust.now()),
+    };
+    let code = if sheet.rows.is_empty() { NO } else { YES };
+    if code == YES || list.output != Format::Text {
+        result(&sheet.write(list.output));
+    }
+    code
+}
+
+fn relation(snapshot: &Snapshot, filter: &Filter, now: Time) -> Sheet {
+    let row = |line: Line<'_>| {
+        let steward = line.steward(snapshot);
+        let owner = steward.owner.as_ref().or(snapshot.stewards.of_issuer(&line.issuer.name).owner.as_ref());
+        let purpose = steward.reason.as_ref().or(steward.description.as_ref());
+        let accepted: Vec<_> = steward.accepts.iter().map(|one| one.code.as_str()).collect();
+        vec![
+            line.grant.name.to_string(),
+            line.issuer.name.to_string(),
+            line.iss(),
+            snapshot.profiles.get(&line.issuer.name).map_or_else(String::new, |profile| profile.name.to_owned()),
+            line.issuer.pins.iter().map(|pin| format!("{} {}", pin.key, pin.matcher)).collect::<Vec<_>>().join(", "),
+            line.who(),
+            line.resource.name.to_string(),
+            line.place(),
+            line.methods(),
+            line.paths(),
+            line.scopes(),
+            line.state(now).as_str().to_owned(),
+            owner.cloned().unwrap_or_default(),
+            purpose.cloned().unwrap_or_default(),
+            date(steward.review_by),
+            date(line.ends()),
+            accepted.join(" "),
+        ]
+    };
+    let head = vec![
+        "grant",
+        "issuer",
+        "iss",
+        "profile",
+        "pins",
+        "who",
+        "resource",
+        "place",
+        "methods",
+        "paths",
+        "scopes",
+        "mode",
+        "owner",
+        "purpose",
+        "review by",
+        "ends",
+        "accepted",
+    ];
+    Sheet { head, rows: list(snapshot, filter).into_iter().map(row).collect() }
+}
+
+fn due(snapshot: &Snapshot, filter: &Filter, now: Time, within: Duration) -> Sheet {
+    let rows = expiring(snapshot, filter, now, within).into_iter().map(|due| {
+        let past = if due.at <= now { "past" } else { "" };
+        vec![
+            due.at.to_string(),
+            past.to_owned(),
+            due.what.to_owned(),
+            due.entry.to_owned(),
+            due.name,
+            due.steward.owner.clone().unwrap_or_default(),
+            due.site.to_string(),
+        ]
+    });
+    Sheet { head: vec!["when", "past", "what", "entry", "name", "owner", "site"], rows: rows.collect() }
+}
+
+fn date(time: Option<Time>) -> String {
+    time.map(|time| time.to_string()).unwrap_or_default()
+}
