@@ -112,7 +112,10 @@ impl House {
         let unknown = unknown_issuers(&blocks.blocks, &table.snapshot);
         if let Some(first) = unknown.first() {
             let more = unknown.len() - 1;
-            tracing::warn!("blocks that stop nobody: {first}{}", if more > 0 { format!(", and {more} more") } else { String::new() });
+            tracing::warn!(
+                "blocks that stop nobody: {first}{}",
+                if more > 0 { format!(", and {more} more") } else { String::new() }
+            );
         }
     }
 

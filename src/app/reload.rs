@@ -44,7 +44,8 @@ impl Reloader {
                 house.keep_old("a fault of credence: see its log".to_owned());
             }
         };
-        let watcher = Watcher::spawn(path.to_owned(), Pace::default(), &sources, changed).map_err(|error| StartError::Watch("--trust", error))?;
+        let watcher = Watcher::spawn(path.to_owned(), Pace::default(), &sources, changed)
+            .map_err(|error| StartError::Watch("--trust", error))?;
         Ok(Self { watcher })
     }
 

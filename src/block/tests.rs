@@ -146,7 +146,8 @@ fn all_conditions_must_hold() {
 fn a_block_ends_by_itself_and_the_first_by_name_is_told() {
     let ends = Block { expires: Some(NOW.after(Duration::from_secs(5))), ..block("a", issuer("acme")) };
     let blocks = Blocks::build(vec![block("b", subject("worker")), ends]);
-    let told = |later| blocks.against(&suspect(), NOW.after(Duration::from_secs(later)), &Partner).unwrap().name.clone();
+    let told =
+        |later| blocks.against(&suspect(), NOW.after(Duration::from_secs(later)), &Partner).unwrap().name.clone();
     assert_eq!((told(4).as_str(), told(5).as_str()), ("a", "b"));
 }
 

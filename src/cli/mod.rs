@@ -26,6 +26,7 @@ mod rule;
 mod reach;
 mod serve;
 mod sheet;
+mod status;
 mod test;
 mod token;
 mod trust;
@@ -65,6 +66,7 @@ enum Verb {
     Test(test::Test),
     Issuer(issuer::Issuer),
     Profiles(profiles::Profiles),
+    Status(status::StatusOf),
     Schema(schema::SchemaOf),
     Man(man::ManPages),
     Rule(rule::Rule),
@@ -106,6 +108,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Test(test) => test::run(&test),
         Verb::Issuer(issuer) => issuer::run(&issuer),
         Verb::Profiles(profiles) => profiles::run(&profiles),
+        Verb::Status(status) => status::run(&status),
         Verb::Schema(schema) => schema::run(&schema),
         Verb::Man(man) => man::run(&man, Cli::command()),
         Verb::Rule(rule) => rule::run(&rule),

@@ -75,7 +75,8 @@ impl Loaded {
     pub(super) fn note_blocks(&self) {
         if !self.blocks.is_empty() {
             let count = self.blocks.len();
-            let note = "this is what the table grants. Whoever is blocked is refused all the same: ask `can` or `explain`";
+            let note =
+                "this is what the table grants. Whoever is blocked is refused all the same: ask `can` or `explain`";
             diagnostic(&format!("note: {count} blocks are not taken off here; {note}"));
         }
     }

@@ -139,7 +139,8 @@ pub fn unknown_issuers(blocks: &Blocks, table: &Snapshot) -> Vec<String> {
         table.issuers.iter().flat_map(|issuer| [issuer.name.as_str(), issuer.issuer.as_str()]).collect();
     let unknown = blocks.iter().filter_map(|block| {
         let issuer = block.conditions.issuer.as_deref()?;
-        (!known.contains(issuer) && table.issuers.named(ClaimedIssuer::Issuer(issuer)).next().is_none()).then_some((block, issuer))
+        (!known.contains(issuer) && table.issuers.named(ClaimedIssuer::Issuer(issuer)).next().is_none())
+            .then_some((block, issuer))
     });
     unknown
         .map(|(block, issuer)| format!("block {} [{}]: no issuer of the table is {issuer:?}", block.name, block.site))

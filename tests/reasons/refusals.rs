@@ -16,12 +16,11 @@ use crate::support::credence::Credence;
 use crate::support::key::Key;
 use crate::support::now;
 use crate::support::token::Token;
-use crate::world::{API, PRIVATE, QUERY, World, api, at, claimed, good, pair, world};
+use crate::world::{API, BLOCKED, PRIVATE, QUERY, World, api, at, claimed, good, pair, world};
 
 /// Reasons that no call can bring about in this version, each with why.
-const UNREACHABLE: [(&str, &str); 6] = [
+const UNREACHABLE: [(&str, &str); 5] = [
     ("not_ready", "a program without a table ends before it listens"),
-    ("blocked", "there are no blocks yet"),
     ("replayed", "there is no `replay: once` yet"),
     ("jti_missing", "there is no `replay: once` yet"),
     ("replay_unavailable", "there is no `replay: once` yet"),
@@ -128,6 +127,7 @@ fn cases(world: &World) -> Vec<Case> {
     let none = || Value::Null;
     let get = || api("GET", "/v1/x");
     all.extend([
+        believed("blocked", "pinned", get(), &good(&world.pinned).claim("sub", BLOCKED), none()),
         believed("pin_mismatch", "pinned", get(), &good(&world.pinned), none()),
         believed("confirmation_required", "ci", get(), &ci().claim("cnf", json!({"jkt": PRIVATE})), none()),
         believed("audience_mismatch", "ci", get(), &ci().claim("aud", PRIVATE),

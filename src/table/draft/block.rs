@@ -27,7 +27,11 @@ const BLOCK: Schema = fields(&[
     field("key", Text, "The key that verified: `sha256:` and its RFC 7638 thumbprint, or its `kid`."),
     field("jti", Text, "The exact `jti`: this one token."),
     field("issuedBefore", Date, "Tokens that were issued before this, and those that do not say when they were."),
-    field("expires", Date, "When it ends by itself: a date to its last second in UTC, or an instant. Without it, never."),
+    field(
+        "expires",
+        Date,
+        "When it ends by itself: a date to its last second in UTC, or an instant. Without it, never.",
+    ),
     field("reason", Prose, "Why it is there. It stays with you: the client is never told."),
 ])
 .with_required(&["reason"]);
