@@ -15,5 +15,6 @@ mod pairs;
 mod pinned;
 mod shadow;
 mod signers;
+mod stolen;
 mod traps;
 mod world;

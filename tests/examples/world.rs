@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 
 use crate::signers::Signer;
 use crate::signers::Signers;
-use crate::support::credence::Credence;
+use crate::support::credence::{Credence, Serve};
 use crate::support::envoy::Envoy;
 use crate::support::envoy_config::{Cluster, Listener};
 use crate::support::http::{Request, Response};
 use crate::support::table::Table;
 use crate::support::token::Token;
 use crate::support::upstream::{Echo, MARK, Upstream, grpc_upstream};
-use crate::support::{now, root};
+use crate::support::{eventually, now, root};
 
 /// The examples that hold a table, sorted.
 pub(crate) fn examples() -> Vec<String> {
@@ -60,7 +60,11 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         scenes.iter().map(|(name, scene)| Cluster::credence(name, scene.credence.grpc())).collect();
     clusters.push(Cluster::http1("echo", upstream.address()));
     clusters.push(Cluster::grpc("grpc", grpc_upstream()));
-    World { envoy: Envoy::start(&listeners, &clusters), upstream, scenes }
+    let envoy = Envoy::start(&listeners, &clusters);
+    // Where a token may be used once, one from before the start, in whole seconds, could have been used then.
+    let started = now();
+    eventually("a second that began after the start", || (now() > started).then_some(()));
+    World { envoy, upstream, scenes }
 });
 
 /// The running example of this name.
@@ -87,6 +91,11 @@ impl Ran {
 
 impl Scene {
     fn start(name: String) -> Self {
+        Self::start_with(name, |serve| serve)
+    }
+
+    /// The example in a credence of its own, with more arguments.
+    pub(crate) fn start_with(name: String, more: impl FnOnce(Serve) -> Serve) -> Self {
         let path = directory(&name).join("trust.yaml");
         let mut signers = Signers::default();
         let compiled = compile(&Sources::read(&path), &Permissions::default(), Time::from_seconds(0.0), |need| {
@@ -97,7 +106,7 @@ impl Scene {
         let table = Table::raw(signers.rewrite(&std::fs::read_to_string(&path).unwrap()).as_bytes());
         let (vectors, report) = Vectors::read(&directory(&name).join("trust_test.yaml"));
         let vectors = vectors.unwrap_or_else(|| panic!("{}", report.render(false)));
-        let credence = Credence::serve(table.path()).start();
+        let credence = more(Credence::serve(table.path())).start();
         Self { name, credence, vectors, signers, _table: table }
     }
 
