@@ -113,7 +113,7 @@ fn wide(block: &BlockDraft, now: Time, report: &mut Report) {
             warn(&key.place, "stops the key of this name at every issuer", label, help);
         }
         (None, Some(before)) => {
-            warn(&before.place, "stops earlier tokens of every issuer", "whoever issued them", help);
+            warn(&before.place, "stops earlier tokens of every issuer", "whoever issued them is stopped alike", help);
         }
         _ => {}
     }

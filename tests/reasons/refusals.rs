@@ -252,6 +252,7 @@ fn the_log_tells_of_a_refusal_what_the_operator_needs_and_nothing_that_was_secre
             }
         }
         expected.extend((!case.near_miss.is_null()).then_some("near_miss"));
+        expected.extend((case.reason == "blocked").then_some("block"));
         assert_eq!(names(&line), expected, "{line}");
         assert_eq!(line["near_miss"], case.near_miss);
         assert_eq!(line["resource"].as_str(), case.resource);
