@@ -28,6 +28,7 @@ pub mod table;
 pub mod path;
 pub mod advice;
 pub mod inquiry;
+pub mod logbook;
 pub mod answer;
 pub mod observe;
 pub mod fetch;

@@ -69,7 +69,7 @@ pub enum Reason {
     Replayed,
     /// A grant fits, but asks for a `jti` and the token has none.
     JtiMissing,
-    /// A grant fits, but the replay store cannot be asked.
+    /// A grant fits, but nobody can know whether this `jti` was spent: the store is full, or began after the token was issued.
     ReplayUnavailable,
     /// No grant fits.
     GrantNone,
@@ -262,7 +262,9 @@ impl Reason {
             Self::GrantExpired => ("grant_expired", InsufficientScope, "a grant fits in all but its times"),
             Self::Replayed => ("replayed", InvalidToken, "the token was used before"),
             Self::JtiMissing => ("jti_missing", InvalidToken, "the grant asks for a token id and there is none"),
-            Self::ReplayUnavailable => ("replay_unavailable", Unavailable, "the replay store cannot be asked"),
+            Self::ReplayUnavailable => {
+                ("replay_unavailable", Unavailable, "whether the token was used before cannot be known now")
+            }
             Self::GrantNone => ("grant_none", InsufficientScope, "no grant fits this caller and this request"),
             Self::LogUnavailable => ("log_unavailable", Unavailable, "the decision log cannot take the decision"),
             Self::Internal => ("internal", Unavailable, "a fault of the authorization service"),

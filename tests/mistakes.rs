@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use credence::clock::Time;
 use credence::keys::LiveKeys;
-use credence::table::{Code, Compiled, CompiledBlocks, Permissions, Report, SourceFile, Sources, compile, compile_blocks};
+use credence::table::{
+    Code, Compiled, CompiledBlocks, Permissions, Report, SourceFile, Sources, compile, compile_blocks,
+};
 
 const CORPUS: &str = "tests/corpus/mistakes";
 

@@ -99,7 +99,7 @@ fn text(changes: &[Change]) -> String {
     for change in changes {
         out += &format!(
             "{:<8} {} {} {}  [{}]\n",
-            change.kind,
+            change.kind.as_str(),
             change.entry.as_str(),
             change.name,
             change.text,

@@ -4,16 +4,23 @@
 //! anything by itself: every verb calls the same rooms as the server.
 
 mod asked;
+mod backtest;
 mod can;
 mod check;
 mod collisions;
 mod diff;
 mod explain;
-mod inspect;
+mod explain_change;
+mod explain_keys;
+mod explain_knowledge;
+mod explain_relation;
+mod explain_story;
 mod findings;
+mod inspect;
 mod issuer;
-mod man;
 mod list;
+mod log;
+mod man;
 mod open;
 mod output;
 mod probe_check;
@@ -21,16 +28,20 @@ mod probe_report;
 mod probe_stanza;
 mod probe_story;
 mod profiles;
-mod schema;
-mod rule;
 mod reach;
+mod rule;
+mod schema;
 mod serve;
 mod sheet;
 mod status;
 mod test;
+mod test_coverage;
+mod test_judge;
+mod test_report;
 mod token;
 mod trust;
 mod who_can;
+mod why;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -61,21 +72,23 @@ struct Cli {
 enum Verb {
     Serve(serve::Serve),
     Check(check::Check),
+    Test(test::Test),
     Explain(explain::Explain),
     Inspect(inspect::Inspect),
-    Test(test::Test),
+    Why(why::Why),
+    Can(can::Can),
+    WhoCan(who_can::WhoCanArgs),
+    Reach(reach::ReachArgs),
+    List(list::List),
+    Diff(diff::Diff),
+    Collisions(collisions::CollisionsArgs),
+    Backtest(backtest::Backtest),
     Issuer(issuer::Issuer),
     Profiles(profiles::Profiles),
     Status(status::StatusOf),
+    Rule(rule::Rule),
     Schema(schema::SchemaOf),
     Man(man::ManPages),
-    Rule(rule::Rule),
-    List(list::List),
-    Reach(reach::ReachArgs),
-    WhoCan(who_can::WhoCanArgs),
-    Can(can::Can),
-    Collisions(collisions::CollisionsArgs),
-    Diff(diff::Diff),
     /// Print the version.
     ///
     /// Example: credence version
@@ -105,13 +118,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Check(check) => check::run(&check),
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Inspect(inspect) => inspect::run(&inspect),
+        Verb::Why(why) => why::run(&why),
         Verb::Test(test) => test::run(&test),
+        Verb::Backtest(backtest) => backtest::run(&backtest),
         Verb::Issuer(issuer) => issuer::run(&issuer),
         Verb::Profiles(profiles) => profiles::run(&profiles),
         Verb::Status(status) => status::run(&status),
+        Verb::Rule(rule) => rule::run(&rule),
         Verb::Schema(schema) => schema::run(&schema),
         Verb::Man(man) => man::run(&man, Cli::command()),
-        Verb::Rule(rule) => rule::run(&rule),
         Verb::List(list) => list::run(&list),
         Verb::Reach(reach) => reach::run(&reach),
         Verb::WhoCan(who) => who_can::run(&who),
@@ -134,7 +149,8 @@ mod tests {
 
     #[test]
     fn the_help_of_every_verb_that_judges_tells_its_exit_codes() {
-        for verb in ["check", "explain", "test", "list", "reach", "who-can", "can", "collisions", "diff"] {
+        let questions = ["list", "reach", "who-can", "can", "collisions", "diff"];
+        for verb in ["check", "explain", "why", "test", "backtest"].into_iter().chain(questions) {
             let mut cli = Cli::command();
             let help = cli.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
             assert!(help.contains("Exit code: 0") && help.contains("Example: credence"), "{help}");

@@ -88,6 +88,11 @@ impl Trust {
         self.at.unwrap_or_else(|| Clock::System.now())
     }
 
+    /// What is written, for whoever proposes to change it.
+    pub(super) fn sources(&self) -> Sources {
+        Sources::read(&self.trust)
+    }
+
     /// The table, its keys at rest, and the blocks. Their problems are told where they do not load.
     ///
     /// # Errors

@@ -59,10 +59,11 @@ pub fn decide<'s, T: Trail>(
         trail.check("grants", fitting, || note(&case, grants, &allowing, issuer.name.as_str())).and(fitting);
     if walked.is_ok() && allowing.iter().any(|grant| grant.replay == Replay::Once) {
         case.first_use = once.and_then(|once| trail.spend(&once));
-        let asking = allowing.clone();
+        let (asking, others): (Vec<_>, Vec<_>) =
+            allowing.iter().copied().partition(|grant| grant.replay == Replay::Once);
         if case.first_use.is_err() {
             // To them it does not fit; others are not touched by it.
-            allowing.retain(|grant| grant.replay == Replay::Allow);
+            allowing = others;
         }
         // What a grant beside them lacks comes before this in the order of reasons.
         let fitting = if allowing.is_empty() { case.first_use.map_err(|used| used.min(otherwise)) } else { Ok(()) };
@@ -92,23 +93,16 @@ fn note(case: &Case<'_>, grants: Grants<'_>, allowing: &[&Grant], issuer: &str) 
 
 /// What `explain` prints: which grants ask for a first use, and whether this is one.
 fn replay_note(first_use: Result<(), Reason>, asking: &[&Grant], left: &[&Grant]) -> Note {
-    let names = |grants: &mut dyn Iterator<Item = &&Grant>| {
-        grants.map(|grant| grant.name.as_str()).collect::<Vec<_>>().join(", ")
-    };
-    let once = || asking.iter().filter(|grant| grant.replay == Replay::Once);
+    let names = |grants: &[&Grant]| grants.iter().map(|grant| grant.name.as_str()).collect::<Vec<_>>().join(", ");
+    let once = names(asking);
     let text = match (first_use, left.is_empty()) {
         (Ok(()), _) => {
-            format!("grant {} asks for a token that was not used before: this use spends it", names(&mut once()))
+            format!("grant {once} asks for a token that was not used before: a server spends it with this use")
         }
-        (Err(reason), true) => format!("grant {}: {}", names(&mut once()), reason.sentence()),
-        (Err(reason), false) => format!(
-            "grant {}: {}; grant {} does not ask",
-            names(&mut once()),
-            reason.sentence(),
-            names(&mut left.iter())
-        ),
+        (Err(reason), true) => format!("grant {once}: {}", reason.sentence()),
+        (Err(reason), false) => format!("grant {once}: {}; grant {} does not ask", reason.sentence(), names(left)),
     };
-    match once().next() {
+    match asking.first() {
         Some(grant) => Note::at(&grant.site, text),
         None => Note::new(text),
     }

@@ -170,12 +170,12 @@ fn wanted(grant: &Grant, failed: &Failed<'_>) -> (String, String) {
         Failed::Subject => grant.subject.as_ref().map(ToString::to_string).unwrap_or_default(),
         Failed::Claim(rule) => rule.matcher.to_string(),
         Failed::Actor => grant.actor.as_ref().map_or_else(|| "a token without `act`".to_owned(), ToString::to_string),
-        Failed::Replay(reason) => reason.sentence().to_owned(),
         Failed::Method => grant.methods.to_string(),
         Failed::Path => grant.paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
         Failed::Starts => format!("from {}", time(grant.times.starts)),
         Failed::Expires => format!("before {}", time(grant.times.expires)),
         Failed::MaxTokenAge => format!("at most {:?} old", grant.times.max_token_age.unwrap_or_default()),
+        Failed::Replay(_) => "a first use of its jti".to_owned(),
     };
     (failed.to_string(), wanted)
 }

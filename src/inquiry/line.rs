@@ -2,7 +2,7 @@
 
 use crate::clock::Time;
 use crate::decide::{AudienceFrom, Grant, Mode, Replay};
-use crate::resource::Resource;
+use crate::resource::{Methods, Resource};
 use crate::table::{Snapshot, Steward};
 use crate::trust::TrustedIssuer;
 
@@ -85,8 +85,7 @@ impl<'s> Line<'s> {
     pub fn who(&self) -> String {
         let subject = self.grant.subject.iter().map(|subject| format!("sub {subject}"));
         let claims = self.grant.claims.iter().map(|rule| format!("{} {}", rule.key, rule.matcher));
-        let actor = self.grant.actor.iter().map(|actor| format!("through {actor}"));
-        subject.chain(claims).chain(actor).collect::<Vec<_>>().join(", ")
+        subject.chain(claims).collect::<Vec<_>>().join(", ")
     }
 
     /// Everything that a token must say besides who it is for, and when.
@@ -97,11 +96,12 @@ impl<'s> Line<'s> {
             AudienceFrom::ClientId => "client_id",
         };
         all.push(format!("{claim} {:?}", self.grant.audience.as_str()));
+        all.extend(self.grant.actor.iter().map(|actor| format!("act {actor}")));
+        if self.grant.replay == Replay::Once {
+            all.push("once for each jti".to_owned());
+        }
         if let Some(age) = self.grant.times.max_token_age {
             all.push(format!("at most {}s old", age.as_secs()));
-        }
-        if self.grant.replay == Replay::Once {
-            all.push("each token once".to_owned());
         }
         all.extend(self.grant.times.starts.map(|start| format!("from {start}")));
         all.extend(self.ends().map(|end| format!("before {end}")));
@@ -116,8 +116,8 @@ impl<'s> Line<'s> {
     /// Methods.
     pub fn methods(&self) -> String {
         match &self.grant.methods {
-            crate::resource::Methods::Any => "any".to_owned(),
-            crate::resource::Methods::These(these) => these.join(" "),
+            Methods::Any => "any".to_owned(),
+            Methods::These(these) => these.join(" "),
         }
     }
 

@@ -83,5 +83,6 @@ mod tests {
         ] {
             assert!(issuer(bad).is_err(), "{bad}");
         }
+        assert!(issuer("https://acme.okta.com").is_err_and(|why| why.contains("for Okta alone")));
     }
 }

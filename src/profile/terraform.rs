@@ -127,7 +127,6 @@ fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
     const FORM: &str = "a Terraform issuer is `https://app.terraform.io`, or `https://HOST` of a Terraform Enterprise, without a last `/`";
     match web::plain(iss).ok_or(FORM)? {
         ("app.terraform.io", "") => Ok(Tenancy::Shared),
-        ("app.terraform.io", _) => Err(FORM),
         (_, "") => Ok(Tenancy::Private),
         _ => Err(FORM),
     }

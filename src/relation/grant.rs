@@ -36,10 +36,10 @@ pub fn admits(wide: &Grant, narrow: &Grant) -> bool {
     } = wide;
     (*mode == Mode::Enforce || narrow.mode == Mode::Shadow)
         && (audience, audience_from) == (&narrow.audience, &narrow.audience_from)
-        && methods_within(&narrow.methods, methods)
-        && times_within(&narrow.times, times)
         && (*replay == Replay::Allow || narrow.replay == Replay::Once)
         && actor_within(narrow.actor.as_ref(), actor.as_ref())
+        && methods_within(&narrow.methods, methods)
+        && times_within(&narrow.times, times)
         && subject_within(narrow.subject.as_ref(), subject.as_ref())
         && rules_imply(&narrow.claims, claims)
         && within_paths(&narrow.paths, paths)
@@ -55,8 +55,8 @@ pub fn hands_on(wide: &Grant, narrow: &Grant) -> bool {
 pub fn overlaps(one: &Grant, two: &Grant) -> bool {
     // Two audiences are no hindrance: a token may have both.
     one.methods.intersect(&two.methods)
+        && actors_meet(one.actor.as_ref(), two.actor.as_ref())
         && times_meet(&one.times, &two.times)
-        && actor_meets(one.actor.as_ref(), two.actor.as_ref())
         && subject_meets(one.subject.as_ref(), two.subject.as_ref())
         && overlap_of_paths(&one.paths, &two.paths)
         && one.claims.iter().all(|rule| {
@@ -75,7 +75,18 @@ pub fn subject_within(narrow: Option<&SubjectRule>, wide: Option<&SubjectRule>) 
     }
 }
 
-/// Whether whoever acts by the one may act by the other; where none is written, nobody may act. Never wrongly true.
+/// Whether some subject may be one of each. Never wrongly false.
+pub fn subject_meets(one: Option<&SubjectRule>, two: Option<&SubjectRule>) -> bool {
+    match (one, two) {
+        (None | Some(SubjectRule::Any), _) | (_, None | Some(SubjectRule::Any)) => true,
+        (Some(SubjectRule::Exact(subjects)), Some(other)) | (Some(other), Some(SubjectRule::Exact(subjects))) => {
+            subjects.iter().any(|subject| other.matches(subject))
+        }
+        (Some(SubjectRule::Glob(one)), Some(SubjectRule::Glob(two))) => glob::meet(one, two),
+    }
+}
+
+/// Whether every acting party of the one is one of the other. No actor is a condition too: nobody may act.
 fn actor_within(narrow: Option<&ActorRule>, wide: Option<&ActorRule>) -> bool {
     match (narrow, wide) {
         (None, None) => true,
@@ -86,23 +97,11 @@ fn actor_within(narrow: Option<&ActorRule>, wide: Option<&ActorRule>) -> bool {
     }
 }
 
-/// Whether one token may fit both. Never wrongly false.
-fn actor_meets(one: Option<&ActorRule>, two: Option<&ActorRule>) -> bool {
+fn actors_meet(one: Option<&ActorRule>, two: Option<&ActorRule>) -> bool {
     match (one, two) {
         (None, None) => true,
         (Some(one), Some(two)) => subject_meets(Some(&one.subject), Some(&two.subject)),
         (None, Some(_)) | (Some(_), None) => false,
-    }
-}
-
-/// Whether some subject may be one of each. Never wrongly false.
-pub fn subject_meets(one: Option<&SubjectRule>, two: Option<&SubjectRule>) -> bool {
-    match (one, two) {
-        (None | Some(SubjectRule::Any), _) | (_, None | Some(SubjectRule::Any)) => true,
-        (Some(SubjectRule::Exact(subjects)), Some(other)) | (Some(other), Some(SubjectRule::Exact(subjects))) => {
-            subjects.iter().any(|subject| other.matches(subject))
-        }
-        (Some(SubjectRule::Glob(one)), Some(SubjectRule::Glob(two))) => glob::meet(one, two),
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) type Id = [u8; 16];
 
 /// Ids are spread over so many maps, each behind a lock of its own.
-const SHARDS: usize = 16;
+const SHARDS: usize = 32;
 
 /// A shard forgets what has ended at most so often, in seconds.
 const SWEEP_EVERY: u32 = 60;
@@ -27,6 +27,8 @@ pub(super) struct Ledger {
     count: AtomicUsize,
     /// Ids that are remembered of all issuers.
     total: Arc<AtomicUsize>,
+    /// Which shard [`Ledger::sweep_some`] looks through next.
+    next: AtomicUsize,
 }
 
 /// How many ids may be remembered.
@@ -61,7 +63,7 @@ impl Ledger {
     /// Without any id, and as if everything until `swept` was forgotten. What it remembers counts in `total` too.
     pub(super) fn new(total: Arc<AtomicUsize>, swept: u32) -> Self {
         let shard = |_| Mutex::new(Shard { spent: HashMap::new(), swept });
-        Self { shards: array::from_fn(shard), count: AtomicUsize::new(0), total }
+        Self { shards: array::from_fn(shard), count: AtomicUsize::new(0), total, next: AtomicUsize::new(0) }
     }
 
     /// Spends an id that is then remembered until `until`.
@@ -90,6 +92,13 @@ impl Ledger {
     /// Forgets what has ended.
     pub(super) fn sweep(&self, now: u32) {
         for shard in &self.shards {
+            self.forget(&mut lock(shard), now);
+        }
+    }
+
+    /// Forgets what has ended in one of the shards, each time in another: what a call can do that finds it full.
+    pub(super) fn sweep_some(&self, now: u32) {
+        if let Some(shard) = self.shards.get(self.next.fetch_add(1, Ordering::Relaxed) % SHARDS) {
             self.forget(&mut lock(shard), now);
         }
     }

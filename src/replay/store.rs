@@ -13,9 +13,6 @@ use crate::reason::Reason;
 /// Each issuer's ledger; entries that share an `iss` have realms, and each realm its own.
 type Ledgers = HashMap<Issuer, Vec<(Option<Realm>, Ledger)>>;
 
-/// A full store looks at most so often, in seconds, whether anything in it has ended.
-const LOOK_AGAIN: u32 = 5;
-
 /// The spent ids of this process. It knows nothing of what was before it: a token that was issued earlier may have been
 /// used earlier, and is not taken. It is bounded by what it may take, and each issuer by its share of that, so that none
 /// can fill it for another.
@@ -34,24 +31,35 @@ pub struct Store {
     /// How many there may be of one issuer. The shares of those in the table make up the room, so that only what is
     /// left of another table can take any of it away from them.
     share: AtomicUsize,
-    /// When all of it was last looked through for what has ended.
-    swept: AtomicU32,
+    /// The second in which a call last looked for what has ended because there was no room.
+    looked: AtomicU32,
+    /// When empty ledgers were last thrown away: what ended before that may have been forgotten.
+    forgotten: AtomicU32,
 }
 
 impl Store {
     /// An empty store that knows every use from `since` on, with room for about so many bytes; with 0 it takes nothing.
     pub fn new(bytes: usize, since: Time) -> Self {
         let room = bytes / BYTES;
-        let (total, swept) = (Arc::default(), AtomicU32::new(0));
-        Self { ledgers: RwLock::default(), since, room, total, share: AtomicUsize::new(room), swept }
+        Self {
+            ledgers: RwLock::default(),
+            since,
+            room,
+            total: Arc::default(),
+            share: AtomicUsize::new(room),
+            looked: AtomicU32::new(0),
+            forgotten: AtomicU32::new(0),
+        }
     }
 
     /// From now on the room is shared by so many issuers. What is remembered stays, also of those that are not among them.
     pub fn share_among(&self, issuers: usize, now: Time) {
         self.share.store(self.room / issuers.max(1), Ordering::Relaxed);
-        self.sweep(seconds(now.seconds()));
+        let now = seconds(now.seconds());
+        self.sweep(now);
         let mut ledgers = self.ledgers.write().unwrap_or_else(PoisonError::into_inner);
         // An empty one is made anew when it is needed.
+        self.forgotten.fetch_max(now, Ordering::Relaxed);
         ledgers.retain(|_, realms| {
             realms.retain(|(_, ledger)| ledger.len() > 0);
             !realms.is_empty()
@@ -71,8 +79,10 @@ impl Store {
         let id: Id = [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p];
         let (until, now) = (seconds(once.expires + AFTER_EXPIRY), seconds(once.now.seconds()));
         let mut spent = self.enter(once, id, until, now);
-        if spent == Err(Unspent::Full) && self.may_sweep(now) {
-            self.sweep(now);
+        if spent == Err(Unspent::Full) && self.looked.swap(now, Ordering::Relaxed) != now {
+            let ledgers = self.ledgers.read().unwrap_or_else(PoisonError::into_inner);
+            ledgers.values().flatten().for_each(|(_, ledger)| ledger.sweep_some(now));
+            drop(ledgers);
             spent = self.enter(once, id, until, now);
         }
         spent.map_err(|unspent| match unspent {
@@ -101,15 +111,7 @@ impl Store {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// Whether it is time to look through all of it; for one of those who ask at once.
-    fn may_sweep(&self, now: u32) -> bool {
-        let last = self.swept.load(Ordering::Relaxed);
-        let due = now >= last.saturating_add(LOOK_AGAIN);
-        due && self.swept.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-
     fn sweep(&self, now: u32) {
-        self.swept.fetch_max(now, Ordering::Relaxed);
         let ledgers = self.ledgers.read().unwrap_or_else(PoisonError::into_inner);
         ledgers.values().flatten().for_each(|(_, ledger)| ledger.sweep(now));
     }
@@ -121,7 +123,7 @@ impl Store {
         let realms = ledgers.entry(once.issuer.clone()).or_default();
         // Two may have found it missing.
         if of_realm(realms, once.realm).is_none() {
-            let ledger = Ledger::new(Arc::clone(&self.total), self.swept.load(Ordering::Relaxed));
+            let ledger = Ledger::new(Arc::clone(&self.total), self.forgotten.load(Ordering::Relaxed));
             realms.push((once.realm.cloned(), ledger));
         }
     }
@@ -205,8 +207,11 @@ mod tests {
         let store = store(10);
         assert_eq!((0..20).filter(|id| spend(&store, A, *id, START, START).is_ok()).count(), 10);
         assert_eq!(spend(&store, A, 30, START + 600.0, START + 600.0), Err(Reason::ReplayUnavailable));
-        assert_eq!(spend(&store, A, 30, START + 600.0, START + 661.0), Ok(()));
-        assert_eq!(store.entries(Time::from_seconds(START + 661.0)), 1);
+        // Each call that finds it full looks at a part, so that none looks for long.
+        let later = (661..700).map(|after| spend(&store, A, 30, START + 600.0, START + f64::from(after)));
+        assert!(later.take_while(|spent| *spent == Err(Reason::ReplayUnavailable)).count() < 33);
+        assert_eq!(spend(&store, A, 30, START + 600.0, START + 700.0), Err(Reason::Replayed));
+        assert_eq!(store.entries(Time::from_seconds(START + 700.0)), 1);
     }
 
     #[test]

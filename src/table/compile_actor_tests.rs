@@ -60,7 +60,7 @@ fn what_an_actor_cannot_be_is_told_with_what_it_can() {
         ("actor: {subject: p, depth: 1}", "unknown field \"depth\" in the actor of grant \"g\""),
         ("replay: never", "must be `once` or `allow`"),
         ("replay: true", "must be a string"),
-        ("claims: {act: p}", "write `actor`"),
+        ("claims: {act: p}", "a grant's `actor` says who may act"),
     ] {
         let message = message(text);
         assert!(message.contains(told), "{text}: {message}");
@@ -72,6 +72,17 @@ fn a_token_may_come_again_unless_the_table_says_once() {
     assert_eq!(grant("scopes: [x]").replay, Replay::Allow);
     assert_eq!(grant("replay: allow").replay, Replay::Allow);
     assert_eq!(grant("replay: once").replay, Replay::Once);
+}
+
+#[test]
+fn a_table_whose_agent_books_once_for_any_employee_loads_without_a_finding() {
+    let compiled = compiled(
+        "actor: {subject: 'agent:travel-planner'}, replay: once, scopes: ['bookings:write'], \
+         claims: {groups: {contains: travel-pilot}}",
+    );
+    assert!(compiled.report.is_empty(), "{}", compiled.report.render(false));
+    let snapshot = compiled.snapshot.unwrap();
+    assert_eq!(snapshot.grants.issuers_with_single_use(), 1);
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod steward;
 mod vectors;
 mod syntax;
 mod watch;
+mod written;
 mod yaml;
 
 pub use blocks::{CompiledBlocks, Documents, compile_blocks, lifted_by_absence, unknown_issuers};
@@ -41,3 +42,4 @@ pub use source::{SourceFile, Sources, Unstable};
 pub use steward::{Acceptance, Steward, Stewards};
 pub use vectors::{Expectation, Presented, Vector, VectorRequest, Vectors};
 pub use watch::{Pace, Watcher};
+pub use written::written;

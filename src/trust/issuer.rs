@@ -86,7 +86,7 @@ impl TokenType {
     }
 
     /// Whether a token with this `typ` is of this type; only an absent one is the empty type.
-    fn is(&self, kind: Option<&str>) -> bool {
+    pub fn is(&self, kind: Option<&str>) -> bool {
         match kind {
             None => self.0.is_empty(),
             Some(text) => {

@@ -1,16 +1,18 @@
 //! A token that is used again where a grant lets it be used once.
 
-use std::sync::{Arc, Barrier};
+use std::sync::Barrier;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use credence::proto::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use serde_json::{Value, json};
+use tonic::transport::Channel;
 
 use crate::signature::{P256_ORDER, minus};
 use crate::support::answer::Answer;
 use crate::support::call::Call;
 use crate::support::token::Token;
-use crate::support::{eventually, now};
+use crate::support::{eventually, now, runtime};
 use crate::world::{API, NEIGHBOUR, World, world};
 
 fn post(world: &World, path: &str, token: &str) -> Answer {
@@ -81,14 +83,19 @@ fn the_same_id_in_a_newer_token() {
 #[test]
 fn sixteen_at_once() {
     let world = world();
-    for _ in 0..5 {
-        let (token, barrier) = (token(&world).mint(), Arc::new(Barrier::new(16)));
+    // Each on a connection of its own, so that they are judged by all threads there are.
+    let clients: Vec<_> = (0..16).map(|_| world.credence.another_client()).collect();
+    for _ in 0..20 {
+        let (token, barrier) = (token(&world).mint(), Barrier::new(16));
+        let message = Call::post(&format!("{API}/once/x")).bearer(&token).message();
+        let ask = |mut client: AuthorizationClient<Channel>| {
+            barrier.wait();
+            let answered = runtime().block_on(async { client.check(message.clone()).await });
+            Answer(answered.unwrap().into_inner()).reason()
+        };
         let reasons: Vec<_> = std::thread::scope(|scope| {
-            let one = || {
-                barrier.wait();
-                post(&world, "/once/x", &token).reason()
-            };
-            let threads: Vec<_> = (0..16).map(|_| scope.spawn(one)).collect();
+            let ask = &ask;
+            let threads: Vec<_> = clients.iter().cloned().map(|client| scope.spawn(move || ask(client))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let count = |reason: &str| reasons.iter().filter(|seen| *seen == reason).count();

@@ -9,7 +9,7 @@ use crate::support::call::Call;
 use crate::support::credence::Credence;
 use crate::support::issuer::Issuer;
 use crate::support::key::Key;
-use crate::support::now;
+use crate::support::{eventually, now};
 use crate::world::{API, SUBJECT, explain, table};
 
 /// One question: what is asked, and with which token.
@@ -83,6 +83,15 @@ fn cases(ci: &Issuer) -> Vec<Case> {
         with("another audience", ci.token(SUBJECT, "https://elsewhere.test").mint()),
         with("no audience", token().without("aud").mint()),
         with("an actor", token().claim("act", json!({"sub": "agent"})).mint()),
+        at("an actor where one is named", "GET", "/act", token().claim("act", json!({"sub": "agent"})).mint()),
+        at("another actor there", "GET", "/act", token().claim("act", json!({"sub": "agents"})).mint()),
+        at("no actor there", "GET", "/act", good()),
+        at("another issuer's actor", "GET", "/act", token().claim("act", json!({"iss": "x", "sub": "agent"})).mint()),
+        at("a chain", "GET", "/act", token().claim("act", json!({"sub": "agent", "act": {"sub": "a"}})).mint()),
+        at("a first use", "GET", "/once", good()),
+        at("no id where each is used once", "GET", "/once", token().without("jti").mint()),
+        at("no iat where each is used once", "GET", "/once", token().without("iat").mint()),
+        at("from the future where each is used once", "GET", "/once", token().claim("iat", now + 25).mint()),
         with("another subject", ci.token("repo:acme/other", API).mint()),
         with("expired and for another audience", ci.token(SUBJECT, "x").claim("exp", 1).mint()),
         with(
@@ -97,6 +106,9 @@ fn explain_and_serve_give_the_same_reason_for_every_call() {
     let ci = Issuer::start();
     let table = table(&ci);
     let credence = Credence::serve(table.path()).start();
+    // A token that is used once was issued since the program began, whole seconds counted.
+    let started = now();
+    eventually("the next second", || (now() > started).then_some(()));
     let (mut reasons, mut differ) = (BTreeSet::new(), Vec::new());
     let cases = cases(&ci);
     for case in &cases {

@@ -6,13 +6,21 @@
 mod support;
 
 mod agree;
+mod backtest;
 mod check;
+mod diff;
 mod explain;
+mod explain_change;
 mod explain_keys;
 mod inspect;
+mod logs;
+mod explain_uses;
 mod probe;
 mod probe_check;
 mod profiles;
+mod questions;
 mod realms;
+mod test_verb;
 mod verbs;
+mod why;
 mod world;

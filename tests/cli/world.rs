@@ -80,6 +80,8 @@ grants:
     scopes: [deploy:payments]
   read: {{issuer: ci, resource: api, subject: {SUBJECT}, methods: [GET], paths: [/v1/**]}}
   old: {{issuer: ci, resource: api, subject: {SUBJECT}, methods: [DELETE], paths: [/v1/**], expires: 2020-01-01}}
+  act: {{issuer: ci, resource: api, subject: {SUBJECT}, actor: {{subject: agent}}, methods: [GET], paths: [/act], scopes: [book]}}
+  once: {{issuer: ci, resource: api, subject: {SUBJECT}, methods: [GET], paths: [/once], replay: once}}
   refund: {{issuer: ci, resource: refunds, subject: {SUBJECT}, methods: [POST], paths: any}}
 "#,
         ci.url()

@@ -9,8 +9,10 @@
 mod support;
 
 mod clusters;
+mod delegation;
 mod files;
 mod formats;
+mod once;
 mod pairs;
 mod pinned;
 mod shadow;

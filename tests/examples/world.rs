@@ -60,11 +60,11 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         scenes.iter().map(|(name, scene)| Cluster::credence(name, scene.credence.grpc())).collect();
     clusters.push(Cluster::http1("echo", upstream.address()));
     clusters.push(Cluster::grpc("grpc", grpc_upstream()));
-    let envoy = Envoy::start(&listeners, &clusters);
-    // Where a token may be used once, one from before the start, in whole seconds, could have been used then.
+    let world = World { envoy: Envoy::start(&listeners, &clusters), upstream, scenes };
+    // A token that is used once was issued since the program began, whole seconds counted.
     let started = now();
-    eventually("a second that began after the start", || (now() > started).then_some(()));
-    World { envoy, upstream, scenes }
+    eventually("the next second", || (now() > started).then_some(()));
+    world
 });
 
 /// The running example of this name.
@@ -248,6 +248,13 @@ impl Scene {
         assert_eq!(log["realm"], json!(realm), "{name}");
         assert!(case.expect.iss.as_ref().is_none_or(|expected| expected == iss), "{name}: {iss}");
         assert!(case.expect.realm.is_none() || case.expect.realm.as_ref() == realm, "{name}: {realm:?}");
+        // Whoever acts, is told as a pair too, by the word of the same issuer.
+        let actor = claims["act"]["sub"].as_str();
+        let told = |header: &str| echo.all(header).first().map(|value| (*value).to_owned());
+        assert_eq!(told("x-credence-actor-subject").as_deref(), actor, "{name}");
+        assert_eq!(told("x-credence-actor-issuer").as_deref(), actor.map(|_| iss), "{name}");
+        let expected = actor.map(|actor| json!({"iss": iss, "sub": actor, "asserted_by": iss}));
+        assert_eq!(log["actor"], json!(expected), "{name}");
         assert_eq!(echo.all("authorization"), [""; 0], "{name}");
         assert_eq!(log["principal"], json!({"iss": iss, "sub": sub}), "{name}");
         assert_eq!(log["issuer_name"], signer.name, "{name}");

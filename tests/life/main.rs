@@ -21,6 +21,7 @@ mod listening;
 mod reload;
 mod reload_bad;
 mod reload_traffic;
+mod replay;
 mod rotation;
 mod sources;
 mod start;

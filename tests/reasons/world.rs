@@ -83,6 +83,7 @@ grants:
   ci-deploys: {issuer: ci, resource: api, subject: robot-7, methods: [GET, POST], paths: [/v1/deploy/**], scopes: [deploy, list]}
   ci-bare: {issuer: ci, resource: api, subject: robot-7, methods: [GET], paths: [/bare]}
   ci-main-only: {issuer: ci, resource: api, subject: robot-7, claims: {ref: refs/heads/main}, methods: [PUT], paths: [/v1/main]}
+  ci-once: {issuer: ci, resource: api, subject: robot-7, methods: [GET], paths: [/once], replay: once}
   ci-was: {issuer: ci, resource: api, subject: robot-7, methods: [DELETE], paths: [/old], expires: 2021-01-01}
   ci-tried: {issuer: ci, resource: api, subject: robot-7, methods: [GET, PATCH], paths: [/v1/**], mode: shadow}
   ci-odd:

@@ -65,6 +65,9 @@ pub(super) fn of(grant: &Grant, table: &Told<'_>) -> Vec<(String, String)> {
     if grant.audience_from == AudienceFrom::ClientId {
         tell("audienceFrom", "client_id".to_owned());
     }
+    if grant.replay == Replay::Once {
+        tell("replay", "once".to_owned());
+    }
     for (field, time) in [("starts", grant.times.starts), ("expires", grant.times.expires)] {
         if let Some(time) = time {
             tell(field, time.to_string());
@@ -75,9 +78,6 @@ pub(super) fn of(grant: &Grant, table: &Told<'_>) -> Vec<(String, String)> {
     }
     for (name, key) in &grant.forward_claims {
         tell(&format!("forwardClaims {name}"), key.to_string());
-    }
-    if grant.replay == Replay::Once {
-        tell("replay", "once".to_owned());
     }
     if grant.mode == Mode::Shadow {
         tell("mode", "shadow".to_owned());

@@ -148,8 +148,12 @@ fn grant(dice: &mut Dice) -> Vec<String> {
     if dice.chance(10) {
         lines.push("audience: own\nreason: r".to_owned());
     }
-    if dice.chance(15) {
-        lines.push(format!("actor: {}", dice.one(&["{subject: a}", "{subject: [a, b]}", "{subject: a, maxDepth: 2}"])));
+    if dice.chance(10) {
+        lines.push(format!(
+            "actor: {{issuer: same, subject: {}, maxDepth: {}}}",
+            dice.one(&["bot", "x/1"]),
+            dice.one(&[1, 2])
+        ));
     }
     if dice.chance(10) {
         lines.push("replay: once".to_owned());
@@ -284,17 +288,17 @@ fn call(dice: &mut Dice) -> Call {
     if dice.chance(70) {
         claims["k"] = json!(dice.one(&["v", "w", "x/a"]));
     }
-    if dice.chance(50) {
-        claims["l"] = json!([dice.one(&["v", "w"])]);
+    if dice.chance(60) {
+        claims["jti"] = json!("id");
     }
     if dice.chance(10) {
-        claims["act"] = json!({"sub": dice.one(&["a", "b", "c"])});
+        claims["act"] = json!({"sub": dice.one(&["bot", "x/1"])});
+        if dice.chance(30) {
+            claims["act"]["act"] = json!({"sub": "u"});
+        }
     }
-    if dice.chance(3) {
-        claims["act"] = json!({"sub": "a", "act": {"sub": "z"}});
-    }
-    if dice.chance(90) {
-        claims["jti"] = json!("j");
+    if dice.chance(50) {
+        claims["l"] = json!([dice.one(&["v", "w"])]);
     }
     Call {
         method: dice.one(&METHODS),
@@ -337,8 +341,9 @@ fn aim(dice: &mut Dice, snapshot: &Snapshot, call: &mut Call) {
     if let Some(crate::decide::SubjectRule::Exact(subjects)) = &grant.subject {
         call.claims["sub"] = json!(subjects[dice.throw(subjects.len())]);
     }
-    if grant.actor.is_some() && dice.chance(80) {
-        call.claims["act"] = json!({"sub": dice.one(&["a", "b"])});
+    if let (Some(actor), true) = (&grant.actor, dice.chance(90)) {
+        let subject = if actor.subject.matches("bot") { "bot" } else { "x/1" };
+        call.claims["act"] = json!({"sub": subject});
     }
     if let (crate::resource::CredentialPlace::Header(name), true) = (&resource.credential, dice.chance(80)) {
         call.header = if name == "x-a" { "x-a" } else { "x-b" };

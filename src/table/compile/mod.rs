@@ -123,6 +123,7 @@ impl<'a> Bench<'a> {
             return None;
         }
         let grants: Vec<_> = grants.into_iter().collect::<Option<_>>()?;
+        self.beside_others(&grants);
         let digest = digest::of(&issuers, index.as_ref()?, &grants);
         let list: Vec<Vec<_>> = issuers.iter().map(|plan| plan.trusted(keys)).collect::<Option<_>>()?;
         let mut list: Vec<_> = list.into_iter().flatten().collect();

@@ -26,8 +26,8 @@ const RESERVED: [(&str, &str); 9] = [
     ("exp", "the times are always checked"),
     ("nbf", "the times are always checked"),
     ("iat", "`maxTokenAge` bounds it"),
-    ("jti", "`replay: once` lets each be used once"),
-    ("act", "write `actor`"),
+    ("jti", "a grant with `replay: once` takes each once"),
+    ("act", "a grant's `actor` says who may act"),
     ("cnf", "how a token is confirmed is not a matter of claims"),
 ];
 

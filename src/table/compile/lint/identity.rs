@@ -118,14 +118,13 @@ pub(super) fn beside(stable: &[&str]) -> String {
 
 /// Whether tokens of the profile carry a claim, or one inside it.
 fn carried(profile: &Profile, key: &ClaimKey) -> bool {
-    let family = |start: &&str| key.top().starts_with(*start);
     let inside = |known: &str| {
         let Some(pointer) = known.strip_prefix('/') else { return false };
         let mut names = pointer.split('/');
         key.path().iter().all(|name| names.next() == Some(name.as_str()))
     };
     profile.claim_type(key.path()).is_some()
-        || profile.families.iter().any(family)
+        || profile.families.iter().any(|start| key.top().starts_with(start))
         || profile.claims.iter().any(|(known, _)| inside(known))
 }
 

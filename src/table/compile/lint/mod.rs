@@ -6,6 +6,7 @@ mod breadth;
 mod hygiene;
 mod identity;
 mod open;
+mod shadowed;
 mod subject;
 
 use super::super::draft::{ClaimDraft, GrantDraft, Subject};
