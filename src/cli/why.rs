@@ -131,6 +131,9 @@ impl Story<'_> {
         if let Some(name) = &record.issuer_name {
             out += &format!("  issuer {name}{}\n", self.site_of_issuer(name));
         }
+        if let Some(block) = &record.block {
+            out += &format!("  block {block}\n");
+        }
         out
     }
 
@@ -288,6 +291,7 @@ impl Story<'_> {
             "who": {"standing": record.who.standing(), "iss": iss, "sub": sub, "realm": record.realm},
             "actor": record.actor.as_ref().map(|actor| json!({"iss": actor.iss, "sub": actor.sub})),
             "issuer_name": record.issuer_name,
+            "block": record.block,
             "resource": record.resource,
             "http": record.http.as_ref().map(|http| json!({
                 "method": http.method, "host": http.host, "path": http.path, "request_id": http.request_id,

@@ -34,6 +34,8 @@ pub struct Record {
     pub actor: Option<Names>,
     /// The entry of the table that vouched.
     pub issuer_name: Option<String>,
+    /// The block that stood against the caller.
+    pub block: Option<String>,
     /// The resource that the request picked.
     pub resource: Option<String>,
     /// The grants that allowed it.
@@ -154,6 +156,7 @@ struct Line {
     realm: Option<String>,
     actor: Option<Names>,
     issuer_name: Option<String>,
+    block: Option<String>,
     resource: Option<String>,
     #[serde(default)]
     grants: Vec<String>,
@@ -223,6 +226,7 @@ impl Record {
             realm: line.realm,
             actor: line.actor,
             issuer_name: line.issuer_name,
+            block: line.block,
             resource: line.resource,
             grants: line.grants,
             near_misses: line.near_miss,
