@@ -72,15 +72,20 @@ impl Blocks {
         if self.list.is_empty() {
             return None;
         }
+        let judged = self.proposed(suspect).filter_map(|at| Some((at, self.list.get(at)?)));
+        let standing = judged.filter(|(_, block)| block.is_in_force(now) && block.holds(suspect, namesakes));
+        standing.min_by_key(|(at, _)| *at).map(|(_, block)| block)
+    }
+
+    /// The positions of those that may stand against it, some perhaps twice.
+    fn proposed(&self, suspect: &Suspect<'_>) -> impl Iterator<Item = usize> {
         let by_token = suspect.token_id.and_then(|id| self.by_token.get(id));
         let by_subject = suspect.subjects().filter_map(|subject| self.by_subject.get(subject));
         let by_thumbprint = suspect.key.and_then(|key| self.by_thumbprint.get(&key));
         let by_key_id = suspect.key_id.and_then(|name| self.by_key_id.get(name));
         let by_issuer = suspect.issuers().filter_map(|issuer| self.by_issuer.get(issuer));
         let filed = by_token.into_iter().chain(by_subject).chain(by_thumbprint).chain(by_key_id).chain(by_issuer);
-        let proposed = filed.flatten().chain(&self.by_time).filter_map(|at| Some((at, self.list.get(*at)?)));
-        let standing = proposed.filter(|(_, block)| block.is_in_force(now) && block.holds(suspect, namesakes));
-        standing.min_by_key(|(at, _)| **at).map(|(_, block)| block)
+        filed.flatten().chain(&self.by_time).copied()
     }
 
     /// SHA-256 of what they mean, in hexadecimal: the same for the same blocks in another order or file.
@@ -120,4 +125,28 @@ fn meaning(list: &[Block]) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{block, issuer, key, subject, suspect};
+    use super::*;
+    use crate::block::Conditions;
+    use crate::claims::token_id;
+
+    #[test]
+    fn of_ten_thousand_blocks_none_is_looked_at_that_is_about_somebody_else() {
+        let of = |number: usize| match number % 5 {
+            0 => subject(&format!("robot-{number}")),
+            1 => Conditions { issuer: Some("acme".into()), ..subject(&format!("robot-{number}")) },
+            2 => key(&format!("k-{number}")),
+            3 => Conditions { token_id: Some(token_id(&number.to_string())), ..issuer("acme") },
+            _ => issuer(&format!("https://idp-{number}.test")),
+        };
+        let blocks = |many| Blocks::build((0..many).map(|at| block(&format!("b{at}"), of(at))).collect());
+        assert_eq!(blocks(10_000).proposed(&suspect()).count(), 0);
+        let mut list: Vec<_> = blocks(10_000).list;
+        list.push(block("mine", subject("worker")));
+        assert_eq!(Blocks::build(list).proposed(&suspect()).count(), 1);
+    }
 }

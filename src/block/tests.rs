@@ -16,24 +16,24 @@ impl Namesakes for Partner {
     }
 }
 
-fn block(name: &str, conditions: Conditions) -> Block {
+pub(super) fn block(name: &str, conditions: Conditions) -> Block {
     let site = Site { file: "blocks.yaml".into(), line: 1, column: 1 };
     Block { name: BlockName::new(name), site, conditions, expires: None, reason: "incident".into() }
 }
 
-fn issuer(issuer: &str) -> Conditions {
+pub(super) fn issuer(issuer: &str) -> Conditions {
     Conditions { issuer: Some(issuer.into()), ..Conditions::default() }
 }
 
-fn subject(subject: &str) -> Conditions {
+pub(super) fn subject(subject: &str) -> Conditions {
     Conditions { subject: Some(subject.into()), ..Conditions::default() }
 }
 
-fn key(key: &str) -> Conditions {
+pub(super) fn key(key: &str) -> Conditions {
     Conditions { key: Some(BlockedKey::new(key)), ..Conditions::default() }
 }
 
-fn suspect() -> Suspect<'static> {
+pub(super) fn suspect() -> Suspect<'static> {
     static ID: std::sync::LazyLock<[u8; 32]> = std::sync::LazyLock::new(|| token_id("pipeline-4711"));
     Suspect {
         entry: "acme",
