@@ -143,6 +143,24 @@ fn a_file_of_another_kind_is_passed_over_in_a_directory_only() {
 }
 
 #[test]
+fn a_table_that_is_no_yaml_holds_back_no_blocks_in_its_directory_and_other_wrecks_do() {
+    let blocks = SourceFile::new("z.yaml", format!("{HEAD}blocks: {{a: {{jti: x, reason: r}}}}\n"));
+    let wreck = |text: &str| SourceFile::new("a.yaml", text);
+    let with = |text: &str| {
+        let blocks = SourceFile::new("z.yaml", blocks.text());
+        compile_blocks(&Sources::from_files([wreck(text), blocks]), now(), None).blocks.map(|blocks| blocks.len())
+    };
+    assert_eq!(with("kind: TrustTable\nissuers: [nonsense\n"), Some(1));
+    for text in [
+        "issuers: [nonsense\n",
+        "kind: TrustBlocks\nblocks: [nonsense\n",
+        "kind: TrustTable\nkind: TrustBlocks\nx: [\n",
+    ] {
+        assert_eq!(with(text), None, "{text}");
+    }
+}
+
+#[test]
 fn a_name_in_two_files_is_refused() {
     let text = "blocks: {a: {jti: x, reason: r}}\n";
     let compiled = compile_blocks(&files(&[("a.yaml", text), ("b.yaml", text)]), now(), None);

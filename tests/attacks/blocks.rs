@@ -81,6 +81,21 @@ fn a_bad_table_to_hold_a_block_back() {
 }
 
 #[test]
+fn a_bad_table_in_the_directory_of_the_blocks() {
+    let (ci, dir) = (Issuer::start(), scratch());
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    let table = table_of(&entry("ci", &ci, ""), &[("always", "ci")]);
+    write("trust.yaml", &crate::support::table::document(&table));
+    write("blocks.yaml", &document(&[]));
+    let credence = serve(dir.path(), dir.path()).start();
+    let token = token(&ci);
+    assert_eq!(reason(&credence, "always", &token), "ok");
+    write("trust.yaml", "apiVersion: credence.dev/v1alpha1\nkind: TrustTable\nissuers: [nonsense\n");
+    write("blocks.yaml", &document(&[PIPELINE]));
+    until(&credence, "always", &token, "blocked");
+}
+
+#[test]
 fn a_good_table_to_lift_a_block() {
     let gate = gate(&[PIPELINE]);
     let token = token(&gate.ci);

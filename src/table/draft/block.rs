@@ -82,7 +82,11 @@ impl BlocksDraft {
     fn file(&mut self, file: &Arc<SourceFile>, in_directory: bool, report: &mut Report) {
         let (root, mut found) = parse(file);
         let Some(root) = root.filter(|root| root.members().is_some() || !found.refuses()) else {
-            return report.append(found);
+            // What cannot be read may be blocks; but a table that lies beside them holds none of them back.
+            if !(in_directory && says_table(file.text())) {
+                report.append(found);
+            }
+            return;
         };
         let mut cx = Cx::new(file, &mut found, String::from("the file"));
         match head::judge(&mut cx, &root, in_directory, head::BLOCKS) {
@@ -95,6 +99,12 @@ impl BlocksDraft {
         }
         report.append(found);
     }
+}
+
+/// Whether text that is not YAML calls itself a table.
+fn says_table(text: &str) -> bool {
+    let kinds: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("kind:")).map(str::trim).collect();
+    kinds == [head::TABLE.kind]
 }
 
 /// A file that was cut off above its first block must not read as one that lifts them all: `{}` has to be written.
