@@ -199,7 +199,10 @@ fn compare(old: &TrustedIssuer, new: &TrustedIssuer, changes: &mut Vec<Change>) 
     }
 }
 
-fn key_rules(old: &KeyRules, new: &KeyRules, tell: &mut dyn FnMut(&str, bool, bool, (String, String))) {
+/// Takes a field, whether it gains and whether it loses, and what it said and says.
+type Tell<'a> = dyn FnMut(&str, bool, bool, (String, String)) + 'a;
+
+fn key_rules(old: &KeyRules, new: &KeyRules, tell: &mut Tell<'_>) {
     let KeyRules { algorithms: _, pins, max_stale } = new;
     let lacks = |some: &KeyRules, all: &KeyRules| {
         some.algorithms.iter().any(|one| !all.algorithms.iter().any(|other| other == one))

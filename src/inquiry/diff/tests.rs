@@ -199,7 +199,7 @@ fn altered(dice: &mut Dice, entries: &Entries) -> Entries {
             }
             1 if section > 0 => {
                 let text = all.remove(&(section, name.clone())).unwrap();
-                all.insert((section, format!("{}{}", &name[..1], number + 5)), text);
+                all.insert((section, format!("{}{}", name.trim_end_matches(char::is_numeric), number + 5)), text);
             }
             2 => {
                 all.insert((section, name), fresh);
@@ -463,7 +463,7 @@ fn the_same_meaning_makes_no_difference() {
     for seed in 1..400u64 {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut first = entries(&mut dice);
-        let mut files = vec![Entries::new(), Entries::new()];
+        let mut files = [Entries::new(), Entries::new()];
         for ((section, name), lines) in &mut first {
             // Which algorithm comes first is part of the meaning.
             lines.retain(|line| !line.starts_with("signingAlgs"));
@@ -494,7 +494,7 @@ fn yaml_of_some(entries: &Entries) -> String {
     let lines: Vec<_> = text.lines().collect();
     let empty = |at: usize| {
         let section = |line: &&str| matches!(*line, "issuers:" | "resources:" | "grants:");
-        section(&lines[at]) && lines.get(at + 1).is_none_or(|next| section(next))
+        section(&lines[at]) && lines.get(at + 1).is_none_or(section)
     };
     (0..lines.len()).filter(|at| !empty(*at)).map(|at| format!("{}\n", lines[at])).collect()
 }

@@ -52,8 +52,7 @@ const REQUEST: Schema = fields(&[
 .with_required(&["method", "url"]);
 const ROUTE: Schema = fields(&[field("namespace", Text, "Its namespace."), field("name", Text, "Its name.")])
     .with_required(&["namespace", "name"]);
-const ACTOR: Schema = fields(&[field("iss", Text, "Who says so."), field("sub", Text, "The acting party.")])
-    .with_required(&["iss", "sub"]);
+const ACTOR: Schema = fields(&[field("iss", Text, "Who says so."), field("sub", Text, "The acting party.")]);
 const EXPECT: Schema = fields(&[
     field("decision", Word(&["allow", "deny"]), "The decision."),
     field("reason", Form(Reasons), "The reason, as the decision log names it. Not compared without it."),
