@@ -82,7 +82,8 @@ impl World {
 
     /// The same, with so many blocks that are about others: subjects of the very issuer, tokens, keys and other issuers.
     fn with_blocks(self, many: usize) -> Self {
-        let mut yaml = String::from("apiVersion: credence.dev/v1alpha1\nkind: TrustBlocks\nblocks:\n");
+        let none = if many == 0 { " {}" } else { "" };
+        let mut yaml = format!("apiVersion: credence.dev/v1alpha1\nkind: TrustBlocks\nblocks:{none}\n");
         for n in 0..many {
             let about = match n % 4 {
                 0 => format!("issuer: i-0, subject: other-{n}"),
