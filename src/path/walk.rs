@@ -165,7 +165,7 @@ fn corridor<'s, T: Trail>(
     facts.testimony = Some(Arc::clone(authentic.testimony()));
     facts.block = blocks.against(&Suspect::new(&authentic), now, &snapshot.issuers);
     let blocked = if facts.block.is_some() { Err(Reason::Blocked) } else { Ok(()) };
-    trail.check("block", blocked, || block_note(blocks, facts.block))?;
+    trail.check("block", blocked, || block_note(blocks, facts.block, authentic.testimony()))?;
     let caller = authentic.admit(trail)?;
     if let (None, Some(testimony)) = (&known, &facts.testimony) {
         trail.learn(testimony);
@@ -224,11 +224,15 @@ fn issuer_note(token: Token<'_>, found: Option<&Found<'_>>) -> Note {
     }
 }
 
-fn block_note(blocks: &Blocks, block: Option<&Block>) -> Note {
+fn block_note(blocks: &Blocks, block: Option<&Block>, testimony: &Testimony) -> Note {
     match block {
         Some(block) => Note::at(&block.site, format!("block {} stands against it: {}", block.name, block.reason)),
         None if blocks.is_empty() => Note::new("nobody is blocked"),
-        None => Note::new(format!("none of {} blocks stands against it", blocks.len())),
+        None => {
+            let unproven = "; which key verified was not looked at, only the `kid` that the token names";
+            let unproven = if testimony.signed().is_some() { "" } else { unproven };
+            Note::new(format!("none of {} blocks stands against it{unproven}", blocks.len()))
+        }
     }
 }
 

@@ -179,7 +179,7 @@ fn a_file_that_is_cut_off_above_its_first_block() {
 #[test]
 fn a_half_written_file() {
     let whole = document(&[PIPELINE, "other: {jti: x, reason: incident}"]);
-    lifts_nothing("half a line", "CR005", bytes(&whole[..whole.len() - 20]));
+    lifts_nothing("half a line", "CR005", bytes(whole.rsplit_once(", reason").unwrap().0));
 }
 
 #[test]

@@ -93,8 +93,14 @@ fn explain_names_the_block_and_the_line() {
     let ended = asked(&world, "explain", &["--token-file", "-", "-o", "json"]);
     let json: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!((&json["reason"], &json["block"]), (&json!("blocked"), &json!("pipeline")));
-    world.blocks.replace(&[]);
-    assert_eq!(asked(&world, "explain", &["--token-file", "-"]).code, 0);
+    world.blocks.replace(&["other: {issuer: ci, jti: other, reason: incident}"]);
+    let (fetched, offline) = (["--token-file", "-"], ["--token-file", "-", "--offline"]);
+    let unproven = "which key verified was not looked at";
+    for (args, told) in [(&fetched[..], false), (&offline, true)] {
+        let ended = asked(&world, "explain", args);
+        assert!(ended.code == 0 && ended.out.contains("none of 1 blocks stands against it"), "{}", ended.all());
+        assert_eq!(ended.out.contains(unproven), told, "{}", ended.out);
+    }
 }
 
 #[test]
