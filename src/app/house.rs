@@ -7,7 +7,8 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::Settings;
-use crate::admin::{BlocksState, IssuerState, Readiness, Status, TableState};
+use super::standing::Standing;
+use crate::admin::{IssuerState, Readiness, Status, TableState};
 use crate::answer::{self, Occasion, Style};
 use crate::block::{Blocks, InForce};
 use crate::clock::{Clock, Time};
@@ -21,7 +22,7 @@ use crate::path::{Facts, Outcome, Rules, Walk, walk};
 use crate::reason::Reason;
 use crate::replay::Store;
 use crate::request::AuthzRequest;
-use crate::table::{Live, Published, Snapshot, unknown_issuers};
+use crate::table::{Live, Published, Snapshot};
 use crate::trail::Strict;
 use crate::wire::{Judge, Look, Reply};
 
@@ -29,8 +30,7 @@ use crate::wire::{Judge, Look, Reply};
 #[derive(Debug)]
 pub struct House {
     live: Live<Published>,
-    /// Apart from the table: neither waits for the other.
-    blocks: Live<InForce>,
+    blocks: Standing,
     clock: Clock,
     style: Style,
     log: DecisionLog,
@@ -41,7 +41,6 @@ pub struct House {
     /// Kept over every reload.
     spent: Store,
     reload_error: Mutex<Option<String>>,
-    blocks_error: Mutex<Option<String>>,
     /// Whether every `required` issuer has had keys once. It stays so: were keys that are lost later to end the
     /// readiness, one issuer's trouble would take every gateway away from all the others.
     settled: AtomicBool,
@@ -55,7 +54,7 @@ impl House {
     pub(super) fn new(settings: &Settings, log: DecisionLog) -> Self {
         Self {
             live: Live::empty(),
-            blocks: Live::empty(),
+            blocks: Standing::default(),
             clock: settings.clock.clone(),
             style: settings.style,
             log,
@@ -65,7 +64,6 @@ impl House {
             floodgate: Floodgate::new(settings.max_bad_signatures),
             spent: Store::new(settings.replay_memory, settings.clock.now()),
             reload_error: Mutex::new(None),
-            blocks_error: Mutex::new(None),
             settled: AtomicBool::new(false),
             told: Mutex::default(),
             suspicion: Arc::default(),
@@ -82,23 +80,21 @@ impl House {
         if let Some(published) = self.live.load() {
             self.metrics.published(&published);
         }
-        *said(&self.reload_error) = None;
+        *self.reload_error() = None;
         (generation, before)
     }
 
     /// Puts blocks in force; what was in force comes back.
     pub(super) fn publish_blocks(&self, blocks: Blocks) -> (u64, Option<Arc<InForce>>) {
-        let (since, before) = (self.clock.now(), self.blocks.load());
+        let since = self.clock.now();
         self.metrics.blocked(blocks.len(), since);
-        let generation = self.blocks.publish(|generation| InForce { generation, since, blocks });
-        *said(&self.blocks_error) = None;
-        (generation, before)
+        self.blocks.publish(blocks, since)
     }
 
     /// New blocks were not taken; the old ones go on.
     pub(super) fn keep_old_blocks(&self, error: String) {
         self.metrics.reloaded(ReloadKind::Blocks, None);
-        *said(&self.blocks_error) = Some(error);
+        self.blocks.keep(error);
     }
 
     /// The blocks in force, if any were ever named.
@@ -106,23 +102,17 @@ impl House {
         self.blocks.load()
     }
 
-    /// Tells of blocks whose issuer the table does not have: that may be meant, or a slip by which they stop nobody.
+    /// Tells of blocks that stop nobody by the table in force, once there is one.
     pub(super) fn tell_idle_blocks(&self) {
-        let (Some(table), Some(blocks)) = (self.live.load(), self.blocks.load()) else { return };
-        let unknown = unknown_issuers(&blocks.blocks, &table.snapshot);
-        if let Some(first) = unknown.first() {
-            let more = unknown.len() - 1;
-            tracing::warn!(
-                "blocks that stop nobody: {first}{}",
-                if more > 0 { format!(", and {more} more") } else { String::new() }
-            );
+        if let Some(published) = self.live.load() {
+            self.blocks.tell_idle(&published.snapshot);
         }
     }
 
     /// A new table was not taken; the old one goes on.
     pub(super) fn keep_old(&self, error: String) {
         self.metrics.reloaded(ReloadKind::Table, None);
-        *said(&self.reload_error) = Some(error);
+        *self.reload_error() = Some(error);
     }
 
     /// The listener shows this certificate from now on.
@@ -191,6 +181,10 @@ impl House {
         now
     }
 
+    fn reload_error(&self) -> MutexGuard<'_, Option<String>> {
+        self.reload_error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The walk of one call; a log that cannot be written overrides it where the operator says so.
     fn walk<'s>(
         &self,
@@ -231,10 +225,6 @@ impl House {
             }
         })
     }
-}
-
-fn said(error: &Mutex<Option<String>>) -> MutexGuard<'_, Option<String>> {
-    error.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn refused<'s>(reason: Reason) -> Walk<'s, Signed> {
@@ -332,12 +322,7 @@ impl Status for House {
             sha256: published.snapshot.digest.clone(),
             loaded_at: published.since.to_rfc3339(),
         });
-        let blocks = self.blocks.load().map(|in_force| BlocksState {
-            generation: in_force.generation,
-            sha256: in_force.blocks.digest().to_owned(),
-            loaded_at: in_force.since.to_rfc3339(),
-            entries: in_force.blocks.len(),
-        });
+        let (blocks, last_blocks_error) = self.blocks.state();
         let mut issuers: Vec<_> = published
             .iter()
             .flat_map(|published| published.snapshot.issuers.iter())
@@ -367,9 +352,9 @@ impl Status for House {
             awaited,
             shared_keys,
             table,
-            last_reload_error: said(&self.reload_error).clone(),
+            last_reload_error: self.reload_error().clone(),
             blocks,
-            last_blocks_error: said(&self.blocks_error).clone(),
+            last_blocks_error,
             issuers,
         }
     }

@@ -7,6 +7,7 @@ mod block;
 mod house;
 mod reload;
 mod settings;
+mod standing;
 
 use std::fmt;
 use std::net::SocketAddr;
