@@ -4,11 +4,13 @@
 //! would be, what is dangerous about it, and the tightest entries to review. It must never see a key, and it decides
 //! nothing: whoever takes its proposal has to know the issuer by other means.
 
+mod block;
 mod kind;
 mod remark;
 mod stanza;
 mod yaml;
 
+pub use block::{Alternative, alternatives, document};
 pub use kind::{By, Kind};
 pub use remark::{Remark, remarks};
 pub use stanza::{PLACEHOLDER, Proposal};
