@@ -41,6 +41,8 @@ mod token;
 mod trust;
 mod who_can;
 mod why;
+#[cfg(test)]
+mod written;
 
 use std::ffi::OsString;
 use std::io::Write as _;
