@@ -7,7 +7,7 @@ use super::{Destination, Seen, entry_name, quoted, scalar};
 use crate::claims::trust_domain;
 use crate::json::Json;
 use crate::name::{Algorithm, is_forbidden_character};
-use crate::profile::{Identity, Tenancy};
+use crate::profile::{Identity, Parameters, Tenancy};
 use crate::resource::PathPattern;
 use crate::table::Snapshot;
 
@@ -65,7 +65,13 @@ impl Writer<'_> {
         let iss = seen.text("iss");
         let host =
             iss.map(|iss| iss.split_once("://").map_or(iss, |(_, rest)| rest).split(['/', ':']).next().unwrap_or(iss));
-        let fixed = matches!(seen.profile.identity, Identity::Fixed(fixed) if Some(fixed) == iss);
+        // What the profile says by itself is not written again.
+        let fixed = match seen.profile.identity {
+            Identity::Fixed(fixed) => Some(fixed) == iss,
+            Identity::Expanded(expand) => expand(&Parameters::default())
+                .is_ok_and(|all| matches!(all.as_slice(), [one] if Some(one.as_str()) == iss)),
+            Identity::Written | Identity::TrustDomain => false,
+        };
         let tenant = seen.profile.tenant_ids.iter().find(|id| seen.text(id).is_some());
         let base = match (seen.profile.name, host) {
             ("generic", Some(host)) => entry_name(host, "new-issuer"),

@@ -11,6 +11,7 @@ mod collisions;
 mod diff;
 mod explain;
 mod explain_change;
+mod explain_elsewhere;
 mod explain_keys;
 mod explain_knowledge;
 mod explain_relation;

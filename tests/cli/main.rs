@@ -13,6 +13,7 @@ mod explain;
 mod explain_change;
 mod explain_keys;
 mod inspect;
+mod inspect_profiles;
 mod logs;
 mod explain_uses;
 mod probe;

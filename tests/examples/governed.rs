@@ -60,7 +60,7 @@ fn s5_the_list_tells_whom_for_what_who_answers_when_it_is_looked_at_again_and_wh
     for (output, mark) in [("csv", "grant,issuer,iss,"), ("markdown", "| grant | issuer |"), ("text", "GRANT ")] {
         let (code, text, _) = ask(&["list", "--trust", &trust(), "-o", output]);
         assert!(code == 0 && text.starts_with(mark), "{text}");
-        for words in ["partnerships@acme.test", "invoices of Globex, contract 2025-117", "2027-04-01", "2026-12-16"] {
+        for words in ["partnerships", "invoices of Globex, contract 2025-117", "2027-04-01", "2026-12-16"] {
             assert!(text.contains(words), "{words} in {output}:\n{text}");
         }
     }

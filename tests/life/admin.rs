@@ -162,7 +162,10 @@ fn the_findings_of_the_table_in_force_are_counted_by_rule_and_go_with_the_table(
     let credence = Credence::serve(file.path()).start();
     let findings = || {
         let all = exposition(&credence).into_iter().filter(|(name, ..)| name == "credence_lint_findings");
-        all.map(|(_, labels, count)| (labels["code"].clone(), labels["severity"].clone(), count)).collect::<Vec<_>>()
+        let mut all: Vec<_> =
+            all.map(|(_, labels, count)| (labels["code"].clone(), labels["severity"].clone(), count)).collect();
+        all.sort_by(|one, two| one.0.cmp(&two.0));
+        all
     };
     let of_weak = findings();
     assert_eq!(of_weak, ["CR301", "CR302"].map(|code| (code.to_owned(), "warning".to_owned(), 1.0)));
