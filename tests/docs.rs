@@ -153,6 +153,49 @@ fn fresh(path: &str, expected: &str) {
     assert!(found == expected, "{path} is stale: UPDATE_DOCS=1 cargo test --test docs");
 }
 
+#[test]
+fn the_readme_leads_to_every_page_and_every_example() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    for directory in ["docs", "examples"] {
+        for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+            let is_page = entry.extension().is_some_and(|end| end == "md");
+            if is_page || (directory == "examples" && entry.is_dir()) {
+                let link = format!("]({})", entry.display());
+                assert!(readme.contains(&link), "README.md has no link {link}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_link_to_a_file_of_ours_leads_somewhere() {
+    let examples = std::fs::read_dir("examples").unwrap().map(|entry| entry.unwrap().path().join("README.md"));
+    let docs = std::fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
+    let own = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"].map(std::path::PathBuf::from);
+    let mut seen = 0;
+    for page in docs.chain(examples).chain(own).filter(|path| path.extension().is_some_and(|end| end == "md")) {
+        let Ok(text) = std::fs::read_to_string(&page) else { continue };
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '\n']).next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = page.parent().unwrap().join(file);
+            assert!(target.exists(), "{}: {link} leads nowhere", page.display());
+            if !anchor.is_empty() {
+                let titles = std::fs::read_to_string(&target).unwrap();
+                let slug = |title: &str| {
+                    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+                    title.trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+                };
+                let mut titles = titles.lines().filter(|line| line.starts_with('#'));
+                let there = titles.any(|title| slug(title.trim_start_matches('#')) == anchor);
+                assert!(there, "{}: {link} leads to no heading", page.display());
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen}");
+}
+
 /// The whole tables of a page.
 fn tables(page: &str) -> Vec<String> {
     let text = std::fs::read_to_string(page).unwrap();

@@ -184,6 +184,15 @@ impl Writer<'_> {
         if !claims.is_empty() {
             self.line(2, format!("claims: {{{}}}", claims.join(", ")));
         }
+        for claim in ["scope", "scp", "permissions"] {
+            if let Some(value) = seen.claim(claim) {
+                let value = serde_json::json!(value);
+                self.missing.push(format!(
+                    "claims.{claim}: the token may do {value} there; name the one that this call needs, or another token of \
+                     the same caller with less in it gets in too"
+                ));
+            }
+        }
         if let Some(client) = seen.text("client_id").filter(|_| seen.audiences().is_empty()) {
             self.line(2, "audienceFrom: client_id");
             if seen.resource.is_some_and(|resource| resource.audience.as_str() != client) {

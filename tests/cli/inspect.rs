@@ -82,6 +82,31 @@ fn not_verified_is_the_first_thing_it_says_and_the_token_is_never_printed() {
 }
 
 #[test]
+fn keys_that_no_name_leads_to_are_asked_for_and_without_them_the_proposal_does_not_load() {
+    let claims = json!({
+        "iss": "https://kubernetes.default.svc.cluster.local", "sub": "system:serviceaccount:payments:settler",
+        "aud": "https://deploy.acme.test", "iat": 4_000_000_000_u64, "exp": 4_000_000_300_u64,
+        "kubernetes.io": {"namespace": "payments", "serviceaccount": {"name": "settler", "uid": "5f2b2a7c"}},
+    });
+    let (table, token) = (Table::new(RESOURCE), unsigned(&json!({"alg": "RS256", "kid": "1"}), &claims));
+    let at = ["--at", "2096-10-02T07:06:45Z"];
+    let ended = inspect(&table, &token, &[&["-o", "json"], &at[..], &CALL].concat());
+    assert!(ended.out.contains("they cannot be found by this `iss`; add `jwksUri`"), "{}", ended.out);
+    let yaml = proposal(&ended);
+    assert!(yaml.contains("profile: kubernetes\n") && yaml.contains("/kubernetes.io/serviceaccount/uid"), "{yaml}");
+    let path = table.path().display().to_string();
+    table.replace(&format!("{RESOURCE}{yaml}"));
+    let checked = run(&["check", at[0], at[1], &path]);
+    assert!(checked.code == 1 && checked.err.contains("jwksUri"), "{yaml}{}", checked.all());
+    let filled = yaml
+        .replace("    profile: kubernetes\n", "    profile: kubernetes\n    jwksUri: https://keys.acme.test/jwks\n");
+    table.replace(&format!("{RESOURCE}{filled}"));
+    let checked = run(&["check", "--fail-on", "warning", at[0], at[1], &path]);
+    assert_eq!((checked.code, checked.err.as_str()), (0, ""), "{filled}");
+    assert_eq!(explain(&table, &token, &[&["--offline"], &at[..], &CALL].concat()).code, 0);
+}
+
+#[test]
 fn an_entry_that_the_table_has_is_named_and_not_proposed_again() {
     let idp = Issuer::start();
     let text =

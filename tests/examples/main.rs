@@ -11,6 +11,7 @@ mod support;
 mod clusters;
 mod delegation;
 mod files;
+mod federation;
 mod formats;
 mod gate;
 mod governed;
