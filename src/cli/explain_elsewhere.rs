@@ -13,7 +13,7 @@ const REGISTERED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", 
 pub(super) fn elsewhere(payload: &Json, matcher: &Matcher) -> Option<String> {
     let telling = !matches!(matcher, Matcher::Absent | Matcher::Present);
     let members = payload.as_object().filter(|_| telling)?;
-    members.iter().filter(|(name, _)| !REGISTERED.contains(&name.as_ref())).find_map(|(name, value)| {
+    members.iter().filter(|(name, _)| !REGISTERED.contains(name)).find_map(|(name, value)| {
         let inside = || within(value, matcher, DEPTH).map(|path| format!("/{}{path}", escaped(name)));
         // A top-level claim is written by its name, unless that looks like a pointer.
         let plain = || if name.starts_with('/') { format!("/{}", escaped(name)) } else { name.to_string() };
