@@ -65,11 +65,11 @@ impl Writer<'_> {
         let iss = seen.text("iss");
         let host =
             iss.map(|iss| iss.split_once("://").map_or(iss, |(_, rest)| rest).split(['/', ':']).next().unwrap_or(iss));
+        // What the profile says by itself is not written again.
         let fixed = match seen.profile.identity {
             Identity::Fixed(fixed) => Some(fixed) == iss,
-            Identity::Expanded(expand) => {
-                expand(&Parameters::default()).is_ok_and(|all| iss.is_some_and(|iss| all == [iss]))
-            }
+            Identity::Expanded(expand) => expand(&Parameters::default())
+                .is_ok_and(|all| matches!(all.as_slice(), [one] if Some(one.as_str()) == iss)),
             Identity::Written | Identity::TrustDomain => false,
         };
         let tenant = seen.profile.tenant_ids.iter().find(|id| seen.text(id).is_some());
@@ -183,6 +183,15 @@ impl Writer<'_> {
             claims.filter_map(|claim| Some(format!("{claim}: {}", condition(seen.claim(claim)?)?))).collect();
         if !claims.is_empty() {
             self.line(2, format!("claims: {{{}}}", claims.join(", ")));
+        }
+        for claim in ["scope", "scp", "permissions"] {
+            if let Some(value) = seen.claim(claim) {
+                let value = serde_json::json!(value);
+                self.missing.push(format!(
+                    "claims.{claim}: the token may do {value} there; name the one that this call needs, or another token of \
+                     the same caller with less in it gets in too"
+                ));
+            }
         }
         if let Some(client) = seen.text("client_id").filter(|_| seen.audiences().is_empty()) {
             self.line(2, "audienceFrom: client_id");

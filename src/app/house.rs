@@ -22,7 +22,7 @@ use crate::path::{Facts, Outcome, Rules, Walk, walk};
 use crate::reason::Reason;
 use crate::replay::Store;
 use crate::request::AuthzRequest;
-use crate::table::{Live, Published, Snapshot};
+use crate::table::{Live, Published, Report, Snapshot};
 use crate::trail::Strict;
 use crate::wire::{Judge, Look, Reply};
 
@@ -72,13 +72,13 @@ impl House {
 
     /// Puts a table in force. What was in force comes back: calls in hand may still hold it, and the last to let go of a
     /// large table pays for it.
-    pub(super) fn publish(&self, snapshot: Snapshot) -> (u64, Option<Arc<Published>>) {
+    pub(super) fn publish(&self, snapshot: Snapshot, findings: &Report) -> (u64, Option<Arc<Published>>) {
         let since = self.clock.now();
         let before = self.live.load();
         self.spent.share_among(snapshot.grants.issuers_with_single_use(), since);
         let generation = self.live.publish(|generation| Published { generation, since, snapshot });
         if let Some(published) = self.live.load() {
-            self.metrics.published(&published);
+            self.metrics.published(&published, findings);
         }
         *self.reload_error() = None;
         (generation, before)

@@ -32,7 +32,7 @@ impl Reloader {
         let Compiled { snapshot, report } = load(&sources, &permissions, &house, &keeper);
         let Some(snapshot) = snapshot else { return Err(StartError::Table(report.render(false))) };
         tell(&report);
-        take(snapshot, &house, &keeper);
+        take(snapshot, &report, &house, &keeper);
         let mut retired = Retired::default();
         let changed = move |sources: Sources| {
             let reloaded =
@@ -60,9 +60,9 @@ fn load(sources: &Sources, permissions: &Permissions, house: &House, keeper: &Ke
 }
 
 /// The old generation's keys that nobody needs any more are no longer fetched.
-fn take(snapshot: Snapshot, house: &House, keeper: &Keeper) -> (u64, Option<Arc<Published>>) {
+fn take(snapshot: Snapshot, findings: &Report, house: &House, keeper: &Keeper) -> (u64, Option<Arc<Published>>) {
     let held: Vec<Arc<LiveKeys>> = snapshot.issuers.iter().map(|issuer| Arc::clone(&issuer.keys)).collect();
-    let published = house.publish(snapshot);
+    let published = house.publish(snapshot, findings);
     house.tell_idle_blocks();
     keeper.retain(&held);
     published
@@ -80,7 +80,7 @@ fn reload(
         Some(snapshot) => {
             tell(&report);
             let digest = snapshot.digest.clone();
-            let (generation, before) = take(snapshot, house, keeper);
+            let (generation, before) = take(snapshot, &report, house, keeper);
             tracing::info!(generation, sha256 = digest, "a new trust table is in force");
             retired.add(before, PATIENCE);
         }

@@ -79,9 +79,9 @@ impl Story<'_> {
         out += &self.principal();
         out += &self.relations();
         if !self.remarks.is_empty() {
-            out += "\nwhat is known about this\n";
+            out += "\nwhat is known about this, and on which side it is\n";
             for remark in &self.remarks {
-                out += &format!("  {}\n", remark.text);
+                out += &format!("  {}: {}\n", remark.side(), remark.text);
             }
         }
         if let Some(change) = &self.change {

@@ -11,6 +11,7 @@ mod collisions;
 mod diff;
 mod explain;
 mod explain_change;
+mod explain_elsewhere;
 mod explain_keys;
 mod explain_knowledge;
 mod explain_relation;
@@ -42,6 +43,8 @@ mod token;
 mod trust;
 mod who_can;
 mod why;
+#[cfg(test)]
+mod written;
 
 use std::ffi::OsString;
 use std::io::Write as _;

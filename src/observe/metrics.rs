@@ -16,7 +16,7 @@ use super::keys::{FetchTimes, KeyMetrics};
 use crate::clock::Time;
 use crate::keys::Signed;
 use crate::path::Walk;
-use crate::table::{Published, Snapshot};
+use crate::table::{Published, Report, Snapshot};
 
 pub(super) type Number = Gauge<f64, AtomicU64>;
 
@@ -34,6 +34,12 @@ struct OfKind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Entries {
     kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRule {
+    code: &'static str,
+    severity: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -87,6 +93,7 @@ pub struct Metrics {
     reload_time: Family<OfKind, Number>,
     config: Family<Config, Gauge>,
     entries: Family<Entries, Gauge>,
+    findings: Family<OfRule, Gauge>,
     dropped: Counter,
     spent: Gauge,
     /// Without a series where there is no TLS.
@@ -103,6 +110,7 @@ impl Default for Metrics {
         let reload_time = Family::default();
         let config = Family::default();
         let entries = Family::default();
+        let findings = Family::default();
         let dropped = Counter::default();
         let spent = Gauge::default();
         let certificate = Family::default();
@@ -117,6 +125,7 @@ impl Default for Metrics {
         );
         registry.register("config_info", "Digest of the meaning of what is in force", config.clone());
         registry.register("table_entries", "Entries of the table in force", entries.clone());
+        registry.register("lint_findings", "Warnings of the table in force, as of its load", findings.clone());
         registry.register("decision_log_dropped", "Lines of the decision log that were lost", dropped.clone());
         registry.register("replay_entries", "Tokens that may be used once and were, remembered", spent.clone());
         registry.register(
@@ -134,6 +143,7 @@ impl Default for Metrics {
             reload_time,
             config,
             entries,
+            findings,
             dropped,
             spent,
             certificate,
@@ -148,11 +158,17 @@ impl Metrics {
         self.decisions.decided(generation, walk, duration);
     }
 
-    /// A table came into force: its series appear, those of removed entries go.
-    pub fn published(&self, published: &Published) {
+    /// A table came into force, with what was found in it: its series appear, those of removed entries and of findings that
+    /// are gone go.
+    pub fn published(&self, published: &Published, findings: &Report) {
         let snapshot = &published.snapshot;
         self.decisions.published(published);
         self.describe(snapshot);
+        self.findings.clear();
+        for (code, count) in findings.by_code() {
+            let rule = OfRule { code: code.as_str(), severity: code.severity().as_str() };
+            self.findings.get_or_create(&rule).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
         self.config.clear();
         self.config.get_or_create(&Config { sha256: snapshot.digest.clone() }).set(1);
         self.reloaded(ReloadKind::Table, Some(published.since));
