@@ -19,7 +19,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use credence::clock::{Clock, Time};
 use credence::keys::{KeySet, LiveKeys, Signed};
 use credence::observe::{Call, DecisionId, DecisionLog, Metrics, Sink, Table, line};
-use credence::path::{Outcome, Walk, walk};
+use credence::path::{Outcome, Rules, Walk, walk};
 use credence::request::{AuthzRequest, Headers};
 use credence::table::{Permissions, Published, Snapshot, SourceFile, Sources, compile};
 use credence::trail::Strict;
@@ -82,7 +82,7 @@ impl World {
     }
 
     fn walk(&self, request: &AuthzRequest<'_>) -> Walk<'_, Signed> {
-        walk(&self.published.snapshot, request, self.now, &mut Strict::default())
+        walk(Rules::without_blocks(&self.published.snapshot), request, self.now, &mut Strict::default())
     }
 }
 

@@ -53,6 +53,10 @@ pub struct Readiness {
     pub table: Option<TableState>,
     /// Why the last reload was not taken; none if it was.
     pub last_reload_error: Option<String>,
+    /// The blocks in force, where any were named.
+    pub blocks: Option<BlocksState>,
+    /// Why the last change of the blocks was not taken; none if it was.
+    pub last_blocks_error: Option<String>,
     /// The keys of each issuer, in the order of their names.
     pub issuers: Vec<IssuerState>,
 }
@@ -66,6 +70,19 @@ pub struct TableState {
     pub sha256: String,
     /// When it came into force, RFC 3339.
     pub loaded_at: String,
+}
+
+/// Which blocks are in force.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct BlocksState {
+    /// Counts up from 1 with every state of the blocks that came into force.
+    pub generation: u64,
+    /// Digest of their meaning, in hexadecimal.
+    pub sha256: String,
+    /// When they came into force, RFC 3339.
+    pub loaded_at: String,
+    /// How many there are.
+    pub entries: usize,
 }
 
 /// What is known of one issuer's keys.
@@ -225,11 +242,10 @@ mod tests {
             let issuers = vec![IssuerState { name: "github-acme".into(), keys: 2, ..IssuerState::default() }];
             Readiness {
                 ready: self.0,
-                awaited: Vec::new(),
-                shared_keys: Vec::new(),
                 table: Some(table),
                 last_reload_error: Some("cut off".into()),
                 issuers,
+                ..Readiness::default()
             }
         }
 

@@ -75,8 +75,8 @@ fn the_reference_of_diagnostics_is_up_to_date() {
 
 #[test]
 fn the_reference_of_fields_is_up_to_date() {
-    let head = "# Fields of the trust table\n\n\
-                Generated from what the reader of tables goes by. What they mean together, with examples, stands in [table.md](table.md);\n\
+    let head = "# Fields of the trust table and of blocks\n\n\
+                Generated from what the readers go by. What they mean together stands in [table.md](table.md) and [blocks.md](blocks.md);\n\
                 `credence schema` prints the same for editors.\n\n";
     fresh("docs/fields.md", &format!("{head}{}", table::reference().trim_end().to_owned() + "\n"));
 }
@@ -84,6 +84,7 @@ fn the_reference_of_fields_is_up_to_date() {
 #[test]
 fn the_schemas_are_up_to_date() {
     fresh("docs/schema/trust-table.schema.json", &format!("{:#}\n", table::table_schema()));
+    fresh("docs/schema/trust-blocks.schema.json", &format!("{:#}\n", table::blocks_schema()));
     fresh("docs/schema/trust-table-test.schema.json", &format!("{:#}\n", table::vectors_schema()));
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Destination, GrantFields, Seen, condition, entry_name, quoted, scalar, string};
 use crate::claims::trust_domain;
 use crate::name::{Algorithm, is_forbidden_character};
-use crate::profile::{Identity, Tenancy};
+use crate::profile::{Identity, Parameters, Tenancy};
 use crate::resource::PathPattern;
 use crate::table::Snapshot;
 
@@ -64,7 +64,13 @@ impl Writer<'_> {
         let iss = seen.text("iss");
         let host =
             iss.map(|iss| iss.split_once("://").map_or(iss, |(_, rest)| rest).split(['/', ':']).next().unwrap_or(iss));
-        let fixed = matches!(seen.profile.identity, Identity::Fixed(fixed) if Some(fixed) == iss);
+        let fixed = match seen.profile.identity {
+            Identity::Fixed(fixed) => Some(fixed) == iss,
+            Identity::Expanded(expand) => {
+                expand(&Parameters::default()).is_ok_and(|all| iss.is_some_and(|iss| all == [iss]))
+            }
+            Identity::Written | Identity::TrustDomain => false,
+        };
         let tenant = seen.profile.tenant_ids.iter().find(|id| seen.text(id).is_some());
         let base = match (seen.profile.name, host) {
             ("generic", Some(host)) => entry_name(host, "new-issuer"),

@@ -7,8 +7,10 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::Settings;
+use super::standing::Standing;
 use crate::admin::{IssuerState, Readiness, Status, TableState};
 use crate::answer::{self, Occasion, Style};
+use crate::block::{Blocks, InForce};
 use crate::clock::{Clock, Time};
 use crate::flood::Floodgate;
 use crate::grpc::Validity;
@@ -16,7 +18,7 @@ use crate::keys::{Landing, Signed};
 use crate::memory::Memory;
 use crate::name::KeyId;
 use crate::observe::{Call, Counts, DecisionId, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
-use crate::path::{Facts, Outcome, Walk, walk};
+use crate::path::{Facts, Outcome, Rules, Walk, walk};
 use crate::reason::Reason;
 use crate::replay::Store;
 use crate::request::AuthzRequest;
@@ -28,6 +30,7 @@ use crate::wire::{Judge, Look, Reply};
 #[derive(Debug)]
 pub struct House {
     live: Live<Published>,
+    blocks: Standing,
     clock: Clock,
     style: Style,
     log: DecisionLog,
@@ -51,6 +54,7 @@ impl House {
     pub(super) fn new(settings: &Settings, log: DecisionLog) -> Self {
         Self {
             live: Live::empty(),
+            blocks: Standing::default(),
             clock: settings.clock.clone(),
             style: settings.style,
             log,
@@ -78,6 +82,31 @@ impl House {
         }
         *self.reload_error() = None;
         (generation, before)
+    }
+
+    /// Puts blocks in force; what was in force comes back.
+    pub(super) fn publish_blocks(&self, blocks: Blocks) -> (u64, Option<Arc<InForce>>) {
+        let since = self.clock.now();
+        self.metrics.blocked(blocks.len(), since);
+        self.blocks.publish(blocks, since)
+    }
+
+    /// New blocks were not taken; the old ones go on.
+    pub(super) fn keep_old_blocks(&self, error: String) {
+        self.metrics.reloaded(ReloadKind::Blocks, None);
+        self.blocks.keep(error);
+    }
+
+    /// The blocks in force, if any were ever named.
+    pub(super) fn blocks(&self) -> Option<Arc<InForce>> {
+        self.blocks.load()
+    }
+
+    /// Tells of blocks that stop nobody by the table in force, once there is one.
+    pub(super) fn tell_idle_blocks(&self) {
+        if let Some(published) = self.live.load() {
+            self.blocks.tell_idle(&published.snapshot);
+        }
     }
 
     /// A new table was not taken; the old one goes on.
@@ -160,6 +189,7 @@ impl House {
     fn walk<'s>(
         &self,
         published: Option<&'s Published>,
+        blocks: Option<&'s InForce>,
         call: Result<&AuthzRequest<'_>, Reason>,
         now: Time,
     ) -> Walk<'s, Signed> {
@@ -174,7 +204,8 @@ impl House {
                 if self.when_full == WhenFull::Drop || !unwritten && self.log.has_room() {
                     trail = trail.spending(&self.spent);
                 }
-                walk(&published.snapshot, request, now, &mut trail)
+                let blocks = blocks.map_or(Blocks::none(), |in_force| &in_force.blocks);
+                walk(Rules { table: &published.snapshot, blocks }, request, now, &mut trail)
             }
         };
         if unwritten {
@@ -222,9 +253,9 @@ fn awaited(walk: &Walk<'_, Signed>) -> Option<Landing> {
 
 impl Judge for House {
     fn look(&self, call: &AuthzRequest<'_>, arrival: Instant) -> Look {
-        let published = self.live.load();
+        let (published, blocks) = (self.live.load(), self.blocks.load());
         let now = self.clock.now();
-        let walk = self.walk(published.as_deref(), Ok(call), now);
+        let walk = self.walk(published.as_deref(), blocks.as_deref(), Ok(call), now);
         match awaited(&walk) {
             Some(landing) => Look::Wait(landing),
             None => Look::Answer(self.conclude(published.as_deref(), walk, Some(call), (arrival, now))),
@@ -232,9 +263,9 @@ impl Judge for House {
     }
 
     fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, arrival: Instant) -> Reply {
-        let published = self.live.load();
+        let (published, blocks) = (self.live.load(), self.blocks.load());
         let now = self.clock.now();
-        let walk = self.walk(published.as_deref(), call, now);
+        let walk = self.walk(published.as_deref(), blocks.as_deref(), call, now);
         self.conclude(published.as_deref(), walk, call.ok(), (arrival, now))
     }
 }
@@ -291,6 +322,7 @@ impl Status for House {
             sha256: published.snapshot.digest.clone(),
             loaded_at: published.since.to_rfc3339(),
         });
+        let (blocks, last_blocks_error) = self.blocks.state();
         let mut issuers: Vec<_> = published
             .iter()
             .flat_map(|published| published.snapshot.issuers.iter())
@@ -315,7 +347,16 @@ impl Status for House {
         let awaited = self.awaited_issuers(published.as_deref());
         let ready = table.is_some() && awaited.is_empty();
         let shared_keys = published.as_deref().map_or_else(Vec::new, |published| self.shared_keys(published));
-        Readiness { ready, awaited, shared_keys, table, last_reload_error: self.reload_error().clone(), issuers }
+        Readiness {
+            ready,
+            awaited,
+            shared_keys,
+            table,
+            last_reload_error: self.reload_error().clone(),
+            blocks,
+            last_blocks_error,
+            issuers,
+        }
     }
 
     fn metrics(&self) -> String {

@@ -11,7 +11,7 @@ use crate::keys::LiveKeys;
 use crate::table::{Compiled, Pace, Permissions, Published, Report, Snapshot, Sources, Watcher, compile};
 
 /// How long a reload waits for calls to let go of the table before it, which they hold for microseconds.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Watches the table and puts each good one in force; a bad one changes nothing.
@@ -44,7 +44,8 @@ impl Reloader {
                 house.keep_old("a fault of credence: see its log".to_owned());
             }
         };
-        let watcher = Watcher::spawn(path.to_owned(), Pace::default(), &sources, changed).map_err(StartError::Watch)?;
+        let watcher = Watcher::spawn(path.to_owned(), Pace::default(), &sources, changed)
+            .map_err(|error| StartError::Watch("--trust", error))?;
         Ok(Self { watcher })
     }
 
@@ -62,6 +63,7 @@ fn load(sources: &Sources, permissions: &Permissions, house: &House, keeper: &Ke
 fn take(snapshot: Snapshot, house: &House, keeper: &Keeper) -> (u64, Option<Arc<Published>>) {
     let held: Vec<Arc<LiveKeys>> = snapshot.issuers.iter().map(|issuer| Arc::clone(&issuer.keys)).collect();
     let published = house.publish(snapshot);
+    house.tell_idle_blocks();
     keeper.retain(&held);
     published
 }
@@ -96,7 +98,7 @@ fn reload(
 ///
 /// A table of ten thousand issuers takes long to free. The last call that held it would do so, and every other call of
 /// its worker would wait; so it is kept here until nobody else has it, and freed on the thread that reloads.
-struct Retired<T>(Vec<Arc<T>>);
+pub(super) struct Retired<T>(Vec<Arc<T>>);
 
 impl<T> Default for Retired<T> {
     fn default() -> Self {
@@ -106,7 +108,7 @@ impl<T> Default for Retired<T> {
 
 impl<T> Retired<T> {
     /// Takes one in, and frees what it can within `patience`; the rest when the next one comes.
-    fn add(&mut self, one: Option<Arc<T>>, patience: Duration) {
+    pub(super) fn add(&mut self, one: Option<Arc<T>>, patience: Duration) {
         self.0.extend(one);
         let end = Instant::now() + patience;
         loop {

@@ -13,7 +13,7 @@ use crate::clock::Time;
 use crate::decide::{Failed, Grant, NearMiss, SubjectRule};
 use crate::json::{Json, is_exact};
 use crate::keys::LiveKeys;
-use crate::path::{Outcome, walk};
+use crate::path::{Outcome, Rules, walk};
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
 use crate::resource::Methods;
@@ -268,7 +268,8 @@ impl Bench<'_> {
         };
         let signer = self.story.walk.facts.vouching_issuer().map(|issuer| issuer.name.as_str());
         let mut recorder = Recorder::signed_by(signer);
-        let walked = walk(&snapshot, self.request, self.now, &mut recorder);
+        let rules = Rules { table: &snapshot, blocks: self.story.blocks };
+        let walked = walk(rules, self.request, self.now, &mut recorder);
         matches!(walked.outcome, Outcome::Allowed(_)) && recorder.first_failure().is_none()
     }
 }

@@ -6,6 +6,7 @@ use super::explain_change::Change;
 use super::explain_knowledge::Remark;
 use super::explain_relation::{Line, Sites, told};
 use super::output::escaped;
+use crate::block::Blocks;
 use crate::claims::ClaimKey;
 use crate::json::Json;
 use crate::path::{Outcome, Walk};
@@ -20,6 +21,7 @@ pub(super) struct Story<'a> {
     /// The path of the URL, without its query.
     pub(super) path: &'a str,
     pub(super) snapshot: &'a Snapshot,
+    pub(super) blocks: &'a Blocks,
     /// What is written, to name the lines.
     pub(super) sources: &'a Sources,
     pub(super) walk: &'a Walk<'a, Assumed>,
@@ -155,6 +157,7 @@ impl Story<'_> {
             "sentence": self.refusal().map(Reason::sentence),
             "resource": self.walk.facts.resource.map(|resource| resource.name.as_str()),
             "issuer_name": self.walk.facts.issuer.map(|issuer| issuer.name.as_str()),
+            "block": self.walk.facts.block.map(|block| block.name.as_str()),
             "signature": match self.recorder.signature() {
                 SignatureCheck::NotReached => "not_reached",
                 SignatureCheck::NotChecked => "not_checked",

@@ -45,6 +45,7 @@ pub(super) fn run(list: &List) -> u8 {
         Ok(loaded) => loaded,
         Err(error) => return trouble(error),
     };
+    loaded.note_blocks();
     let filter = Filter { issuer: list.issuer.clone(), resource: list.resource.clone(), owner: list.owner.clone() };
     let sheet = match list.expiring {
         Some(within) => due(&loaded.snapshot, &filter, list.trust.now(), within),

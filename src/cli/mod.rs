@@ -34,6 +34,7 @@ mod rule;
 mod schema;
 mod serve;
 mod sheet;
+mod status;
 mod test;
 mod test_coverage;
 mod test_judge;
@@ -85,6 +86,7 @@ enum Verb {
     Backtest(backtest::Backtest),
     Issuer(issuer::Issuer),
     Profiles(profiles::Profiles),
+    Status(status::StatusOf),
     Rule(rule::Rule),
     Schema(schema::SchemaOf),
     Man(man::ManPages),
@@ -122,6 +124,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Backtest(backtest) => backtest::run(&backtest),
         Verb::Issuer(issuer) => issuer::run(&issuer),
         Verb::Profiles(profiles) => profiles::run(&profiles),
+        Verb::Status(status) => status::run(&status),
         Verb::Rule(rule) => rule::run(&rule),
         Verb::Schema(schema) => schema::run(&schema),
         Verb::Man(man) => man::run(&man, Cli::command()),

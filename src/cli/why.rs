@@ -137,6 +137,9 @@ impl Story<'_> {
         if let Some(name) = &record.issuer_name {
             out += &format!("  issuer {name}{}\n", self.site_of_issuer(name));
         }
+        if let Some(block) = &record.block {
+            out += &format!("  block {block}\n");
+        }
         out
     }
 
@@ -306,6 +309,7 @@ impl Story<'_> {
                 json!({"iss": actor.iss, "sub": actor.sub, "asserted_by": actor.asserted_by, "before": before})
             }),
             "issuer_name": record.issuer_name,
+            "block": record.block,
             "resource": record.resource,
             "http": record.http.as_ref().map(|http| json!({
                 "method": http.method, "host": http.host, "path": http.path, "request_id": http.request_id,

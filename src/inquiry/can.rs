@@ -8,11 +8,10 @@ use crate::claims::{ClaimKey, Scalar};
 use crate::clock::Time;
 use crate::decide::{Failed, Grant};
 use crate::name::Site;
-use crate::path::{Outcome, walk};
+use crate::path::{Outcome, Rules, walk};
 use crate::reason::Accepted;
 use crate::request::{AuthzRequest, Headers};
 use crate::resource::{CredentialPlace, RequestPath, Resource};
-use crate::table::Snapshot;
 use crate::trail::Recorder;
 use crate::trust::{NamedBy, TrustedIssuer};
 
@@ -62,11 +61,12 @@ pub struct Verdict<'s> {
 /// # Errors
 /// A claim that cannot stand where its pointer leads.
 pub fn can<'s>(
-    snapshot: &'s Snapshot,
+    rules: Rules<'s>,
     claimant: &Claimant<'_>,
     request: &AuthzRequest<'_>,
     now: Time,
 ) -> Result<Verdict<'s>, String> {
+    let snapshot = rules.table;
     let place = RequestPath::read(request.path()).ok().and_then(|path| snapshot.resources.find(request, path).ok());
     let resource = place.map(|place| place.resource);
     let (claims, assumed) = payload(claimant, resource, now)?;
@@ -84,7 +84,7 @@ pub fn can<'s>(
     let headers = Headers::new(vec![(name, value.as_bytes())], false);
     let request = AuthzRequest { headers, ..request.clone() };
     let mut recorder = Recorder::signed_by(Some(issuer.name.as_str()));
-    let walked = walk(snapshot, &request, now, &mut recorder);
+    let walked = walk(rules, &request, now, &mut recorder);
 
     let failed = recorder.steps().iter().find(|step| step.outcome.is_err());
     let (allowed, reason) = match (&walked.outcome, recorder.first_failure()) {

@@ -34,6 +34,8 @@ pub struct Record {
     pub actor: Option<ActorSaid>,
     /// The entry of the table that vouched.
     pub issuer_name: Option<String>,
+    /// The block that stood against the caller.
+    pub block: Option<String>,
     /// The resource that the request picked.
     pub resource: Option<String>,
     /// The grants that allowed it.
@@ -168,6 +170,7 @@ struct Line {
     realm: Option<String>,
     actor: Option<ActorSaid>,
     issuer_name: Option<String>,
+    block: Option<String>,
     resource: Option<String>,
     #[serde(default)]
     grants: Vec<String>,
@@ -237,6 +240,7 @@ impl Record {
             realm: line.realm,
             actor: line.actor,
             issuer_name: line.issuer_name,
+            block: line.block,
             resource: line.resource,
             grants: line.grants,
             near_misses: line.near_miss,

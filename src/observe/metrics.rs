@@ -51,6 +51,8 @@ struct OfListener {
 pub enum ReloadKind {
     /// The trust table.
     Table,
+    /// The blocks.
+    Blocks,
     /// The files for TLS on the listener.
     Tls,
 }
@@ -59,6 +61,7 @@ impl EncodeLabelValue for ReloadKind {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         match self {
             Self::Table => "table".encode(encoder),
+            Self::Blocks => "blocks".encode(encoder),
             Self::Tls => "tls".encode(encoder),
         }
     }
@@ -153,6 +156,12 @@ impl Metrics {
         self.config.clear();
         self.config.get_or_create(&Config { sha256: snapshot.digest.clone() }).set(1);
         self.reloaded(ReloadKind::Table, Some(published.since));
+    }
+
+    /// So many blocks came into force.
+    pub fn blocked(&self, blocks: usize, since: Time) {
+        self.entries.get_or_create(&Entries { kind: "blocks" }).set(i64::try_from(blocks).unwrap_or(i64::MAX));
+        self.reloaded(ReloadKind::Blocks, Some(since));
     }
 
     /// Where fetches are timed.

@@ -7,11 +7,13 @@ mod support;
 
 mod agree;
 mod backtest;
+mod blocks;
 mod check;
 mod diff;
 mod explain;
 mod explain_change;
 mod explain_keys;
+mod incident;
 mod inspect;
 mod logs;
 mod explain_uses;

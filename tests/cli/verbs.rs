@@ -61,7 +61,10 @@ fn every_verb_has_a_manual_page() {
     for verb in verbs().iter().filter(|verb| *verb != "help") {
         let page = std::fs::read_to_string(directory.path().join(format!("credence-{verb}.1"))).unwrap();
         assert!(page.contains(".SH NAME") && page.contains("Example: credence"), "{verb}: {page}");
-        assert!(program.contains(&format!("credence\\-{verb}(1)")), "{verb} is not on the first page");
+        assert!(
+            program.contains(&format!("credence\\-{}(1)", verb.replace('-', "\\-"))),
+            "{verb} is not on the first page"
+        );
         assert_eq!(run(&["man", verb]).out, page);
     }
     assert_eq!(run(&["man", "frobnicate"]).code, 2);

@@ -18,5 +18,6 @@ mod pairs;
 mod pinned;
 mod shadow;
 mod signers;
+mod stolen;
 mod traps;
 mod world;

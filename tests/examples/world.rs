@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::signers::Signer;
 use crate::signers::Signers;
-use crate::support::credence::Credence;
+use crate::support::credence::{Credence, Serve};
 use crate::support::envoy::Envoy;
 use crate::support::envoy_config::{Cluster, Listener};
 use crate::support::http::{Request, Response};
@@ -91,6 +91,11 @@ impl Ran {
 
 impl Scene {
     fn start(name: String) -> Self {
+        Self::start_with(name, |serve| serve)
+    }
+
+    /// The example in a credence of its own, with more arguments.
+    pub(crate) fn start_with(name: String, more: impl FnOnce(Serve) -> Serve) -> Self {
         let path = directory(&name).join("trust.yaml");
         let mut signers = Signers::default();
         let compiled = compile(&Sources::read(&path), &Permissions::default(), Time::from_seconds(0.0), |need| {
@@ -101,7 +106,7 @@ impl Scene {
         let table = Table::raw(signers.rewrite(&std::fs::read_to_string(&path).unwrap()).as_bytes());
         let (vectors, report) = Vectors::read(&directory(&name).join("trust_test.yaml"));
         let vectors = vectors.unwrap_or_else(|| panic!("{}", report.render(false)));
-        let credence = Credence::serve(table.path()).start();
+        let credence = more(Credence::serve(table.path())).start();
         Self { name, credence, vectors, signers, _table: table }
     }
 

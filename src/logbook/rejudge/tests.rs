@@ -15,7 +15,7 @@ use crate::keys::LiveKeys;
 use crate::keys::testing::{Signer, b64, set};
 use crate::name::Algorithm;
 use crate::observe::{Call, line};
-use crate::path::walk;
+use crate::path::{Rules, walk};
 use crate::replay::Store;
 use crate::request::{AuthzRequest, Headers};
 use crate::table::{Permissions, Snapshot, SourceFile, Sources, compile};
@@ -74,7 +74,8 @@ impl World {
         let time = Time::from_seconds(NOW);
         let since = if used == Used::Unknown { NOW } else { 0.0 };
         let store = Store::new(1 << 16, Time::from_seconds(since));
-        let go = || walk(&self.snapshot, &request, time, &mut Strict::default().spending(&store));
+        let go =
+            || walk(Rules::without_blocks(&self.snapshot), &request, time, &mut Strict::default().spending(&store));
         if used == Used::Before {
             drop(go());
         }
