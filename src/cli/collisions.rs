@@ -115,9 +115,11 @@ impl Found {
     }
 
     fn json(&self) -> Value {
-        let mut all = self.table.as_ref().map_or_else(|| json!({"collisions": null, "overlaps": null}), tree);
-        all["log"] = json!(self.logs.as_ref().map(Logged::json));
-        all
+        json!({
+            "collisions": self.table.as_ref().map(names),
+            "overlaps": self.table.as_ref().map(overlaps),
+            "log": self.logs.as_ref().map(Logged::json),
+        })
     }
 }
 
@@ -154,7 +156,7 @@ fn text(found: &Collisions) -> String {
     out
 }
 
-fn tree(found: &Collisions) -> Value {
+fn names(found: &Collisions) -> Vec<Value> {
     let names = found.names.iter().map(|collision| {
         let (kind, text) = match &collision.shared {
             Shared::Subject(text) => ("subject", text),
@@ -170,6 +172,10 @@ fn tree(found: &Collisions) -> Value {
         });
         json!({"shared": kind, "text": text, "identities": identities.collect::<Vec<_>>()})
     });
+    names.collect()
+}
+
+fn overlaps(found: &Collisions) -> Vec<Value> {
     let overlaps = found.overlaps.iter().map(|overlap| {
         json!({
             "issuer_name": overlap.issuer.as_str(),
@@ -178,5 +184,5 @@ fn tree(found: &Collisions) -> Value {
             "scopes": overlap.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
         })
     });
-    json!({"collisions": names.collect::<Vec<_>>(), "overlaps": overlaps.collect::<Vec<_>>()})
+    overlaps.collect()
 }

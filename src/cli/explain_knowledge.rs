@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::explain_elsewhere::elsewhere;
 use super::explain_relation::told;
 use super::explain_story::Story;
+use super::explain_terms as terms;
 use crate::claims::{ClaimRule, Matcher, Scalar};
-use crate::decide::{Failed, Grant, SubjectRule};
+use crate::decide::{AudienceFrom, Failed, Grant, SubjectRule};
 use crate::json::Json;
 use crate::profile::Profile;
 use crate::reason::Reason;
@@ -21,11 +22,11 @@ pub(super) struct Remark {
 }
 
 impl Remark {
-    fn token(text: String) -> Self {
+    pub(super) fn token(text: String) -> Self {
         Self { token_side: true, text }
     }
 
-    fn table(text: String) -> Self {
+    pub(super) fn table(text: String) -> Self {
         Self { token_side: false, text }
     }
 
@@ -64,7 +65,7 @@ pub(super) fn remarks(story: &Story<'_>) -> Vec<Remark> {
             match failed {
                 Failed::Subject => subject(story, miss.grant, &mut found),
                 Failed::Claim(rule) => claim(story, rule, profile, &mut found),
-                _ => {}
+                other => found.extend(terms::remark(story, miss.grant, other)),
             }
         }
     }
@@ -142,6 +143,12 @@ fn audience(story: &Story<'_>, grant: &Grant, profile: &Profile, found: &mut Vec
         _ => Vec::new(),
     };
     let wanted = grant.audience.as_str();
+    if grant.audience_from == AudienceFrom::ClientId {
+        found.push(Remark::token(format!(
+            "the token is that of another client: ask its issuer for one as the client {wanted:?}"
+        )));
+        return;
+    }
     if given.is_empty() {
         found.push(Remark::token(format!(
             "the token is for nobody: ask its issuer for one with the audience {wanted:?}"

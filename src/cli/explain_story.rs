@@ -166,6 +166,7 @@ impl Story<'_> {
             "steps": steps,
             "principal": permit.map(|permit| json!(permit.principal())),
             "realm": permit.and_then(|permit| permit.principal().realm().map(|realm| realm.as_str())),
+            "actor": permit.and_then(|permit| permit.actor()).map(|acting| json!(acting)),
             "grants": permit.map(|permit| permit.grants().map(|grant| grant.as_str()).collect::<Vec<_>>()),
             "scopes": permit.map(|permit| permit.scopes().iter().map(|scope| scope.as_str()).collect::<Vec<_>>()),
             "pins": Line::pins(self).iter().map(Line::json).collect::<Vec<_>>(),

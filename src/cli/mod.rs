@@ -16,6 +16,7 @@ mod explain_keys;
 mod explain_knowledge;
 mod explain_relation;
 mod explain_story;
+mod explain_terms;
 mod findings;
 mod inspect;
 mod issuer;

@@ -10,10 +10,11 @@ use serde_json::{Map, Value, json};
 
 use super::super::record::Record;
 use super::{Kind, Origins, Table, Told, Verdict, rejudge};
+use crate::block::{Block, Blocks, Conditions};
 use crate::clock::Time;
 use crate::keys::LiveKeys;
 use crate::keys::testing::{Signer, b64, set};
-use crate::name::Algorithm;
+use crate::name::{Algorithm, BlockName, Site};
 use crate::observe::{Call, line};
 use crate::path::{Rules, walk};
 use crate::replay::Store;
@@ -24,6 +25,20 @@ use crate::trail::Strict;
 const NOW: f64 = 1_795_000_000.25;
 /// Of issuers a and b; the third is nobody's.
 static SIGNERS: LazyLock<[Signer; 3]> = LazyLock::new(|| [Signer::ed(), Signer::ed(), Signer::ed()]);
+
+/// Stand whatever the table is.
+static BLOCKS: LazyLock<Blocks> = LazyLock::new(|| {
+    let of = |name: &str, conditions| Block {
+        name: BlockName::new(name),
+        site: Site { file: "blocks.yaml".into(), line: 1, column: 1 },
+        conditions,
+        expires: None,
+        reason: "r".to_owned(),
+    };
+    let subject = Conditions { subject: Some("y".to_owned()), ..Conditions::default() };
+    let entry = Conditions { issuer: Some("b".to_owned()), subject: Some("t".to_owned()), ..Conditions::default() };
+    Blocks::build(vec![of("actor", subject), of("at-b", entry)])
+});
 
 /// The entries of a table, by section, each a line.
 type Model = [Vec<Option<String>>; 3];
@@ -74,8 +89,14 @@ impl World {
         let time = Time::from_seconds(NOW);
         let since = if used == Used::Unknown { NOW } else { 0.0 };
         let store = Store::new(1 << 16, Time::from_seconds(since));
-        let go =
-            || walk(Rules::without_blocks(&self.snapshot), &request, time, &mut Strict::default().spending(&store));
+        let go = || {
+            walk(
+                Rules { table: &self.snapshot, blocks: &BLOCKS },
+                &request,
+                time,
+                &mut Strict::default().spending(&store),
+            )
+        };
         if used == Used::Before {
             drop(go());
         }
@@ -515,7 +536,7 @@ fn an_actor_is_judged_by_name_by_whose_it_is_and_by_how_many_came_before() {
         (json!({"sub": "x"}), true),
         (json!({"iss": "https://a.test", "sub": "x"}), true),
         (json!({"iss": "https://b.test", "sub": "x"}), false),
-        (json!({"sub": "y"}), false),
+        (json!({"sub": "w"}), false),
         (json!({"sub": "x", "act": {"sub": "z"}}), false),
     ] {
         let logged = none.decide(&asked(json!({"act": act})), Used::Never);
@@ -526,4 +547,20 @@ fn an_actor_is_judged_by_name_by_whose_it_is_and_by_how_many_came_before() {
             verdict => panic!("{act}: {verdict:?}"),
         }
     }
+}
+
+#[test]
+fn who_was_blocked_stays_so_unless_a_block_may_mean_the_entry_by_a_name_that_it_lost() {
+    let then = World::build(&small("")).unwrap();
+    let renamed = |text: &Option<String>| {
+        text.as_ref().map(|text| text.replace("a: {iss", "z: {iss").replace("issuer: a,", "issuer: z,"))
+    };
+    let other = World::build(&small("").map(|section| section.iter().map(renamed).collect())).unwrap();
+    let logged = then.decide(&asked(json!({"sub": "y"})), Used::Never);
+    assert_eq!(logged.reason, "blocked");
+    let wider = granted(&["scopes: [one]"]);
+    assert_eq!(rejudge(&logged, wider.table(), Some(then.table())), Verdict::Same);
+    let verdict = rejudge(&logged, other.table(), Some(then.table()));
+    let Verdict::CannotTell { gaps, .. } = &verdict else { panic!("{verdict:?}") };
+    assert!(gaps.contains("whether the block stands against the entry by its new name"), "{gaps:?}");
 }
