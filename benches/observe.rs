@@ -19,9 +19,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use credence::clock::{Clock, Time};
 use credence::keys::{KeySet, LiveKeys, Signed};
 use credence::observe::{Call, DecisionId, DecisionLog, Metrics, Sink, Table, line};
-use credence::path::{Outcome, Walk, walk};
+use credence::path::{Outcome, Rules, Walk, walk};
 use credence::request::{AuthzRequest, Headers};
-use credence::table::{Permissions, Published, Snapshot, SourceFile, Sources, compile};
+use credence::table::{Permissions, Published, Report, Snapshot, SourceFile, Sources, compile};
 use credence::trail::Strict;
 use uuid::Uuid;
 
@@ -82,7 +82,7 @@ impl World {
     }
 
     fn walk(&self, request: &AuthzRequest<'_>) -> Walk<'_, Signed> {
-        walk(&self.published.snapshot, request, self.now, &mut Strict::default())
+        walk(Rules::without_blocks(&self.published.snapshot), request, self.now, &mut Strict::default())
     }
 }
 
@@ -155,7 +155,7 @@ fn main() {
         let walk = world.walk(&request);
         assert_eq!(matches!(walk.outcome, Outcome::Allowed(_)), good);
         let metrics = Metrics::default();
-        metrics.published(&world.published);
+        metrics.published(&world.published, &Report::default());
         let count = || metrics.decided(Some(1), &walk, Duration::from_micros(17));
         let write = |log: &DecisionLog, time: Time, id: &str| {
             let _ = log.take(|to| line(to, &walk, world.call(time, id, &request)));

@@ -18,13 +18,14 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
+use credence::block::Blocks;
 use credence::clock::{Clock, Time};
 use credence::keys::{KeySet, LiveKeys, Signed};
 use credence::memory::Memory;
-use credence::path::{Outcome, Walk, walk};
+use credence::path::{Outcome, Rules, Walk, walk};
 use credence::replay::Store;
 use credence::request::{AuthzRequest, Headers};
-use credence::table::{Permissions, Snapshot, SourceFile, Sources, compile};
+use credence::table::{Permissions, Snapshot, SourceFile, Sources, compile, compile_blocks};
 use credence::trail::Strict;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use serde_json::json;
@@ -40,6 +41,7 @@ const BYTES: usize = 64 << 20;
 /// A table and the key of its first issuer.
 struct World {
     snapshot: Snapshot,
+    blocks: Blocks,
     key: Arc<Key>,
     now: Time,
 }
@@ -74,7 +76,25 @@ impl World {
         let compiled = compile(&sources, &Permissions::default(), now, |need| {
             Arc::new(LiveKeys::fixed(Arc::clone(&set), need.rules))
         });
-        Self { snapshot: compiled.snapshot.unwrap_or_else(|| panic!("{}", compiled.report.render(false))), key, now }
+        let snapshot = compiled.snapshot.unwrap_or_else(|| panic!("{}", compiled.report.render(false)));
+        Self { snapshot, blocks: Blocks::default(), key, now }
+    }
+
+    /// The same, with so many blocks that are about others: subjects of the very issuer, tokens, keys and other issuers.
+    fn with_blocks(self, many: usize) -> Self {
+        let none = if many == 0 { " {}" } else { "" };
+        let mut yaml = format!("apiVersion: credence.dev/v1alpha1\nkind: TrustBlocks\nblocks:{none}\n");
+        for n in 0..many {
+            let about = match n % 4 {
+                0 => format!("issuer: i-0, subject: other-{n}"),
+                1 => format!("issuer: i-0, jti: other-{n}"),
+                2 => format!("issuer: i-0, key: other-{n}"),
+                _ => format!("issuer: https://other-{n}.test"),
+            };
+            writeln!(yaml, "  b-{n}: {{{about}, reason: bench}}").unwrap();
+        }
+        let compiled = compile_blocks(&Sources::from_files([SourceFile::new("blocks.yaml", yaml)]), self.now, None);
+        Self { blocks: compiled.blocks.unwrap_or_else(|| panic!("{}", compiled.report.render(false))), ..self }
     }
 
     fn token(&self, issuer: usize, number: usize, lasts: f64) -> String {
@@ -103,7 +123,7 @@ impl World {
             headers: Headers::new(headers, false),
             ..AuthzRequest::default()
         };
-        walk(&self.snapshot, &request, self.now, &mut trail)
+        walk(Rules { table: &self.snapshot, blocks: &self.blocks }, &request, self.now, &mut trail)
     }
 
     fn code(&self, credential: Option<&str>, memory: Option<&Memory>) -> &'static str {
@@ -112,6 +132,18 @@ impl World {
             black_box(permit.principal());
         }
         walk.outcome.code()
+    }
+}
+
+fn callers_who_are_not_blocked(c: &mut Criterion) {
+    let mut group = c.benchmark_group("blocks");
+    for many in [0, 10, 10_000] {
+        let (world, memory) = (World::new("ES256", 1, 1).with_blocks(many), Memory::new(BYTES));
+        let good = world.token(0, 0, 600.0);
+        assert_eq!(world.code(Some(&good), Some(&memory)), "ok");
+        group.bench_function(BenchmarkId::new("remembered", many), |b| {
+            b.iter(|| world.code(Some(black_box(&good)), Some(&memory)));
+        });
     }
 }
 
@@ -191,6 +223,6 @@ fn table_large_or_small(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1)).without_plots();
-    targets = token_known_or_not, token_used_once_or_often, table_large_or_small
+    targets = token_known_or_not, callers_who_are_not_blocked, token_used_once_or_often, table_large_or_small
 }
 criterion_main!(benches);

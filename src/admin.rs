@@ -53,6 +53,10 @@ pub struct Readiness {
     pub table: Option<TableState>,
     /// Why the last reload was not taken; none if it was.
     pub last_reload_error: Option<String>,
+    /// The blocks in force, where any were named.
+    pub blocks: Option<BlocksState>,
+    /// Why the last change of the blocks was not taken; none if it was.
+    pub last_blocks_error: Option<String>,
     /// How the shared store of spent tokens is; none where there is no such store. It says nothing about `ready`: calls
     /// that do not need it are decided without it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +87,19 @@ pub struct ReplayStoreState {
     pub warning: Option<String>,
     /// Tokens issued before this are not taken, RFC 3339: uses before it may be forgotten.
     pub since: Option<String>,
+}
+
+/// Which blocks are in force.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct BlocksState {
+    /// Counts up from 1 with every state of the blocks that came into force.
+    pub generation: u64,
+    /// Digest of their meaning, in hexadecimal.
+    pub sha256: String,
+    /// When they came into force, RFC 3339.
+    pub loaded_at: String,
+    /// How many there are.
+    pub entries: usize,
 }
 
 /// What is known of one issuer's keys.
@@ -242,12 +259,11 @@ mod tests {
             let issuers = vec![IssuerState { name: "github-acme".into(), keys: 2, ..IssuerState::default() }];
             Readiness {
                 ready: self.0,
-                awaited: Vec::new(),
-                shared_keys: Vec::new(),
                 table: Some(table),
                 last_reload_error: Some("cut off".into()),
                 replay_store: None,
                 issuers,
+                ..Readiness::default()
             }
         }
 

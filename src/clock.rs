@@ -40,9 +40,12 @@ impl Time {
         Some(Self(instant.as_duration().as_secs_f64()))
     }
 
-    /// RFC 3339 in UTC with milliseconds, such as `2026-11-21T12:00:00.000Z`.
+    /// RFC 3339 in UTC with milliseconds, such as `2026-11-21T12:00:00.000Z`: what was read is written as it was.
+    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and what is out of range is told")]
     pub fn to_rfc3339(self) -> String {
-        jiff::Timestamp::from_duration(jiff::SignedDuration::try_from_secs_f64(self.0).unwrap_or_default())
+        // A date of our time has a quarter of a microsecond in a float: what is less is no part of it.
+        let nanoseconds = (self.0.fract() * 1e6).round() as i32 * 1000;
+        jiff::Timestamp::from_duration(jiff::SignedDuration::new(self.0.trunc() as i64, nanoseconds))
             .map_or_else(|_| String::from("out-of-range"), |instant| format!("{instant:.3}"))
     }
 }
@@ -103,6 +106,13 @@ mod tests {
         assert_eq!(noon.to_rfc3339(), "2026-11-21T12:00:00.000Z");
         assert_eq!(Time::from_rfc3339("2026-11-21T13:00:00+01:00"), Some(noon));
         assert_eq!(Time::from_rfc3339("2026-11-21T12:00:00"), None);
+        for millisecond in 0..1000 {
+            let text = format!("2026-11-21T09:13:40.{millisecond:03}Z");
+            assert_eq!(Time::from_rfc3339(&text).unwrap().to_rfc3339(), text);
+        }
+        for extreme in [f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300] {
+            assert_eq!(Time::from_seconds(extreme).to_rfc3339(), "out-of-range");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod flood;
 pub mod replay;
 pub mod trail;
 pub mod trust;
+pub mod block;
 pub mod decide;
 pub mod relation;
 pub mod profile;

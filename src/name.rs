@@ -88,6 +88,10 @@ text!(
     GrantName
 );
 text!(
+    /// The name of an entry under `blocks:`.
+    BlockName
+);
+text!(
     /// An RFC 6749 §3.3 scope token, without a comma.
     Scope
 );

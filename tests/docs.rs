@@ -75,8 +75,8 @@ fn the_reference_of_diagnostics_is_up_to_date() {
 
 #[test]
 fn the_reference_of_fields_is_up_to_date() {
-    let head = "# Fields of the trust table\n\n\
-                Generated from what the reader of tables goes by. What they mean together, with examples, stands in [table.md](table.md);\n\
+    let head = "# Fields of the trust table and of blocks\n\n\
+                Generated from what the readers go by. What they mean together stands in [table.md](table.md) and [blocks.md](blocks.md);\n\
                 `credence schema` prints the same for editors.\n\n";
     fresh("docs/fields.md", &format!("{head}{}", table::reference().trim_end().to_owned() + "\n"));
 }
@@ -84,6 +84,7 @@ fn the_reference_of_fields_is_up_to_date() {
 #[test]
 fn the_schemas_are_up_to_date() {
     fresh("docs/schema/trust-table.schema.json", &format!("{:#}\n", table::table_schema()));
+    fresh("docs/schema/trust-blocks.schema.json", &format!("{:#}\n", table::blocks_schema()));
     fresh("docs/schema/trust-table-test.schema.json", &format!("{:#}\n", table::vectors_schema()));
 }
 
@@ -151,6 +152,88 @@ fn fresh(path: &str, expected: &str) {
     }
     let found = std::fs::read_to_string(path).unwrap_or_default();
     assert!(found == expected, "{path} is stale: UPDATE_DOCS=1 cargo test --test docs");
+}
+
+#[test]
+fn the_readme_leads_to_every_page_and_every_example() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    for directory in ["docs", "examples"] {
+        for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+            let is_page = entry.extension().is_some_and(|end| end == "md");
+            if is_page || (directory == "examples" && entry.is_dir()) {
+                let link = format!("]({})", entry.display());
+                assert!(readme.contains(&link), "README.md has no link {link}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_link_to_a_file_of_ours_leads_somewhere() {
+    let examples = std::fs::read_dir("examples").unwrap().map(|entry| entry.unwrap().path().join("README.md"));
+    let docs = std::fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
+    let own = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"].map(std::path::PathBuf::from);
+    let mut seen = 0;
+    for page in docs.chain(examples).chain(own).filter(|path| path.extension().is_some_and(|end| end == "md")) {
+        let Ok(text) = std::fs::read_to_string(&page) else { continue };
+        // What stands in backquotes is no link.
+        let text: String = text.split('`').step_by(2).collect();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '\n']).next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = page.parent().unwrap().join(file);
+            assert!(target.exists(), "{}: {link} leads nowhere", page.display());
+            if !anchor.is_empty() {
+                let titles = std::fs::read_to_string(&target).unwrap();
+                let slug = |title: &str| {
+                    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+                    title.trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+                };
+                let mut titles = titles.lines().filter(|line| line.starts_with('#'));
+                let there = titles.any(|title| slug(title.trim_start_matches('#')) == anchor);
+                assert!(there, "{}: {link} leads to no heading", page.display());
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen}");
+}
+
+/// Words of the pages that begin like this.
+fn named(start: &str) -> Vec<(String, String)> {
+    let examples = std::fs::read_dir("examples").unwrap().map(|entry| entry.unwrap().path().join("README.md"));
+    let docs = std::fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.chain(examples).chain([std::path::PathBuf::from("README.md")]);
+    let mut found = Vec::new();
+    for page in pages.filter(|path| path.extension().is_some_and(|end| end == "md") && path.exists()) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        found.extend(
+            words.filter(|word| word.starts_with(start)).map(|word| (page.display().to_string(), word.to_owned())),
+        );
+    }
+    found
+}
+
+#[test]
+fn every_rule_and_every_metric_that_a_page_names_is_there() {
+    for (page, word) in named("CR") {
+        let is_code = word.len() == 5 && word.bytes().skip(2).all(|byte| byte.is_ascii_digit());
+        assert!(!is_code || Code::parse(&word).is_some(), "{page} names {word}");
+    }
+    let reference = std::fs::read_to_string("docs/observability.md").unwrap();
+    let metrics = reference.split("## Metrics").nth(1).unwrap();
+    let listed: String = metrics.lines().filter(|line| line.starts_with("| `credence_")).collect();
+    let mut seen = 0;
+    // In Envoy's access log there are names of ours that are no metrics.
+    for (page, word) in named("credence_").into_iter().filter(|(page, _)| page != "docs/envoy.md") {
+        assert!(
+            listed.contains(&format!("`{word}`")),
+            "{page} names {word}, which docs/observability.md does not list"
+        );
+        seen += 1;
+    }
+    assert!(seen > 40, "{seen}");
 }
 
 /// The whole tables of a page.

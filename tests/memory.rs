@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 use credence::clock::Time;
 use credence::keys::{KeySet, LiveKeys, Signed};
 use credence::memory::Memory;
-use credence::path::{Outcome, Walk, walk};
+use credence::path::{Outcome, Rules, Walk, walk};
 use credence::request::{AuthzRequest, Headers};
 use credence::table::{Permissions, Snapshot, SourceFile, Sources, compile};
 use credence::trail::Strict;
@@ -117,7 +117,7 @@ impl World {
         let headers = Headers::new(vec![("authorization", credential.as_bytes())], false);
         let request =
             AuthzRequest { method: "GET", target: "/x", host: "api.acme.test", headers, ..AuthzRequest::default() };
-        let walk = walk(&self.tables[table], &request, seconds_from_now(later), trail);
+        let walk = walk(Rules::without_blocks(&self.tables[table]), &request, seconds_from_now(later), trail);
         (told(&walk), walk.facts.remembered)
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use boon::{Compiler, SchemaIndex, Schemas};
 use credence::clock::Time;
 use credence::keys::LiveKeys;
-use credence::table::{Code, Permissions, Sources, compile, table_schema, vectors_schema};
+use credence::table::{Code, Permissions, Sources, blocks_schema, compile, table_schema, vectors_schema};
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Number, Value};
 
@@ -67,6 +67,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
 #[test]
 fn every_example_fits() {
     let (table, vectors) = (Judge::of(table_schema()), Judge::of(vectors_schema()));
+    let blocks = Judge::of(blocks_schema());
     let (mut found, mut judged) = (Vec::new(), 0);
     files(Path::new("examples"), &mut found);
     for path in found {
@@ -74,6 +75,7 @@ fn every_example_fits() {
         let outcome = match value["kind"].as_str() {
             Some("TrustTable") => table.judge(&value),
             Some("TrustTableTest") => vectors.judge(&value),
+            Some("TrustBlocks") => blocks.judge(&value),
             _ => continue,
         };
         judged += 1;
@@ -103,6 +105,31 @@ fn what_loads_fits_and_an_unknown_field_never_does() {
         }
     }
     assert!(unknown >= 3, "{unknown}");
+}
+
+#[test]
+fn blocks_that_load_fit_and_slips_in_them_do_not() {
+    let blocks = Judge::of(blocks_schema());
+    let good = serde_json::json!({
+        "apiVersion": "credence.dev/v1alpha1", "kind": "TrustBlocks",
+        "blocks": {"stolen": {"issuer": "idp", "jti": "x", "expires": "2026-11-30", "reason": "incident"}},
+    });
+    assert_eq!(blocks.judge(&good), Ok(()));
+    let mut nobody = good.clone();
+    nobody["blocks"] = serde_json::json!({});
+    assert_eq!(blocks.judge(&nobody), Ok(()));
+    for (pointer, value) in [
+        ("/kind", Value::from("TrustTable")),
+        ("/blocks", Value::Null),
+        ("/blocks/stolen/jti", Value::from(4711)),
+        ("/blocks/stolen/expires", Value::from("soon")),
+        ("/blocks/stolen", serde_json::json!({"issuer": "idp"})),
+        ("/blocks/stolen", serde_json::json!({"isuer": "idp", "reason": "incident"})),
+    ] {
+        let mut bad = good.clone();
+        *bad.pointer_mut(pointer).unwrap() = value;
+        assert!(blocks.judge(&bad).is_err(), "{pointer}: {bad}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use credence::clock::Time;
 use credence::keys::LiveKeys;
-use credence::path::{Outcome, walk};
+use credence::path::{Outcome, Rules, walk};
 use credence::request::{AuthzRequest, Headers};
 use credence::table::{Permissions, Snapshot, SourceFile, Sources, compile};
 use credence::trail::Recorder;
@@ -102,7 +102,7 @@ fn verdicts(snapshot: &Snapshot) -> String {
                         let headers = Headers::new(vec![("authorization", bearer.as_bytes())], false);
                         let request = AuthzRequest { method, target: path, host, headers, ..AuthzRequest::default() };
                         let mut recorder = Recorder::without_keys();
-                        let walked = walk(snapshot, &request, now, &mut recorder);
+                        let walked = walk(Rules::without_blocks(snapshot), &request, now, &mut recorder);
                         let shadow: Vec<_> = walked.facts.shadow.iter().map(|grant| grant.name.as_str()).collect();
                         let (granted, scopes) = match &walked.outcome {
                             Outcome::Allowed(permit) => (

@@ -68,6 +68,8 @@ pub(crate) enum Group {
     Memory,
     /// A table of 10,000 issuers replaced under load.
     Reload,
+    /// `check` of large tables.
+    Check,
     /// Other authorizers on the same tokens; only where it is asked for.
     Peers,
 }

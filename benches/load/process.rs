@@ -48,6 +48,19 @@ pub(crate) fn ticks(stat: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
+/// Seconds of CPU of all children that have ended (`cutime` + `cstime` of `/proc/self/stat`), in steps of 10 ms.
+pub(crate) fn children() -> Outcome<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let (_, behind) = stat.rsplit_once(')').ok_or("stat cannot be read")?;
+    let fields = behind.split_whitespace().skip(13).take(2).map(str::parse::<f64>);
+    Ok(fields.sum::<Result<f64, _>>()? / TICKS as f64)
+}
+
+/// The most that was ever resident, in MiB.
+pub(crate) fn peak(pid: u32) -> Outcome<f64> {
+    of_status(pid, "VmHWM:")
+}
+
 /// Nanoseconds that this thread was on a CPU. The kernel brings the book up to date when a thread yields.
 pub(crate) fn own_thread() -> Outcome<u64> {
     std::thread::yield_now();
@@ -57,7 +70,12 @@ pub(crate) fn own_thread() -> Outcome<u64> {
 
 /// Resident memory in MiB.
 pub(crate) fn resident(pid: u32) -> Outcome<f64> {
+    of_status(pid, "VmRSS:")
+}
+
+/// A line of `/proc/PID/status` in kB, as MiB.
+fn of_status(pid: u32, name: &str) -> Outcome<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    Ok(first_number(line).ok_or("VmRSS cannot be read")? as f64 / 1024.0)
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("a line of status is missing")?;
+    Ok(first_number(line).ok_or("status cannot be read")? as f64 / 1024.0)
 }

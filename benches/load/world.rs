@@ -153,6 +153,23 @@ pub(crate) fn grants_spread(count: usize) -> Large {
     Large { table: table(&entries, &places, &grants), callers }
 }
 
+/// The table of so many issuers and grants, each issuer's at several of a thousand resources. Nobody asks anything of it.
+pub(crate) fn crowd(issuers: usize, grants: usize) -> Vec<String> {
+    const RESOURCES: usize = 1000;
+    let key = Key::generate("k1", "ES256");
+    let name = |n: usize| format!("i-{n:06}");
+    let entries: String =
+        (0..issuers).map(|n| issuer(&name(n), &format!("https://issuer-{n:06}.bench.test"), &[&key])).collect();
+    let places: String =
+        (0..RESOURCES).map(|r| resource(&format!("r-{r:06}"), &format!("api-{r:06}.bench.test"))).collect();
+    let one = |n: usize| {
+        // Each at another resource of its issuer.
+        let (by, place) = (n % issuers, (n / issuers * 7 + n % issuers) % RESOURCES);
+        grant(&format!("g-{n:06}"), &name(by), &format!("r-{place:06}"), "build-1", "env: production")
+    };
+    table(&entries, &places, &(0..grants).map(one).collect::<String>())
+}
+
 /// By what grants that are all at one issuer and one resource are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Apart {

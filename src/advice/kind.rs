@@ -1,5 +1,7 @@
 //! What kind of issuer a token is of, by what it says.
 
+use std::collections::BTreeSet;
+
 use crate::claims::{ClaimKey, trust_domain};
 use crate::json::Json;
 use crate::profile::{Profile, Tenancy, known_issuer};
@@ -64,9 +66,12 @@ pub(super) fn of(payload: &Json, entry: Option<&'static Profile>) -> Kind {
 /// How much the claims speak for a profile.
 fn score(profile: &Profile, payload: &Json) -> f64 {
     let there = |claim: &str| ClaimKey::parse(claim).is_some_and(|key| key.find(payload).is_some());
+    // Profiles of one family, such as those of Kubernetes, have one list and count as one: no claim tells them apart.
     let shared = |claim: &str| {
         let having = Profile::ALL.iter().filter(|other| other.claims.iter().any(|(name, _)| *name == claim));
-        u32::try_from(having.count()).unwrap_or(u32::MAX)
+        let families: BTreeSet<Vec<&str>> =
+            having.map(|other| other.claims.iter().map(|(name, _)| *name).collect()).collect();
+        u32::try_from(families.len()).unwrap_or(u32::MAX)
     };
     profile
         .claims
@@ -92,6 +97,10 @@ mod tests {
             (r#"{"sub":"spiffe://prod.acme.test/web"}"#, ("spiffe", By::Form)),
             (
                 r#"{"iss":"https://k8s.acme.test","kubernetes.io":{"namespace":"a","pod":{"name":"p","uid":"u"},"serviceaccount":{"name":"s","uid":"v"}}}"#,
+                ("kubernetes", By::Form),
+            ),
+            (
+                r#"{"iss":"https://k8s.acme.test","kubernetes.io":{"namespace":"a","serviceaccount":{"name":"s","uid":"v"}}}"#,
                 ("kubernetes", By::Form),
             ),
             (

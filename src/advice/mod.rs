@@ -4,15 +4,19 @@
 //! would be, what is dangerous about it, and the tightest entries to review. It must never see a key, and it decides
 //! nothing: whoever takes its proposal has to know the issuer by other means.
 
+mod block;
+mod grant;
 mod kind;
 mod remark;
 mod stanza;
 mod yaml;
 
+pub use block::{Alternative, alternatives, document};
+pub use grant::GrantFields;
 pub use kind::{By, Kind};
 pub use remark::{Remark, remarks};
 pub use stanza::{PLACEHOLDER, Proposal};
-pub use yaml::{entry_name, quoted, scalar};
+pub use yaml::{condition, entry_name, quoted, scalar, string};
 
 use crate::claims::ClaimKey;
 use crate::clock::Time;

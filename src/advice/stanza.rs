@@ -3,11 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Destination, Seen, entry_name, quoted, scalar};
+use super::{Destination, GrantFields, Seen, condition, entry_name, quoted, scalar, string};
 use crate::claims::trust_domain;
-use crate::json::Json;
 use crate::name::{Algorithm, is_forbidden_character};
-use crate::profile::{Identity, Tenancy};
+use crate::profile::{Identity, Parameters, Tenancy};
 use crate::resource::PathPattern;
 use crate::table::Snapshot;
 
@@ -65,7 +64,13 @@ impl Writer<'_> {
         let iss = seen.text("iss");
         let host =
             iss.map(|iss| iss.split_once("://").map_or(iss, |(_, rest)| rest).split(['/', ':']).next().unwrap_or(iss));
-        let fixed = matches!(seen.profile.identity, Identity::Fixed(fixed) if Some(fixed) == iss);
+        // What the profile says by itself is not written again.
+        let fixed = match seen.profile.identity {
+            Identity::Fixed(fixed) => Some(fixed) == iss,
+            Identity::Expanded(expand) => expand(&Parameters::default())
+                .is_ok_and(|all| matches!(all.as_slice(), [one] if Some(one.as_str()) == iss)),
+            Identity::Written | Identity::TrustDomain => false,
+        };
         let tenant = seen.profile.tenant_ids.iter().find(|id| seen.text(id).is_some());
         let base = match (seen.profile.name, host) {
             ("generic", Some(host)) => entry_name(host, "new-issuer"),
@@ -80,8 +85,8 @@ impl Writer<'_> {
             self.line(2, format!("profile: {}", seen.profile.name));
         }
         match (seen.text("sub").and_then(trust_domain).filter(|_| seen.profile.name == "spiffe"), iss) {
-            (Some(domain), _) => self.line(2, format!("with: {{trustDomain: {}}}", scalar(&text(domain)))),
-            (None, Some(iss)) if !fixed => self.line(2, format!("issuer: {}", scalar(&text(iss)))),
+            (Some(domain), _) => self.line(2, format!("with: {{trustDomain: {}}}", string(domain))),
+            (None, Some(iss)) if !fixed => self.line(2, format!("issuer: {}", string(iss))),
             _ => {}
         }
         let shared = iss.is_some_and(|iss| (seen.profile.issuer)(iss) == Ok(Tenancy::Shared));
@@ -150,7 +155,7 @@ impl Writer<'_> {
         let audience = audience.unwrap_or_else(|| format!("https://{PLACEHOLDER}"));
         let host = host.unwrap_or_else(|| PLACEHOLDER.to_owned());
         self.line(0, "resources:");
-        self.line(1, format!("{name}: {{audience: {}, hosts: [{}]}}", scalar(&text(&audience)), scalar(&text(&host))));
+        self.line(1, format!("{name}: {{audience: {}, hosts: [{}]}}", string(&audience), string(&host)));
         name
     }
 
@@ -160,35 +165,40 @@ impl Writer<'_> {
             |name: &str| self.table.is_some_and(|table| table.grants.iter().any(|one| one.name.as_str() == name));
         let last = who.rsplit(['/', ':', '|']).find(|part| !part.is_empty()).unwrap_or_default();
         let name = unused(entry_name(&format!("{last} {resource}"), "new-grant"), taken);
-        self.line(0, "grants:");
-        self.line(1, format!("{name}:"));
-        self.line(2, format!("issuer: {issuer}"));
-        self.line(2, format!("resource: {resource}"));
+        let mut fields = GrantFields::new(issuer, resource);
         let several =
             self.table.is_some_and(|table| table.issuers.iter().filter(|one| one.name.as_str() == issuer).count() > 1);
         if let Some(iss) = seen.text("iss").filter(|_| several) {
-            self.line(2, format!("iss: {}", scalar(&text(iss))));
+            fields.put("iss", string(iss));
         }
         if seen.profile.identify.contains(&"sub") {
-            self.line(2, format!("subject: {}", seen.claim("sub").map(scalar).unwrap_or_default()));
+            fields.subject(seen.text("sub").unwrap_or_default());
         }
         let claims = seen.profile.identify.iter().filter(|claim| **claim != "sub");
-        let claims: Vec<_> =
-            claims.filter_map(|claim| Some(format!("{claim}: {}", condition(seen.claim(claim)?)?))).collect();
-        if !claims.is_empty() {
-            self.line(2, format!("claims: {{{}}}", claims.join(", ")));
-        }
-        if let Some(client) = seen.text("client_id").filter(|_| seen.audiences().is_empty()) {
-            self.line(2, "audienceFrom: client_id");
-            if seen.resource.is_some_and(|resource| resource.audience.as_str() != client) {
-                self.line(2, format!("audience: {}", scalar(&text(client))));
-                self.line(2, "reason: these tokens name the client that they were given to, and no audience");
+        fields.claims(claims.filter_map(|claim| Some((*claim, condition(seen.claim(claim)?)?))));
+        for claim in ["scope", "scp", "permissions"] {
+            if let Some(value) = seen.claim(claim) {
+                let value = serde_json::json!(value);
+                self.missing.push(format!(
+                    "claims.{claim}: the token may do {value} there; name the one that this call needs, or another token of \
+                     the same caller with less in it gets in too"
+                ));
             }
         }
-        self.place(seen.destination);
+        if let Some(client) = seen.text("client_id").filter(|_| seen.audiences().is_empty()) {
+            fields.put("audienceFrom", "client_id");
+            if seen.resource.is_some_and(|resource| resource.audience.as_str() != client) {
+                fields.put("audience", string(client));
+                fields.put("reason", "these tokens name the client that they were given to, and no audience");
+            }
+        }
+        self.place(seen.destination, &mut fields);
+        self.line(0, "grants:");
+        self.line(1, format!("{name}:"));
+        fields.lines().for_each(|field| self.line(2, field));
     }
 
-    fn place(&mut self, destination: Option<Destination<'_>>) {
+    fn place(&mut self, destination: Option<Destination<'_>>, fields: &mut GrantFields) {
         let path = destination.map(|one| one.target.split(['?', '#']).next().unwrap_or_default());
         let path = path.filter(|path| PathPattern::parse(path).is_ok());
         let method = destination.map(|one| one.method);
@@ -198,31 +208,9 @@ impl Writer<'_> {
         if method.is_none() {
             self.missing.push("methods: what the caller does there; `GET` does not mean `HEAD`".to_owned());
         }
-        self.line(2, format!("methods: [{}]", method.unwrap_or("GET")));
-        self.line(2, format!("paths: [{}]", scalar(&text(path.unwrap_or("/replace-me")))));
+        fields.place(method.unwrap_or("GET"), path.unwrap_or("/replace-me"));
         self.missing.push("scopes: what the service is to be told, if it asks for scopes".to_owned());
     }
-}
-
-/// A condition that this value meets, as tight as it can be.
-fn condition(value: &Json) -> Option<String> {
-    match value {
-        Json::String(text) if text.is_empty() || text.chars().any(is_forbidden_character) => None,
-        Json::String(_) | Json::Bool(_) | Json::Number(_) => Some(scalar(value)),
-        Json::Array(elements) => {
-            let elements: Vec<_> = elements.iter().filter(|one| one.as_str().is_some()).map(scalar).collect();
-            match elements.as_slice() {
-                [] => None,
-                [only] => Some(format!("{{contains: {only}}}")),
-                several => Some(format!("{{containsAll: [{}]}}", several.join(", "))),
-            }
-        }
-        Json::Null | Json::Object(_) => None,
-    }
-}
-
-fn text(text: &str) -> Json {
-    Json::String(text.to_owned().into())
 }
 
 /// The name, or the name and the first number that makes it a new one.

@@ -1,7 +1,7 @@
 //! Values and names as a table wants them written.
 
-use crate::json::Json;
-use crate::name::is_name;
+use crate::json::{Json, is_exact};
+use crate::name::{is_forbidden_character, is_name};
 
 /// A YAML string in double quotes: JSON's strings are YAML's.
 pub fn quoted(text: &str) -> String {
@@ -11,8 +11,31 @@ pub fn quoted(text: &str) -> String {
 /// A single value: plain where it can only be read as this text, else quoted; numbers and booleans as they are.
 pub fn scalar(value: &Json) -> String {
     match value {
-        Json::String(text) if is_plain(text) => text.to_string(),
+        Json::String(text) => string(text),
         other => serde_json::json!(other).to_string(),
+    }
+}
+
+/// A text: plain where it can only be read as this text, else quoted.
+pub fn string(text: &str) -> String {
+    if is_plain(text) { text.to_owned() } else { quoted(text) }
+}
+
+/// A condition that this value meets, as tight as it can be; `None` where a table can ask for nothing of the kind.
+pub fn condition(value: &Json) -> Option<String> {
+    match value {
+        Json::String(text) if text.is_empty() || text.chars().any(is_forbidden_character) => None,
+        Json::Number(number) if !is_exact(*number) => None,
+        Json::String(_) | Json::Bool(_) | Json::Number(_) => Some(scalar(value)),
+        Json::Array(elements) => {
+            let elements: Vec<_> = elements.iter().filter(|one| one.as_str().is_some()).map(scalar).collect();
+            match elements.as_slice() {
+                [] => None,
+                [only] => Some(format!("{{contains: {only}}}")),
+                several => Some(format!("{{containsAll: [{}]}}", several.join(", "))),
+            }
+        }
+        Json::Null | Json::Object(_) => None,
     }
 }
 

@@ -7,9 +7,11 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::Settings;
+use super::standing::Standing;
 use super::till::Till;
 use crate::admin::{IssuerState, Readiness, ReplayStoreState, Status, TableState};
 use crate::answer::{self, Occasion, Style};
+use crate::block::{Blocks, InForce};
 use crate::clock::{Clock, Time};
 use crate::flood::Floodgate;
 use crate::grpc::Validity;
@@ -17,11 +19,11 @@ use crate::keys::{Landing, Signed};
 use crate::memory::Memory;
 use crate::name::KeyId;
 use crate::observe::{Call, Counts, DecisionId, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
-use crate::path::{Facts, Outcome, Walk, walk};
+use crate::path::{Facts, Outcome, Rules, Walk, walk};
 use crate::reason::Reason;
 use crate::replay::{Answered, Claim};
 use crate::request::AuthzRequest;
-use crate::table::{Live, Published, Snapshot};
+use crate::table::{Live, Published, Report, Snapshot};
 use crate::trail::Strict;
 use crate::wire::{Bench, Judge, Look, Reply};
 
@@ -29,6 +31,7 @@ use crate::wire::{Bench, Judge, Look, Reply};
 #[derive(Debug)]
 pub struct House {
     live: Live<Published>,
+    blocks: Standing,
     clock: Clock,
     style: Style,
     log: DecisionLog,
@@ -52,6 +55,7 @@ impl House {
     pub(super) fn new(settings: &Settings, log: DecisionLog, metrics: Metrics, spent: Till) -> Self {
         Self {
             live: Live::empty(),
+            blocks: Standing::default(),
             clock: settings.clock.clone(),
             style: settings.style,
             log,
@@ -69,16 +73,41 @@ impl House {
 
     /// Puts a table in force. What was in force comes back: calls in hand may still hold it, and the last to let go of a
     /// large table pays for it.
-    pub(super) fn publish(&self, snapshot: Snapshot) -> (u64, Option<Arc<Published>>) {
+    pub(super) fn publish(&self, snapshot: Snapshot, findings: &Report) -> (u64, Option<Arc<Published>>) {
         let since = self.clock.now();
         let before = self.live.load();
         self.spent.share_among(snapshot.grants.issuers_with_single_use(), since);
         let generation = self.live.publish(|generation| Published { generation, since, snapshot });
         if let Some(published) = self.live.load() {
-            self.metrics.published(&published);
+            self.metrics.published(&published, findings);
         }
         *self.reload_error() = None;
         (generation, before)
+    }
+
+    /// Puts blocks in force; what was in force comes back.
+    pub(super) fn publish_blocks(&self, blocks: Blocks) -> (u64, Option<Arc<InForce>>) {
+        let since = self.clock.now();
+        self.metrics.blocked(blocks.len(), since);
+        self.blocks.publish(blocks, since)
+    }
+
+    /// New blocks were not taken; the old ones go on.
+    pub(super) fn keep_old_blocks(&self, error: String) {
+        self.metrics.reloaded(ReloadKind::Blocks, None);
+        self.blocks.keep(error);
+    }
+
+    /// The blocks in force, if any were ever named.
+    pub(super) fn blocks(&self) -> Option<Arc<InForce>> {
+        self.blocks.load()
+    }
+
+    /// Tells of blocks that stop nobody by the table in force, once there is one.
+    pub(super) fn tell_idle_blocks(&self) {
+        if let Some(published) = self.live.load() {
+            self.blocks.tell_idle(&published.snapshot);
+        }
     }
 
     /// A new table was not taken; the old one goes on.
@@ -162,6 +191,7 @@ impl House {
     fn walk<'s>(
         &self,
         published: Option<&'s Published>,
+        blocks: Option<&'s InForce>,
         call: Result<&AuthzRequest<'_>, Reason>,
         answered: Option<Answered>,
         now: Time,
@@ -178,7 +208,9 @@ impl House {
                 if self.when_full == WhenFull::Drop || !unwritten && self.log.has_room() {
                     trail = self.spent.open_to(trail, answered);
                 }
-                let finished = walk(&published.snapshot, request, now, &mut trail);
+                let blocks = blocks.map_or(Blocks::none(), |in_force| &in_force.blocks);
+                let rules = Rules { table: &published.snapshot, blocks };
+                let finished = walk(rules, request, now, &mut trail);
                 asked = trail.asked();
                 finished
             }
@@ -239,9 +271,9 @@ impl Judge for House {
     type Brought = Brought;
 
     fn look(&self, call: &AuthzRequest<'_>, brought: Brought, arrival: Instant) -> Look<Brought> {
-        let published = self.live.load();
+        let (published, blocks) = (self.live.load(), self.blocks.load());
         let now = self.clock.now();
-        let (walk, asked) = self.walk(published.as_deref(), Ok(call), brought.answered, now);
+        let (walk, asked) = self.walk(published.as_deref(), blocks.as_deref(), Ok(call), brought.answered, now);
         if let Some(answering) = asked.and_then(|claim| self.spent.ask(claim)) {
             let what = async move { Brought { keys: true, answered: Some(answering.await) } };
             return Look::Wait(Bench::Store, Box::pin(what));
@@ -259,9 +291,9 @@ impl Judge for House {
     }
 
     fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, brought: Brought, arrival: Instant) -> Reply {
-        let published = self.live.load();
+        let (published, blocks) = (self.live.load(), self.blocks.load());
         let now = self.clock.now();
-        let (walk, _) = self.walk(published.as_deref(), call, brought.answered, now);
+        let (walk, _) = self.walk(published.as_deref(), blocks.as_deref(), call, brought.answered, now);
         self.conclude(published.as_deref(), walk, call.ok(), (arrival, now))
     }
 }
@@ -318,6 +350,7 @@ impl Status for House {
             sha256: published.snapshot.digest.clone(),
             loaded_at: published.since.to_rfc3339(),
         });
+        let (blocks, last_blocks_error) = self.blocks.state();
         let mut issuers: Vec<_> = published
             .iter()
             .flat_map(|published| published.snapshot.issuers.iter())
@@ -348,8 +381,17 @@ impl Status for House {
             warning: state.warning,
             since: state.since.map(Time::to_rfc3339),
         });
-        let last_reload_error = self.reload_error().clone();
-        Readiness { ready, awaited, shared_keys, table, last_reload_error, replay_store, issuers }
+        Readiness {
+            ready,
+            awaited,
+            shared_keys,
+            table,
+            last_reload_error: self.reload_error().clone(),
+            blocks,
+            last_blocks_error,
+            replay_store,
+            issuers,
+        }
     }
 
     fn metrics(&self) -> String {

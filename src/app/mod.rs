@@ -3,9 +3,11 @@
 //! In: [`Settings`]. Out: a running [`App`] and the addresses it was bound to. What it knows of decisions is whom to
 //! ask; nothing in here judges.
 
+mod block;
 mod house;
 mod reload;
 mod settings;
+mod standing;
 mod till;
 
 use std::fmt;
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use block::BlocksReloader;
 pub use house::House;
 pub use reload::Reloader;
 pub use settings::Settings;
@@ -34,6 +37,8 @@ use till::Till;
 pub enum StartError {
     /// The trust table does not load; the text is the whole report.
     Table(String),
+    /// The blocks do not load; the text is the whole report.
+    Blocks(String),
     /// An address that is not listened on without being asked for.
     Address(AddressError),
     /// The files for TLS cannot be used.
@@ -48,14 +53,14 @@ pub enum StartError {
     DecisionLog(Sink, std::io::Error),
     /// The shared store of spent tokens cannot be asked as the flags say.
     ReplayStore(AccessError),
-    /// The table cannot be watched.
-    Watch(std::io::Error),
+    /// The table, or the blocks, cannot be watched.
+    Watch(&'static str, std::io::Error),
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Table(report) => f.write_str(report),
+            Self::Table(report) | Self::Blocks(report) => f.write_str(report),
             Self::Address(error) => write!(f, "--listen: {error}"),
             Self::Tls(error) => write!(f, "{error}"),
             Self::Listen(error) => write!(f, "--listen: {error}"),
@@ -63,7 +68,7 @@ impl fmt::Display for StartError {
             Self::Admin(address, error) => write!(f, "--admin-listen: cannot listen on {address}: {error}"),
             Self::DecisionLog(sink, error) => write!(f, "--decision-log: cannot open {sink} for appending: {error}"),
             Self::ReplayStore(error) => write!(f, "{error}"),
-            Self::Watch(error) => write!(f, "--trust: cannot start watching it: {error}"),
+            Self::Watch(flag, error) => write!(f, "{flag}: cannot start watching it: {error}"),
         }
     }
 }
@@ -76,6 +81,7 @@ pub struct App {
     grpc: grpc::Server,
     admin: admin::Server,
     reloader: Reloader,
+    blocks: Option<BlocksReloader>,
     tls: Option<TlsWatch>,
 }
 
@@ -119,8 +125,8 @@ async fn compare_shared_keys(suspicion: Arc<Notify>, house: Weak<House>) {
 
 impl App {
     /// Starts everything on the runtime that this is called on, but for the calls themselves, which are served by
-    /// threads of their own: so neither ever waits for the other. Reads the table (a bad one stops the start), binds
-    /// both listeners, begins to fetch keys and to watch the table. Does not wait for any issuer; but while a
+    /// threads of their own: so neither ever waits for the other. Reads the blocks and the table (a bad one stops the start), binds
+    /// both listeners, begins to fetch keys and to watch the files. Does not wait for any issuer; but while a
     /// `required` one has no keys, readiness and health say so.
     ///
     /// # Errors
@@ -144,6 +150,11 @@ impl App {
         let runtime = tokio::runtime::Handle::current();
         let keeper =
             Arc::new(Keeper::new(runtime, settings.clock.clone(), settings.surroundings.clone(), house.fetch_times()));
+        // Before the table: no call is ever judged without them.
+        let blocks = match &settings.blocks {
+            Some(path) => Some(BlocksReloader::start(path, Arc::clone(&house))?),
+            None => None,
+        };
         let reloader = Reloader::start(&settings, Arc::clone(&house), keeper)?;
         let admin = admin::serve(settings.admin_listen, Arc::clone(&house))
             .await
@@ -155,7 +166,7 @@ impl App {
         tracing::info!(grpc = %grpc.address(), admin = %admin.address(), "listening");
         serve_when_ready(&house, grpc.health().clone()).await;
         tokio::spawn(compare_shared_keys(house.suspicion(), Arc::downgrade(&house)));
-        Ok(Self { grpc, admin, reloader, tls })
+        Ok(Self { grpc, admin, reloader, blocks, tls })
     }
 
     /// Where Envoy is to ask.
@@ -168,8 +179,11 @@ impl App {
         self.admin.address()
     }
 
-    /// Reads the table again, changed or not, and the TLS files.
+    /// Reads the table and the blocks again, changed or not, and the TLS files.
     pub fn reload(&self) {
+        if let Some(blocks) = &self.blocks {
+            blocks.poke();
+        }
         self.reloader.poke();
         if let Some(tls) = &self.tls {
             tls.poke();
@@ -184,7 +198,7 @@ impl App {
     /// Ends: health `NOT_SERVING`, accepted calls answered within `grace`, the decision log written out.
     pub async fn shutdown(self, grace: Duration) -> Drained {
         let drained = self.grpc.shutdown(grace).await;
-        drop(self.reloader);
+        drop((self.reloader, self.blocks));
         self.admin.shutdown(Duration::from_secs(1)).await;
         drained
     }

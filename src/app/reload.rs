@@ -11,7 +11,7 @@ use crate::keys::LiveKeys;
 use crate::table::{Compiled, Pace, Permissions, Published, Report, Snapshot, Sources, Watcher, compile};
 
 /// How long a reload waits for calls to let go of the table before it, which they hold for microseconds.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Watches the table and puts each good one in force; a bad one changes nothing.
@@ -32,7 +32,7 @@ impl Reloader {
         let Compiled { snapshot, report } = load(&sources, &permissions, &house, &keeper);
         let Some(snapshot) = snapshot else { return Err(StartError::Table(report.render(false))) };
         tell(&report);
-        take(snapshot, &house, &keeper);
+        take(snapshot, &report, &house, &keeper);
         let mut retired = Retired::default();
         let changed = move |sources: Sources| {
             let reloaded =
@@ -44,7 +44,8 @@ impl Reloader {
                 house.keep_old("a fault of credence: see its log".to_owned());
             }
         };
-        let watcher = Watcher::spawn(path.to_owned(), Pace::default(), &sources, changed).map_err(StartError::Watch)?;
+        let watcher = Watcher::spawn(path.to_owned(), Pace::default(), &sources, changed)
+            .map_err(|error| StartError::Watch("--trust", error))?;
         Ok(Self { watcher })
     }
 
@@ -59,9 +60,10 @@ fn load(sources: &Sources, permissions: &Permissions, house: &House, keeper: &Ke
 }
 
 /// The old generation's keys that nobody needs any more are no longer fetched.
-fn take(snapshot: Snapshot, house: &House, keeper: &Keeper) -> (u64, Option<Arc<Published>>) {
+fn take(snapshot: Snapshot, findings: &Report, house: &House, keeper: &Keeper) -> (u64, Option<Arc<Published>>) {
     let held: Vec<Arc<LiveKeys>> = snapshot.issuers.iter().map(|issuer| Arc::clone(&issuer.keys)).collect();
-    let published = house.publish(snapshot);
+    let published = house.publish(snapshot, findings);
+    house.tell_idle_blocks();
     keeper.retain(&held);
     published
 }
@@ -78,7 +80,7 @@ fn reload(
         Some(snapshot) => {
             tell(&report);
             let digest = snapshot.digest.clone();
-            let (generation, before) = take(snapshot, house, keeper);
+            let (generation, before) = take(snapshot, &report, house, keeper);
             tracing::info!(generation, sha256 = digest, "a new trust table is in force");
             retired.add(before, PATIENCE);
         }
@@ -96,7 +98,7 @@ fn reload(
 ///
 /// A table of ten thousand issuers takes long to free. The last call that held it would do so, and every other call of
 /// its worker would wait; so it is kept here until nobody else has it, and freed on the thread that reloads.
-struct Retired<T>(Vec<Arc<T>>);
+pub(super) struct Retired<T>(Vec<Arc<T>>);
 
 impl<T> Default for Retired<T> {
     fn default() -> Self {
@@ -106,7 +108,7 @@ impl<T> Default for Retired<T> {
 
 impl<T> Retired<T> {
     /// Takes one in, and frees what it can within `patience`; the rest when the next one comes.
-    fn add(&mut self, one: Option<Arc<T>>, patience: Duration) {
+    pub(super) fn add(&mut self, one: Option<Arc<T>>, patience: Duration) {
         self.0.extend(one);
         let end = Instant::now() + patience;
         loop {

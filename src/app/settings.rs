@@ -17,6 +17,8 @@ use crate::wire::Limits;
 pub struct Settings {
     /// `--trust`: a file or a directory.
     pub trust: PathBuf,
+    /// `--blocks`: a file or a directory; `None`: nobody is blocked.
+    pub blocks: Option<PathBuf>,
     /// `--listen`
     pub listen: Address,
     /// `--tls-cert`, `--tls-key`, `--tls-client-ca`, `--allow-peer`
@@ -56,6 +58,7 @@ impl Settings {
     pub fn new(trust: PathBuf) -> Self {
         Self {
             trust,
+            blocks: None,
             listen: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 9191))),
             tls: None,
             insecure_listen: false,

@@ -13,5 +13,5 @@ mod spiffe;
 pub use asked::Asked;
 pub use matcher::{ClaimRule, Glob, GlobFault, Matcher, Scalar};
 pub use pointer::ClaimKey;
-pub use registered::{Actor, BadClaim, Claims, MAX_ID, MAX_SUBJECT};
+pub use registered::{Actor, BadClaim, Claims, MAX_ID, MAX_SUBJECT, token_id};
 pub use spiffe::{is_trust_domain, trust_domain};

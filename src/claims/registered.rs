@@ -96,7 +96,7 @@ impl Claims {
         let audiences = audiences(payload.get("aud"), &mut all)?;
         let not_before = date("nbf", payload.get("nbf"))?;
         let issued_at = date("iat", payload.get("iat"))?;
-        let token_id = text("jti", payload.get("jti"))?.filter(|id| !id.is_empty()).map(hash);
+        let token_id = text("jti", payload.get("jti"))?.filter(|id| !id.is_empty()).map(|id| Box::new(token_id(id)));
         let actor = payload.get("act").map(actor).transpose()?.map(Box::new);
         Ok(Self {
             text: all.into_boxed_str(),
@@ -176,10 +176,11 @@ impl Actor {
 /// Stands between the texts of [`Claims`]; [`clean`] lets it through in none of them.
 const BETWEEN: char = '\n';
 
-fn hash(text: &str) -> Box<[u8; 32]> {
+/// SHA-256 of a `jti`: all that is ever kept of one.
+pub fn token_id(text: &str) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-    Box::new(hash)
+    hash
 }
 
 fn clean<'t>(claim: &'static str, text: &'t str) -> Result<&'t str, BadClaim> {

@@ -19,7 +19,8 @@ use crate::logbook::{Backtest as Bench, Changes, Summary, Table, Told, Unsettled
 /// Each decision is judged again, at the time it was logged: it stays the same, it changes, or the log does not tell
 /// enough. A log keeps no claims and no audiences, so give the table that was in force with `--base`: then it is known
 /// of each decision which conditions held and which did not. What cannot be told is never guessed, but told with what
-/// is missing. Keys and blocks are taken to be as they were.
+/// is missing. Keys and blocks are taken to be as they were; whether a token of `replay: once` had been used before, had
+/// the candidate been in force, no log tells.
 ///
 /// Exit code: 0 nothing changes, 1 a decision changes (with `--fail-on cannot-tell` also where one cannot be told), 2
 /// could not run, or there is no decision in these logs.

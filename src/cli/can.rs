@@ -64,7 +64,7 @@ fn try_run(args: &Can) -> Result<u8, String> {
     let loaded = args.trust.load()?;
     let issuer = issuer(&loaded.snapshot, &args.issuer)?;
     let claimant = Claimant { issuer, subject: &args.subject, claims: &claims, audience: args.audience.as_deref() };
-    let verdict = can(&loaded.snapshot, &claimant, &request, args.trust.now())?;
+    let verdict = can(loaded.rules(), &claimant, &request, args.trust.now())?;
     result(&match args.output {
         Output::Text => escaped(&text(args, issuer, &verdict)),
         Output::Json => escaped_json(&tree(issuer, args, &verdict)),

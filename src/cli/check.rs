@@ -1,23 +1,25 @@
-//! `check`: is this table good?
+//! `check`: is this table good, and are these blocks?
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::findings::{Checked, Format, Summary, written};
-use super::open::Open;
+use super::findings::{BlocksSummary, Checked, Format, Summary, written};
+use super::open::{Open, given};
 use super::output::{colours, diagnostic, result, trouble};
 use super::probe_check::{Wanted, probe_all};
+use super::trust::load;
 use super::{NO, TROUBLE, YES};
 use crate::clock::{Clock, Time};
 use crate::keys::LiveKeys;
-use crate::table::{Compiled, Sources, compile};
+use crate::table::{Compiled, CompiledBlocks, Documents, Report, Snapshot, Sources, compile, compile_blocks};
 
-/// Read the trust table offline and tell every problem at once.
+/// Read the trust table, or blocks, offline and tell every problem at once.
 ///
 /// Parses, compiles and lints offline: nothing is fetched unless `--probe` asks for it, nothing is changed. Every problem is told at once, with
-/// file, line and column, and how to mend it.
+/// file, line and column, and how to mend it. Blocks are known by their kind (`TrustBlocks`); one that stops nobody, or more
+/// than it may seem, is warned of.
 ///
 /// Exit code: 0 the table is good, 1 it is not (with `--fail-on warning` also for a warning, with
 /// `--probe` for keys that cannot be had), 2 there is nothing at the path. `credence rule CODE` tells about a finding.
@@ -27,6 +29,9 @@ pub(super) struct Check {
     /// Files or directories; `-` is standard input.
     #[arg(env = "CREDENCE_TRUST", default_value = "trust.yaml")]
     paths: Vec<PathBuf>,
+    /// The table that blocks are held against, where none of the paths is one.
+    #[arg(long, env = "CREDENCE_TRUST", value_name = "PATH")]
+    trust: Option<PathBuf>,
     #[command(flatten)]
     open: Open,
     /// From which severity on the exit code is 1.
@@ -58,38 +63,81 @@ pub(super) fn run(check: &Check) -> u8 {
     }
     let now = check.at.unwrap_or_else(|| Clock::System.now());
     let mut code = YES;
-    let mut tables = Vec::new();
+    let (mut read, mut beside, mut seen) = (Vec::new(), None, Vec::new());
     for path in &check.paths {
-        let (worst, checked) = one(check, path, now);
-        code = code.max(worst);
-        tables.extend(checked);
+        if path.as_os_str() != "-" && !path.exists() {
+            diagnostic(&format!("error: {}: no such file or directory", path.display()));
+            code = TROUBLE;
+            continue;
+        }
+        let sources = Sources::read(path);
+        let documents = Documents::of(&sources);
+        if documents.table {
+            let (worst, checked, snapshot) = table(check, path, &sources, now);
+            code = code.max(worst);
+            beside = snapshot.or(beside);
+            seen.push(checked);
+        }
+        read.extend(documents.blocks.then_some((path, sources)));
     }
-    result(&written(check.output, &tables));
+    // After every table, whichever is named first: a block is held against the table that stands beside it.
+    if let (false, None, Some(path)) = (read.is_empty(), &beside, given(check.trust.as_ref())) {
+        match load(&path, &check.open, now) {
+            Ok(loaded) => beside = Some(loaded.snapshot),
+            Err(error) => return trouble(error),
+        }
+    }
+    for (path, sources) in &read {
+        let (worst, checked) = blocks(check, path, sources, beside.as_ref(), now);
+        code = code.max(worst);
+        seen.push(checked);
+    }
+    result(&written(check.output, &seen));
     code
 }
 
-/// The exit code for one table, and the table if there is one.
-fn one(check: &Check, path: &Path, now: Time) -> (u8, Option<Checked>) {
-    if path.as_os_str() != "-" && !path.exists() {
-        diagnostic(&format!("error: {}: no such file or directory", path.display()));
-        return (TROUBLE, None);
-    }
+/// The exit code for one table, what was found, and the table if it loads.
+fn table(check: &Check, path: &Path, sources: &Sources, now: Time) -> (u8, Checked, Option<Snapshot>) {
     let mut wanted = Vec::new();
-    let Compiled { snapshot, report } = compile(&Sources::read(path), &check.open.permissions(), now, |need| {
+    let Compiled { snapshot, report } = compile(sources, &check.open.permissions(), now, |need| {
         wanted.push(Wanted::new(&need));
         Arc::new(LiveKeys::at_rest(need.issuer, need.origin, need.rules))
     });
-    let failed = report.refuses() || (check.fail_on == FailOn::Warning && report.warnings() > 0);
-    let table = snapshot.as_ref().map(Summary::of);
-    let checked = Checked { path: path.display().to_string(), report, table };
+    let code = check.verdict(&report);
+    let summary = snapshot.as_ref().map(Summary::of);
+    let checked = Checked { path: path.display().to_string(), report, table: summary, blocks: None };
     if check.output == Format::Text {
         told(&checked);
     }
-    let code = if failed { NO } else { YES };
-    (if checked.table.is_some() { code.max(probed(check, wanted)) } else { code }, Some(checked))
+    let code = if checked.table.is_some() { code.max(probed(check, wanted)) } else { code };
+    (code, checked, snapshot)
 }
 
-/// For people: findings on standard error, one line about a good table on standard output.
+/// The same of blocks; without a table nobody knows whether they are about anybody.
+fn blocks(check: &Check, path: &Path, sources: &Sources, table: Option<&Snapshot>, now: Time) -> (u8, Checked) {
+    let CompiledBlocks { blocks, report, .. } = compile_blocks(sources, now, table);
+    let code = check.verdict(&report);
+    let summary = blocks.map(|blocks| BlocksSummary {
+        blocks: blocks.len(),
+        digest: blocks.digest().to_owned(),
+        held: table.is_some(),
+    });
+    let checked = Checked { path: path.display().to_string(), report, table: None, blocks: summary };
+    if check.output == Format::Text {
+        told(&checked);
+    }
+    (code, checked)
+}
+
+impl Check {
+    /// The exit code for what was found.
+    fn verdict(&self, report: &Report) -> u8 {
+        let failed = report.refuses() || (self.fail_on == FailOn::Warning && report.warnings() > 0);
+        if failed { NO } else { YES }
+    }
+}
+
+/// For people: findings on standard error, one line about what is good on standard output.
 fn told(checked: &Checked) {
     if !checked.report.is_empty() {
         diagnostic(&checked.report.render(colours()));
@@ -99,6 +147,10 @@ fn told(checked: &Checked) {
             "{}: {} issuers, {} resources, {} grants, sha256 {}\n",
             checked.path, table.issuers, table.resources, table.grants, table.digest
         ));
+    }
+    if let Some(blocks) = &checked.blocks {
+        let held = if blocks.held { "" } else { " (held against no table: add it, or `--trust PATH`)" };
+        result(&format!("{}: {} blocks{held}, sha256 {}\n", checked.path, blocks.blocks, blocks.digest));
     }
 }
 

@@ -1,40 +1,126 @@
 //! `collisions`: one name, several people.
 
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::log::Logs;
+use super::open::Open;
 use super::output::{Output, escaped, escaped_json, result, trouble};
-use super::trust::Trust;
+use super::trust::{instant, load};
 use super::{NO, YES};
+use crate::clock::{Clock, Time};
 use crate::inquiry::{Collisions, Shared, collisions};
+use crate::logbook::{Twin, Twins};
 
 /// Tell which subjects several issuers use, and which grants fit the same callers.
 ///
 /// A `sub` means something at its issuer only: where two issuers use one text, they are two principals, and a log or an
-/// application that reads the subject alone takes them for one. Each is told as the pair that it is.
+/// application that reads the subject alone takes them for one. Each is told as the pair that it is. With `--trust` it
+/// says what the table lets happen; with `--log`, what happened: who used the name, at which issuer, by which grants,
+/// and when last. What unverified tokens said of themselves is listed as claimed, and is no collision.
 ///
-/// Exit code: 0 nothing collides, 1 something does, 2 could not run.
+/// Exit code: 0 nothing collides, 1 something does, 2 could not run, or there is no decision in these logs.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: credence collisions --trust trust.yaml")]
+#[command(after_help = "Example: credence collisions --trust trust.yaml --log decisions.jsonl")]
 pub(super) struct CollisionsArgs {
+    /// The trust table: a YAML file, or a directory of them. May be left out where only logs are asked.
+    #[arg(long, env = "CREDENCE_TRUST", value_name = "PATH", required_unless_present = "logs")]
+    trust: Option<PathBuf>,
+    /// A decision log, one JSON object a line; `-` for standard input. May be given several times.
+    #[arg(long = "log", id = "logs", env = "CREDENCE_LOG", value_name = "FILE")]
+    logs: Vec<PathBuf>,
     #[command(flatten)]
-    trust: Trust,
+    open: Open,
+    /// Judge as if it were this instant (RFC 3339).
+    #[arg(long, env = "CREDENCE_AT", value_name = "TIME", value_parser = instant)]
+    at: Option<Time>,
     /// For people, or for programs.
     #[arg(long, short, env = "CREDENCE_OUTPUT", value_enum, default_value_t = Output::Text)]
     output: Output,
 }
 
+/// What a table and what logs tell, each where it was asked.
+struct Found {
+    table: Option<Collisions>,
+    logs: Option<Logged>,
+}
+
+/// What logs tell.
+struct Logged {
+    decisions: u64,
+    twins: Vec<Twin>,
+    left_out: u64,
+}
+
 pub(super) fn run(args: &CollisionsArgs) -> u8 {
-    let loaded = match args.trust.load() {
-        Ok(loaded) => loaded,
-        Err(error) => return trouble(error),
+    let found = match find(args) {
+        Ok(found) => found,
+        Err(error) => return trouble(escaped(&error)),
     };
-    let found = collisions(&loaded.snapshot);
     result(&match args.output {
-        Output::Text => escaped(&text(&found)),
-        Output::Json => escaped_json(&tree(&found)),
+        Output::Text => escaped(&found.text()),
+        Output::Json => escaped_json(&found.json()),
     });
-    if found.names.is_empty() && found.overlaps.is_empty() { YES } else { NO }
+    if found.collides() { NO } else { YES }
+}
+
+fn find(args: &CollisionsArgs) -> Result<Found, String> {
+    let now = args.at.unwrap_or_else(|| Clock::System.now());
+    let loaded = args.trust.as_ref().map(|path| load(path, &args.open, now)).transpose()?;
+    let table = loaded.map(|loaded| collisions(&loaded.snapshot));
+    let logs = if args.logs.is_empty() { None } else { Some(Logged::read(&Logs::at(args.logs.clone()))?) };
+    Ok(Found { table, logs })
+}
+
+impl Logged {
+    fn read(logs: &Logs) -> Result<Self, String> {
+        let mut twins = Twins::default();
+        let counts = logs.read(&mut |record| {
+            twins.take(&record);
+            ControlFlow::Continue(())
+        })?;
+        if counts.decisions == 0 {
+            return Err("there is no decision in these logs, so nothing can be said about who used a name".to_owned());
+        }
+        Ok(Self { decisions: counts.decisions, left_out: twins.left_out(), twins: twins.finish() })
+    }
+
+    fn text(&self) -> String {
+        let mut out: String = self.twins.iter().map(|twin| format!("{}\n", twin.text())).collect();
+        if self.left_out > 0 {
+            out += &format!("{} decisions were left out: there are too many callers in these logs\n", self.left_out);
+        }
+        out
+    }
+
+    fn json(&self) -> Value {
+        let twins: Vec<_> = self.twins.iter().map(Twin::json).collect();
+        json!({"decisions": self.decisions, "twins": twins, "left_out": self.left_out})
+    }
+}
+
+impl Found {
+    fn collides(&self) -> bool {
+        let table = self.table.as_ref().is_some_and(|found| !(found.names.is_empty() && found.overlaps.is_empty()));
+        table || self.logs.as_ref().is_some_and(|logs| logs.twins.iter().any(|twin| twin.verified))
+    }
+
+    fn text(&self) -> String {
+        let parts = [self.table.as_ref().map(text), self.logs.as_ref().map(Logged::text)];
+        let told: Vec<_> = parts.iter().flatten().map(|part| part.trim_end()).filter(|part| !part.is_empty()).collect();
+        if told.is_empty() { "nothing collides\n".to_owned() } else { format!("{}\n", told.join("\n\n")) }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "collisions": self.table.as_ref().map(names),
+            "overlaps": self.table.as_ref().map(overlaps),
+            "log": self.logs.as_ref().map(Logged::json),
+        })
+    }
 }
 
 fn text(found: &Collisions) -> String {
@@ -67,10 +153,10 @@ fn text(found: &Collisions) -> String {
             overlap.grants.0, overlap.grants.1, overlap.issuer, overlap.resource
         );
     }
-    if out.is_empty() { "nothing collides\n".to_owned() } else { format!("{}\n", out.trim_end()) }
+    out
 }
 
-fn tree(found: &Collisions) -> Value {
+fn names(found: &Collisions) -> Vec<Value> {
     let names = found.names.iter().map(|collision| {
         let (kind, text) = match &collision.shared {
             Shared::Subject(text) => ("subject", text),
@@ -86,6 +172,10 @@ fn tree(found: &Collisions) -> Value {
         });
         json!({"shared": kind, "text": text, "identities": identities.collect::<Vec<_>>()})
     });
+    names.collect()
+}
+
+fn overlaps(found: &Collisions) -> Vec<Value> {
     let overlaps = found.overlaps.iter().map(|overlap| {
         json!({
             "issuer_name": overlap.issuer.as_str(),
@@ -94,5 +184,5 @@ fn tree(found: &Collisions) -> Value {
             "scopes": overlap.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
         })
     });
-    json!({"collisions": names.collect::<Vec<_>>(), "overlaps": overlaps.collect::<Vec<_>>()})
+    overlaps.collect()
 }

@@ -83,7 +83,7 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
     bring_keys(explain, &loaded, token.as_deref())?;
     // With `--keys` the walk answers as a server with these keys would; else it goes on without, and says so.
     let mut recorder = if explain.keys.is_some() { Recorder::default() } else { Recorder::without_keys() };
-    let walked = walk(snapshot, &request, now, &mut recorder);
+    let walked = walk(loaded.rules(), &request, now, &mut recorder);
     let payload = token.as_deref().and_then(payload);
     let sources = explain.trust.sources();
     let mut story = Story {
@@ -91,6 +91,7 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
         url: &explain.url,
         path: request.path(),
         snapshot,
+        blocks: &loaded.blocks,
         sources: &sources,
         walk: &walked,
         recorder: &recorder,

@@ -2,21 +2,24 @@
 //! must load, and the very same walk must then end in an allow.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::explain_story::Story;
-use crate::claims::{ClaimRule, Scalar};
+use crate::advice::{GrantFields, condition, scalar, string};
+use crate::claims::ClaimRule;
 use crate::clock::Time;
 use crate::decide::{Failed, Grant, NearMiss, SubjectRule};
 use crate::json::{Json, is_exact};
 use crate::keys::LiveKeys;
-use crate::path::{Outcome, walk};
+use crate::path::{Outcome, Rules, walk};
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
 use crate::resource::Methods;
 use crate::table::{Compiled, Permissions, SourceFile, Sources, compile, written};
 use crate::trail::Recorder;
+use crate::trust::{Acting, Principal};
 
 /// Fields of a grant that a grant of its own takes over as they are written.
 const TAKEN_OVER: [&str; 11] = [
@@ -32,6 +35,9 @@ const TAKEN_OVER: [&str; 11] = [
     "owner",
     "replay",
 ];
+
+/// For so long an end is put off: long enough to ask those who set it.
+const ONE_MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,10 +69,15 @@ impl Change {
         request: &AuthzRequest<'_>,
         now: Time,
     ) -> Option<Self> {
-        if story.refusal() != Some(Reason::GrantNone) {
-            return None;
-        }
-        let miss = story.walk.facts.near_misses.first()?;
+        let misses = &story.walk.facts.near_misses;
+        // The grant that lacks what the reason names, which another one that is as near need not lack.
+        let lacking = |lacks: &dyn Fn(&Failed<'_>) -> bool| misses.iter().find(|miss| miss.failed.iter().all(lacks));
+        let miss = match story.refusal()? {
+            Reason::GrantNone => misses.first(),
+            Reason::ActorNotAllowed => lacking(&|failed| matches!(failed, Failed::Actor)),
+            Reason::GrantExpired => lacking(&|failed| matches!(failed, Failed::Expires)),
+            _ => None,
+        }?;
         let bench = Bench { story, sources: story.sources, permissions, request, now };
         // Two more values in one grant would also let in every mixture of them; a grant of its own does not.
         let edit = match miss.failed.as_slice() {
@@ -97,12 +108,15 @@ impl Change {
 impl Bench<'_> {
     /// One more value where the grant names some.
     fn edit(&self, grant: &Grant, failed: &Failed<'_>) -> Option<Change> {
+        if let Failed::Expires = failed {
+            return self.new_end(grant);
+        }
         let name = grant.name.as_str();
         let (path, more, whom): (Vec<&str>, String, String) = match failed {
             Failed::Subject => {
                 let SubjectRule::Exact(_) = grant.subject.as_ref()? else { return None };
                 let sub = self.story.payload?.get("sub")?.as_str()?;
-                (vec!["subject"], quoted(sub), format!("sub {sub:?} of its issuers to everything that it allows"))
+                (vec!["subject"], string(sub), format!("sub {sub:?} of its issuers to everything that it allows"))
             }
             Failed::Claim(rule) => {
                 rule.matcher.exact()?;
@@ -113,11 +127,11 @@ impl Bench<'_> {
             Failed::Method => {
                 let Methods::These(_) = grant.methods else { return None };
                 let method = self.story.method;
-                (vec!["methods"], quoted(method), format!("everyone whom it lets in today also with {method}"))
+                (vec!["methods"], string(method), format!("everyone whom it lets in today also with {method}"))
             }
             Failed::Path => {
                 let path = self.story.path;
-                (vec!["paths"], quoted(path), format!("everyone whom it lets in today also to {path}"))
+                (vec!["paths"], string(path), format!("everyone whom it lets in today also to {path}"))
             }
             _ => return None,
         };
@@ -135,45 +149,74 @@ impl Bench<'_> {
         })
     }
 
+    /// Another date where the grant, or its resource, has ended.
+    fn new_end(&self, grant: &Grant) -> Option<Change> {
+        let resource = self.story.walk.facts.resource?;
+        let ended = |end: Option<Time>| end.is_some_and(|end| self.now >= end);
+        let (section, name) = match (ended(grant.times.expires), ended(resource.expires)) {
+            (true, false) => ("grants", grant.name.as_str()),
+            (false, true) => ("resources", resource.name.as_str()),
+            // Two ends are two decisions.
+            _ => return None,
+        };
+        let place = written(self.sources, &[section, name, "expires"])?;
+        let was = place.text()?.to_owned();
+        let becomes = self.now.after(ONE_MONTH).to_string().get(..10)?.to_owned();
+        let what = if section == "grants" { "grant" } else { "every grant for resource" };
+        self.allows(place.file.name(), &place.replaced(&becomes)?).then(|| Change {
+            site: place.site().to_string(),
+            widens: format!(
+                "{what} {name} then lets in again whom it let in until {was}, up to {becomes}; ask whoever set the end why"
+            ),
+            was: Some(was),
+            becomes,
+        })
+    }
+
     /// A grant for this token at this place alone.
     fn own_grant(&self, miss: &NearMiss<'_>) -> Option<Change> {
         let (grant, issuer) = (miss.grant, self.story.walk.facts.vouching_issuer()?);
         let resource = self.story.walk.facts.resource?;
         let failed = |test: &dyn Fn(&Failed<'_>) -> bool| miss.failed.iter().any(test);
-        if failed(&|failed| !matches!(failed, Failed::Subject | Failed::Claim(_) | Failed::Method | Failed::Path)) {
+        let another_grant_helps = |failed: &Failed<'_>| {
+            matches!(failed, Failed::Subject | Failed::Claim(_) | Failed::Actor | Failed::Method | Failed::Path)
+        };
+        if !miss.failed.iter().all(another_grant_helps) {
             return None;
         }
-        let mut fields = vec![format!("issuer: {}", issuer.name), format!("resource: {}", resource.name)];
+        let mut fields = GrantFields::new(issuer.name.as_str(), resource.name.as_str());
         if grant.subject.is_some() || grant.claims.is_empty() {
-            fields.push(format!("subject: {}", quoted(self.story.payload?.get("sub")?.as_str()?)));
+            fields.subject(self.story.payload?.get("sub")?.as_str()?);
         }
         let mut claims = Vec::new();
         for rule in &grant.claims {
             let fails = failed(&|failed| matches!(failed, Failed::Claim(other) if other.key == rule.key));
-            let value = match self.value(rule) {
-                Some(value) => value,
+            let wanted = match rule.key.find(self.story.payload?).and_then(condition) {
+                Some(condition) => condition,
                 None if fails => return None,
                 None => self.text_of(grant, &["claims", rule.key.as_str()])?,
             };
-            claims.push(format!("{}: {value}", quoted(rule.key.as_str())));
+            claims.push((rule.key.as_str(), wanted));
         }
-        if !claims.is_empty() {
-            fields.push(format!("claims: {{{}}}", claims.join(", ")));
+        fields.claims(claims);
+        let acting = self.story.walk.facts.verified.as_ref().and_then(Principal::acting);
+        if let Some(acting) = &acting {
+            let depth = if acting.depth() > 1 { format!(", maxDepth: {}", acting.depth()) } else { String::new() };
+            fields.put("actor", format_args!("{{subject: {}{depth}}}", string(acting.pair().1)));
         }
-        fields.push(format!("methods: [{}]", self.story.method));
-        fields.push(format!("paths: [{}]", quoted(self.story.path)));
+        fields.place(self.story.method, self.story.path);
         if !grant.scopes.is_empty() {
-            let scopes: Vec<_> = grant.scopes.iter().map(|scope| quoted(scope.as_str())).collect();
-            fields.push(format!("scopes: [{}]", scopes.join(", ")));
+            let scopes: Vec<_> = grant.scopes.iter().map(|scope| string(scope.as_str())).collect();
+            fields.put("scopes", format_args!("[{}]", scopes.join(", ")));
         }
         for field in TAKEN_OVER {
             if let Some(text) = self.text_of(grant, &[field]) {
-                fields.push(format!("{field}: {text}"));
+                fields.put(field, text);
             }
         }
         let taken = |name: &str| self.story.snapshot.grants.iter().any(|grant| grant.name.as_str() == name);
         let name = (2..100).map(|number| format!("{}-{number}", grant.name)).find(|name| !taken(name))?;
-        let becomes = format!("{name}: {{{}}}", fields.join(", "));
+        let becomes = format!("{name}: {}", fields.braced());
         let file = self.sources.files().iter().find(|file| **file.name() == *grant.site.file)?;
         let mut lines: Vec<_> = file.text().split_inclusive('\n').map(str::to_owned).collect();
         let at = grant.site.line.checked_sub(1)?;
@@ -186,8 +229,11 @@ impl Bench<'_> {
             was: None,
             becomes,
             widens: format!(
-                "this lets in every token of issuer {} that fits it, {} at {}{scopes}; look at each value before you write it",
-                issuer.name, self.story.method, self.story.path
+                "this lets in every token of issuer {} that fits it, {} at {}{scopes}{}; look at each value before you write it",
+                issuer.name,
+                self.story.method,
+                self.story.path,
+                danger_of_actor(miss, acting.as_ref())
             ),
         })
     }
@@ -200,10 +246,10 @@ impl Bench<'_> {
     /// What the token has there, as it would be written.
     fn value(&self, rule: &ClaimRule) -> Option<String> {
         match rule.key.find(self.story.payload?)? {
-            Json::String(text) if !text.is_empty() => Some(quoted(text)),
-            Json::Number(number) if is_exact(*number) => Some(Scalar::Number(*number).to_string()),
-            Json::Bool(value) => Some(value.to_string()),
-            _ => None,
+            Json::String(text) if text.is_empty() => None,
+            Json::Number(number) if !is_exact(*number) => None,
+            value @ (Json::String(_) | Json::Number(_) | Json::Bool(_)) => Some(scalar(value)),
+            Json::Null | Json::Array(_) | Json::Object(_) => None,
         }
     }
 
@@ -222,12 +268,23 @@ impl Bench<'_> {
         };
         let signer = self.story.walk.facts.vouching_issuer().map(|issuer| issuer.name.as_str());
         let mut recorder = Recorder::signed_by(signer);
-        let walked = walk(&snapshot, self.request, self.now, &mut recorder);
+        let rules = Rules { table: &snapshot, blocks: self.story.blocks };
+        let walked = walk(rules, self.request, self.now, &mut recorder);
         matches!(walked.outcome, Outcome::Allowed(_)) && recorder.first_failure().is_none()
     }
 }
 
-/// A string as YAML reads it, whatever it holds: JSON's form.
-fn quoted(text: &str) -> String {
-    json!(text).to_string()
+/// What it means that somebody acts, or that nobody has to, where that is new.
+fn danger_of_actor(miss: &NearMiss<'_>, acting: Option<&Acting<'_>>) -> String {
+    if !miss.failed.iter().any(|failed| matches!(failed, Failed::Actor)) {
+        return String::new();
+    }
+    match acting {
+        Some(acting) => format!(
+            ". {:?} then acts for its subjects, and only {} says that it may: nobody else has vouched for that",
+            acting.pair().1,
+            acting.asserted_by()
+        ),
+        None => format!(". Grant {} asks for somebody who acts; this asks for nobody", miss.grant.name),
+    }
 }

@@ -15,7 +15,7 @@ const MAX_KEYS: u64 = 2 << 20;
 
 /// Gets the keys of the token's issuer, from `--keys` or from where the table says. A failed fetch is told.
 pub(super) fn bring_keys(explain: &Explain, loaded: &Loaded, token: Option<&str>) -> Result<(), String> {
-    let Loaded { snapshot, origins } = loaded;
+    let Loaded { snapshot, origins, .. } = loaded;
     let mut parts = Parts::default();
     let unverified = token.and_then(|token| Unverified::read(token, &mut parts).ok());
     let claimed = unverified.as_ref().and_then(Unverified::claimed_issuer);

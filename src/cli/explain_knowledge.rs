@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::explain_elsewhere::elsewhere;
+use super::explain_relation::told;
 use super::explain_story::Story;
+use super::explain_terms as terms;
 use crate::claims::{ClaimRule, Matcher, Scalar};
-use crate::decide::{Failed, Grant, SubjectRule};
+use crate::decide::{AudienceFrom, Failed, Grant, SubjectRule};
 use crate::json::Json;
 use crate::profile::Profile;
 use crate::reason::Reason;
@@ -19,16 +22,21 @@ pub(super) struct Remark {
 }
 
 impl Remark {
-    fn token(text: String) -> Self {
+    pub(super) fn token(text: String) -> Self {
         Self { token_side: true, text }
     }
 
-    fn table(text: String) -> Self {
+    pub(super) fn table(text: String) -> Self {
         Self { token_side: false, text }
     }
 
+    /// Which side should change, or be asked about first.
+    pub(super) const fn side(&self) -> &'static str {
+        if self.token_side { "token" } else { "table" }
+    }
+
     pub(super) fn json(&self) -> Value {
-        json!({"side": if self.token_side { "token" } else { "table" }, "text": self.text})
+        json!({"side": self.side(), "text": self.text})
     }
 }
 
@@ -45,7 +53,8 @@ pub(super) fn remarks(story: &Story<'_>) -> Vec<Remark> {
     let nearest = story.walk.facts.near_misses.first();
     let failed = nearest.map(|miss| miss.failed.as_slice()).unwrap_or_default();
     let audience = failed.iter().any(|failed| matches!(failed, Failed::Audience));
-    if audience || story.recorder.steps().iter().any(|step| step.outcome == Err(Reason::TypeNotAllowed)) {
+    let of_another_kind = [Err(Reason::TypeNotAllowed), Err(Reason::PinMismatch)];
+    if audience || story.recorder.steps().iter().any(|step| of_another_kind.contains(&step.outcome)) {
         id_token(story, &mut found);
     }
     if let Some(miss) = nearest {
@@ -56,7 +65,7 @@ pub(super) fn remarks(story: &Story<'_>) -> Vec<Remark> {
             match failed {
                 Failed::Subject => subject(story, miss.grant, &mut found),
                 Failed::Claim(rule) => claim(story, rule, profile, &mut found),
-                _ => {}
+                other => found.extend(terms::remark(story, miss.grant, other)),
             }
         }
     }
@@ -83,9 +92,10 @@ fn unknown_issuer(story: &Story<'_>, found: &mut Vec<Remark>) {
         if let Some(how) = slip(issuer.issuer.as_str(), claimed) {
             found.push(Remark::table(format!(
                 "`iss` is {claimed:?} and issuer {} has {:?}: they differ only in {how}. An `iss` is compared byte for byte; \
-                 write it as the tokens have it",
+                 write it as the tokens have it{}",
                 issuer.name,
-                issuer.issuer.as_str()
+                issuer.issuer.as_str(),
+                told(&issuer.site)
             )));
         }
     }
@@ -111,10 +121,12 @@ fn slip(wanted: &str, given: &str) -> Option<&'static str> {
 
 /// OpenID Connect Core §2, §3.1.3.6 and §3.3.2.11: claims that only ID tokens have.
 fn id_token(story: &Story<'_>, found: &mut Vec<Remark>) {
-    let marks: Vec<_> = ["nonce", "at_hash", "c_hash"]
-        .into_iter()
-        .filter(|name| story.payload.is_some_and(|payload| payload.get(name).is_some()))
-        .collect();
+    let there = |name: &&str| story.payload.is_some_and(|payload| payload.get(name).is_some());
+    let mut marks: Vec<_> = ["nonce", "at_hash", "c_hash"].into_iter().filter(there).collect();
+    // So Keycloak says it, in the payload.
+    if story.payload.and_then(|payload| payload.get("typ")).and_then(Json::as_str) == Some("ID") {
+        marks.insert(0, "typ: ID");
+    }
     if !marks.is_empty() {
         found.push(Remark::token(format!(
             "the token has `{}`, as ID tokens have: an ID token tells a client who logged in, and is for nobody else. \
@@ -131,6 +143,12 @@ fn audience(story: &Story<'_>, grant: &Grant, profile: &Profile, found: &mut Vec
         _ => Vec::new(),
     };
     let wanted = grant.audience.as_str();
+    if grant.audience_from == AudienceFrom::ClientId {
+        found.push(Remark::token(format!(
+            "the token is that of another client: ask its issuer for one as the client {wanted:?}"
+        )));
+        return;
+    }
     if given.is_empty() {
         found.push(Remark::token(format!(
             "the token is for nobody: ask its issuer for one with the audience {wanted:?}"
@@ -224,8 +242,15 @@ fn claim(story: &Story<'_>, rule: &ClaimRule, profile: &Profile, found: &mut Vec
             found.push(Remark::table(format!("claim {name} differs only in {how}; claims are compared byte for byte")));
         }
     }
-    if value.is_none() && !matches!(rule.matcher, Matcher::Absent) {
-        found.push(Remark::token(format!("the token has no claim {name}: see whether its issuer can put it in")));
+    if matches!(rule.matcher, Matcher::Absent) || value.is_some() {
+        return;
+    }
+    match story.payload.and_then(|payload| elsewhere(payload, &rule.matcher)) {
+        Some(place) => found.push(Remark::table(format!(
+            "the token has no claim {name}, and what the table wants of it stands in {place}. Ask the issuer's operator \
+             whether it means the same there, before the grant names it"
+        ))),
+        None => found.push(Remark::token(format!("the token has no claim {name}: see whether its issuer can put it in"))),
     }
 }
 

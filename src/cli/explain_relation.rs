@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::explain_story::Story;
 use crate::claims::ClaimRule;
-use crate::clock::Time;
 use crate::decide::{AudienceFrom, Failed, Grant, NearMiss};
 use crate::name::Site;
 use crate::reason::Reason;
@@ -61,66 +60,59 @@ impl Line {
     /// Every condition of a grant that came near, in the order of its fields.
     pub(super) fn all(story: &Story<'_>, miss: &NearMiss<'_>, sites: &Sites<'_>) -> Vec<Self> {
         let grant = miss.grant;
-        let failed = |test: &dyn Fn(&Failed<'_>) -> bool| miss.failed.iter().any(test);
+        let resource = story.walk.facts.resource;
+        let fails = |test: &dyn Fn(&Failed<'_>) -> bool| miss.failed.iter().any(test);
         let site = |field: &str| sites.of(grant, field);
-        let resource = story.walk.facts.resource.map_or("", |resource| resource.name.as_str());
+        let shared = |field: &str| sites.of_resource(resource.map_or("", |resource| resource.name.as_str()), field);
         let mut lines = Vec::new();
-        let mut line = |what: &str, expected: String, given: String, fails: bool, site: Option<String>| {
-            lines.push(Self { what: what.to_owned(), expected, given, holds: !fails, site });
+        let mut line = |condition: Failed<'_>, given: String, fails: bool, site: Option<String>| {
+            let expected = condition.wanted(grant, resource);
+            // A claim is told as one, so that it is not taken for a field of its name.
+            let what = match condition {
+                Failed::Claim(rule) => format!("claim {}", rule.key),
+                field => field.to_string(),
+            };
+            lines.push(Self { what, expected, given, holds: !fails, site });
         };
-        let (claim, among) = match grant.audience_from {
-            AudienceFrom::Audience => ("aud", " among aud"),
-            AudienceFrom::ClientId => ("client_id", " as client_id"),
-        };
-        line(
-            "audience",
-            format!("{:?}{among}", grant.audience.as_str()),
-            story.claim(claim),
-            failed(&|failed| matches!(failed, Failed::Audience)),
-            site("audience").or_else(|| sites.of_resource(resource, "audience")),
-        );
-        if let Some(subject) = &grant.subject {
-            let fails = failed(&|failed| matches!(failed, Failed::Subject));
-            line("subject", subject.to_string(), story.claim("sub"), fails, site("subject"));
+        let claim = if grant.audience_from == AudienceFrom::Audience { "aud" } else { "client_id" };
+        let differs = fails(&|failed| matches!(failed, Failed::Audience));
+        line(Failed::Audience, story.claim(claim), differs, site("audience").or_else(|| shared("audience")));
+        if grant.subject.is_some() {
+            let differs = fails(&|failed| matches!(failed, Failed::Subject));
+            line(Failed::Subject, story.claim("sub"), differs, site("subject"));
         }
         for rule in &grant.claims {
-            let fails = failed(&|failed| matches!(failed, Failed::Claim(other) if other.key == rule.key));
-            let told = Self::of_rule(story, rule, !fails);
-            line(&told.what, told.expected, told.given, fails, told.site);
+            let differs = fails(&|failed| matches!(failed, Failed::Claim(other) if other.key == rule.key));
+            line(Failed::Claim(rule), story.claim_at(&rule.key), differs, Some(rule.site.to_string()));
         }
-        let fails = failed(&|failed| matches!(failed, Failed::Actor));
-        match &grant.actor {
-            Some(actor) => line("actor", actor.to_string(), story.claim("act"), fails, site("actor")),
-            None if fails => line("actor", "absent".to_owned(), story.claim("act"), true, None),
-            None => {}
+        let differs = fails(&|failed| matches!(failed, Failed::Actor));
+        if differs || grant.actor.is_some() {
+            line(Failed::Actor, story.claim("act"), differs, site("actor"));
         }
-        let fails = failed(&|failed| matches!(failed, Failed::Method));
-        line("methods", grant.methods.to_string(), story.method.to_owned(), fails, site("methods"));
-        let paths = grant.paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-        let fails = failed(&|failed| matches!(failed, Failed::Path));
-        line("paths", paths, story.path.to_owned(), fails, site("paths"));
-        if failed(&|failed| matches!(failed, Failed::Starts)) {
-            line("starts", format!("from {}", date(grant.times.starts)), "before".to_owned(), true, site("starts"));
+        let differs = fails(&|failed| matches!(failed, Failed::Method));
+        line(Failed::Method, story.method.to_owned(), differs, site("methods"));
+        let differs = fails(&|failed| matches!(failed, Failed::Path));
+        line(Failed::Path, story.path.to_owned(), differs, site("paths"));
+        if fails(&|failed| matches!(failed, Failed::Starts)) {
+            line(Failed::Starts, "before".to_owned(), true, site("starts"));
         }
-        if failed(&|failed| matches!(failed, Failed::Expires)) {
-            let ended = grant.times.expires.or_else(|| story.walk.facts.resource.and_then(|resource| resource.expires));
-            let site = site("expires").or_else(|| sites.of_resource(resource, "expires"));
-            line("expires", format!("before {}", date(ended)), "after".to_owned(), true, site);
+        if fails(&|failed| matches!(failed, Failed::Expires)) {
+            // Of the two ends the one that came first is told, and where that is written.
+            let own = grant.times.expires.is_some() && grant.times.expires == grant.ends(resource);
+            let site = if own { site("expires") } else { shared("expires") };
+            line(Failed::Expires, "after".to_owned(), true, site);
         }
-        if let Some(bound) = grant.times.max_token_age {
-            let fails = failed(&|failed| matches!(failed, Failed::MaxTokenAge));
-            let given = format!("iat {}", story.claim("iat"));
-            line("maxTokenAge", format!("at most {} s old", bound.as_secs()), given, fails, site("maxTokenAge"));
+        if grant.times.max_token_age.is_some() {
+            let differs = fails(&|failed| matches!(failed, Failed::MaxTokenAge));
+            line(Failed::MaxTokenAge, format!("iat {}", story.claim("iat")), differs, site("maxTokenAge"));
         }
-        for reason in miss.failed.iter().filter_map(|failed| match failed {
-            Failed::Replay(reason) => Some(*reason),
-            _ => None,
-        }) {
-            let (wanted, given) = match reason {
-                Reason::JtiMissing => ("a `jti`", story.claim("jti")),
-                _ => ("a first use", format!("jti {}, iat {}", story.claim("jti"), story.claim("iat"))),
+        for failed in &miss.failed {
+            let given = match failed {
+                Failed::Replay(Reason::JtiMissing) => story.claim("jti"),
+                Failed::Replay(_) => format!("jti {}, iat {}", story.claim("jti"), story.claim("iat")),
+                _ => continue,
             };
-            line("replay", wanted.to_owned(), given, true, site("replay"));
+            line(failed.clone(), given, true, site("replay"));
         }
         lines
     }
@@ -137,10 +129,6 @@ impl Line {
     pub(super) fn json(&self) -> Value {
         json!({"condition": self.what, "wanted": self.expected, "given": self.given, "ok": self.holds, "site": self.site})
     }
-}
-
-fn date(time: Option<Time>) -> String {
-    time.map(|time| time.to_string()).unwrap_or_default()
 }
 
 /// The place of something that is written, as it is told.

@@ -6,6 +6,7 @@ use super::explain_change::Change;
 use super::explain_knowledge::Remark;
 use super::explain_relation::{Line, Sites, told};
 use super::output::escaped;
+use crate::block::Blocks;
 use crate::claims::ClaimKey;
 use crate::json::Json;
 use crate::path::{Outcome, Walk};
@@ -20,6 +21,7 @@ pub(super) struct Story<'a> {
     /// The path of the URL, without its query.
     pub(super) path: &'a str,
     pub(super) snapshot: &'a Snapshot,
+    pub(super) blocks: &'a Blocks,
     /// What is written, to name the lines.
     pub(super) sources: &'a Sources,
     pub(super) walk: &'a Walk<'a, Assumed>,
@@ -77,9 +79,9 @@ impl Story<'_> {
         out += &self.principal();
         out += &self.relations();
         if !self.remarks.is_empty() {
-            out += "\nwhat is known about this\n";
+            out += "\nwhat is known about this, and on which side it is\n";
             for remark in &self.remarks {
-                out += &format!("  {}\n", remark.text);
+                out += &format!("  {}: {}\n", remark.side(), remark.text);
             }
         }
         if let Some(change) = &self.change {
@@ -155,6 +157,7 @@ impl Story<'_> {
             "sentence": self.refusal().map(Reason::sentence),
             "resource": self.walk.facts.resource.map(|resource| resource.name.as_str()),
             "issuer_name": self.walk.facts.issuer.map(|issuer| issuer.name.as_str()),
+            "block": self.walk.facts.block.map(|block| block.name.as_str()),
             "signature": match self.recorder.signature() {
                 SignatureCheck::NotReached => "not_reached",
                 SignatureCheck::NotChecked => "not_checked",
@@ -163,6 +166,7 @@ impl Story<'_> {
             "steps": steps,
             "principal": permit.map(|permit| json!(permit.principal())),
             "realm": permit.and_then(|permit| permit.principal().realm().map(|realm| realm.as_str())),
+            "actor": permit.and_then(|permit| permit.actor()).map(|acting| json!(acting)),
             "grants": permit.map(|permit| permit.grants().map(|grant| grant.as_str()).collect::<Vec<_>>()),
             "scopes": permit.map(|permit| permit.scopes().iter().map(|scope| scope.as_str()).collect::<Vec<_>>()),
             "pins": Line::pins(self).iter().map(Line::json).collect::<Vec<_>>(),

@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::open::Open;
 use super::output::{Output, escaped, escaped_json, result, trouble};
 use super::token::TokenFile;
 use super::trust::{instant, load};
-use crate::advice::{By, Destination, Inspection, inspect};
+use crate::advice::{Alternative, By, Destination, Inspection, alternatives, document, inspect};
 use crate::clock::{Clock, Time};
 use crate::credential::{Parts, Unverified};
 use crate::json::Json;
+use crate::name::is_name;
 use crate::profile::Tenancy;
 use crate::request::split_url;
 
@@ -21,7 +22,8 @@ use crate::request::split_url;
 /// Nothing is verified, and nothing is fetched: whoever wrote the token may have written anything. With `--trust` it finds
 /// the entry of the table that the token names, else the profile that it looks like; says what is dangerous about it;
 /// and writes the tightest issuer, resource and grant that would fit: ids before names, one method, one path. With
-/// METHOD and URL the grant is for just this call. The token itself is never printed.
+/// METHOD and URL the grant is for just this call. With `--block` it writes blocks instead, narrowest first. The token itself
+/// is never printed.
 ///
 /// Exit code: 0, 2 where the token or the table cannot be read.
 #[derive(Debug, Args)]
@@ -36,6 +38,10 @@ pub(super) struct Inspect {
     token: TokenFile,
     #[command(flatten)]
     open: Open,
+    /// Print blocks for it instead (`kind: TrustBlocks`), under this name: one for just this token, and wider ones as remarks.
+    /// The output is a file of blocks as it stands.
+    #[arg(long, env = "CREDENCE_BLOCK", value_name = "NAME", value_parser = name, conflicts_with_all = ["method", "url"])]
+    block: Option<String>,
     /// Judge its times as if it were this instant (RFC 3339).
     #[arg(long, env = "CREDENCE_AT", value_name = "TIME", value_parser = instant)]
     at: Option<Time>,
@@ -71,10 +77,39 @@ fn try_run(verb: &Inspect) -> Result<String, String> {
         }
         _ => None,
     };
+    if let Some(name) = &verb.block {
+        return blocks(verb, name, token, now);
+    }
     let found = inspect(token, loaded.as_ref().map(|loaded| &loaded.snapshot), destination, now);
     Ok(match verb.output {
         Output::Text => escaped(&told(&found, verb.trust.is_some())),
         Output::Json => escaped_json(&written(&found)),
+    })
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let help = "a name has lower-case letters, digits, `-` and `.`, begins and ends with a letter or digit, at most 63";
+    if is_name(text) { Ok(text.to_owned()) } else { Err(help.to_owned()) }
+}
+
+/// Blocks to choose from; by a token that nobody verified.
+fn blocks(verb: &Inspect, name: &str, token: Unverified<'_>, now: Time) -> Result<String, String> {
+    let key_id = token.envelope().header.key_id().map(str::to_owned);
+    let found = alternatives(&token.into_payload(), key_id.as_deref(), now);
+    if found.is_empty() {
+        return Err("the token names no issuer, so no table takes it and there is nothing to block".to_owned());
+    }
+    Ok(match verb.output {
+        Output::Text => escaped(&document(name, &found)),
+        Output::Json => {
+            let one = |one: &Alternative| {
+                let fields: Map<_, _> =
+                    one.fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+                json!({"stops": one.stops, "block": fields})
+            };
+            let all: Vec<_> = found.iter().map(one).collect();
+            escaped_json(&json!({"verified": false, "name": name, "alternatives": all}))
+        }
     })
 }
 

@@ -10,7 +10,7 @@ use super::trust::Trust;
 use super::{NO, YES};
 use crate::clock::Time;
 use crate::inquiry::{Filter, Line, expiring, list};
-use crate::table::Snapshot;
+use crate::table::{Snapshot, Steward};
 
 /// List who may do what where, one line for each grant at each of its issuers.
 ///
@@ -45,6 +45,7 @@ pub(super) fn run(list: &List) -> u8 {
         Ok(loaded) => loaded,
         Err(error) => return trouble(error),
     };
+    loaded.note_blocks();
     let filter = Filter { issuer: list.issuer.clone(), resource: list.resource.clone(), owner: list.owner.clone() };
     let sheet = match list.expiring {
         Some(within) => due(&loaded.snapshot, &filter, list.trust.now(), within),
@@ -59,10 +60,12 @@ pub(super) fn run(list: &List) -> u8 {
 
 fn relation(snapshot: &Snapshot, filter: &Filter, now: Time) -> Sheet {
     let row = |line: Line<'_>| {
-        let steward = line.steward(snapshot);
-        let owner = steward.owner.as_ref().or(snapshot.stewards.of_issuer(&line.issuer.name).owner.as_ref());
-        let purpose = steward.reason.as_ref().or(steward.description.as_ref());
-        let accepted: Vec<_> = steward.accepts.iter().map(|one| one.code.as_str()).collect();
+        let (steward, issuer) = (line.steward(snapshot), snapshot.stewards.of_issuer(&line.issuer.name));
+        let resource = snapshot.stewards.of_resource(&line.resource.name);
+        let owner = steward.owner.as_ref().or(issuer.owner.as_ref());
+        // What a grant does not say of itself, the trust that it uses says for it.
+        let purpose = steward.reason.as_ref().or(steward.description.as_ref()).or(issuer.description.as_ref());
+        let reviews = [steward, issuer, resource].into_iter().filter_map(|one| one.review_by);
         vec![
             line.grant.name.to_string(),
             line.issuer.name.to_string(),
@@ -78,9 +81,9 @@ fn relation(snapshot: &Snapshot, filter: &Filter, now: Time) -> Sheet {
             line.state(now).as_str().to_owned(),
             owner.cloned().unwrap_or_default(),
             purpose.cloned().unwrap_or_default(),
-            date(steward.review_by),
+            date(reviews.min_by(|one, two| one.seconds().total_cmp(&two.seconds()))),
             date(line.ends()),
-            accepted.join(" "),
+            accepted(&[("", steward), ("issuer ", issuer), ("resource ", resource)]),
         ]
     };
     let head = vec![
@@ -103,6 +106,14 @@ fn relation(snapshot: &Snapshot, filter: &Filter, now: Time) -> Sheet {
         "accepted",
     ];
     Sheet { head, rows: list(snapshot, filter).into_iter().map(row).collect() }
+}
+
+/// Every warning that was accepted on the way, with its reason.
+fn accepted(entries: &[(&str, &Steward)]) -> String {
+    let told = entries
+        .iter()
+        .flat_map(|(of, steward)| steward.accepts.iter().map(move |one| format!("{of}{}: {}", one.code, one.reason)));
+    told.collect::<Vec<_>>().join("; ")
 }
 
 fn due(snapshot: &Snapshot, filter: &Filter, now: Time, within: Duration) -> Sheet {

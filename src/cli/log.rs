@@ -18,6 +18,11 @@ pub(super) struct Logs {
 }
 
 impl Logs {
+    /// These, in order; for a verb that can do without any.
+    pub(super) const fn at(logs: Vec<PathBuf>) -> Self {
+        Self { logs }
+    }
+
     /// Shows `each` every decision, log by log, until it has seen enough. What is passed over is told on standard
     /// error.
     ///

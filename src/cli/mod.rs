@@ -11,10 +11,12 @@ mod collisions;
 mod diff;
 mod explain;
 mod explain_change;
+mod explain_elsewhere;
 mod explain_keys;
 mod explain_knowledge;
 mod explain_relation;
 mod explain_story;
+mod explain_terms;
 mod findings;
 mod inspect;
 mod issuer;
@@ -33,6 +35,7 @@ mod rule;
 mod schema;
 mod serve;
 mod sheet;
+mod status;
 mod test;
 mod test_coverage;
 mod test_judge;
@@ -41,6 +44,8 @@ mod token;
 mod trust;
 mod who_can;
 mod why;
+#[cfg(test)]
+mod written;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -84,6 +89,7 @@ enum Verb {
     Backtest(backtest::Backtest),
     Issuer(issuer::Issuer),
     Profiles(profiles::Profiles),
+    Status(status::StatusOf),
     Rule(rule::Rule),
     Schema(schema::SchemaOf),
     Man(man::ManPages),
@@ -121,6 +127,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Backtest(backtest) => backtest::run(&backtest),
         Verb::Issuer(issuer) => issuer::run(&issuer),
         Verb::Profiles(profiles) => profiles::run(&profiles),
+        Verb::Status(status) => status::run(&status),
         Verb::Rule(rule) => rule::run(&rule),
         Verb::Schema(schema) => schema::run(&schema),
         Verb::Man(man) => man::run(&man, Cli::command()),

@@ -73,6 +73,7 @@ fn try_run(args: &ReachArgs) -> Result<u8, String> {
         (None, None, None, issuer) => Whose::Issuer(issuer.as_deref().unwrap_or_default()),
     };
     let loaded = args.trust.load()?;
+    loaded.note_blocks();
     if let Some(name) = &args.issuer
         && !loaded.snapshot.issuers.iter().any(|issuer| issuer.name.as_str() == name)
     {

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::output::result;
-use crate::table::{table_schema, vectors_schema};
+use crate::table::{blocks_schema, table_schema, vectors_schema};
 
 /// Print the JSON Schema of a trust table, so that editors complete it and mark slips.
 ///
@@ -23,6 +23,8 @@ pub(super) struct SchemaOf {
 enum Kind {
     /// `kind: TrustTable`
     Table,
+    /// `kind: TrustBlocks`
+    Blocks,
     /// `kind: TrustTableTest`
     Test,
 }
@@ -30,6 +32,7 @@ enum Kind {
 pub(super) fn run(schema: &SchemaOf) -> u8 {
     let schema = match schema.kind {
         Kind::Table => table_schema(),
+        Kind::Blocks => blocks_schema(),
         Kind::Test => vectors_schema(),
     };
     result(&format!("{schema:#}\n"))

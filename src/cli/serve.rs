@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::open::Open;
+use super::open::{Open, given};
 use super::output::trouble;
 use super::{TROUBLE, YES};
 use crate::answer::Style;
@@ -23,13 +23,17 @@ use crate::wire::Limits;
 ///
 /// Answers `envoy.service.auth.v3.Authorization/Check` and `grpc.health.v1.Health` on `--listen`, and `/healthz`,
 /// `/readyz` and `/metrics` on `--admin-listen`. Changes of the table are in force within a second; a bad table changes
-/// nothing. SIGHUP reads the table and the TLS files again; SIGTERM and SIGINT drain and exit with 0.
+/// nothing. SIGHUP reads the table, the blocks and the TLS files again; SIGTERM and SIGINT drain and exit with 0.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: credence serve --trust trust.yaml --listen unix:/run/credence/authz.sock")]
 pub(super) struct Serve {
     /// The trust table: a YAML file, or a directory of them.
     #[arg(long, env = "CREDENCE_TRUST", value_name = "PATH")]
     trust: PathBuf,
+    /// Who is refused whatever the table grants (`kind: TrustBlocks`): a YAML file, or a directory of them. Changes are in
+    /// force within a second; a bad or vanished file lifts nothing.
+    #[arg(long, env = "CREDENCE_BLOCKS", value_name = "PATH")]
+    blocks: Option<PathBuf>,
     #[command(flatten)]
     open: Open,
     /// Where Envoy asks: `IP:PORT` or `unix:PATH` (mode 0660).
@@ -177,11 +181,8 @@ async fn until_stopped(serve: Serve) -> u8 {
     };
     let app = match App::start(settings).await {
         Ok(app) => app,
-        Err(StartError::Table(report)) => {
-            super::output::diagnostic(&report);
-            super::output::diagnostic("error: not started: the trust table does not load");
-            return TROUBLE;
-        }
+        Err(StartError::Table(report)) => return not_started(&report, "the trust table does not load"),
+        Err(StartError::Blocks(report)) => return not_started(&report, "the blocks do not load"),
         Err(error) => return trouble(error),
     };
     if !app.admin_address().ip().to_canonical().is_loopback() {
@@ -206,6 +207,11 @@ async fn until_stopped(serve: Serve) -> u8 {
     if failed { TROUBLE } else { YES }
 }
 
+fn not_started(report: &str, why: &str) -> u8 {
+    super::output::diagnostic(report);
+    trouble(format!("not started: {why}"))
+}
+
 async fn reload_until_stopped(app: &App, mut terminate: Signal, mut interrupt: Signal, mut hangup: Signal) {
     loop {
         tokio::select! {
@@ -219,6 +225,7 @@ async fn reload_until_stopped(app: &App, mut terminate: Signal, mut interrupt: S
 fn settings(serve: Serve) -> Result<Settings, String> {
     let defaults = Settings::new(serve.trust);
     Ok(Settings {
+        blocks: given(serve.blocks.as_ref()),
         surroundings: serve.open.outside(),
         listen: serve.listen,
         tls: TlsFiles::from_flags(serve.tls_cert, serve.tls_key, serve.tls_client_ca, serve.allow_peer)

@@ -11,9 +11,12 @@ use super::output::{colours, diagnostic, escaped, escaped_json, result, trouble}
 use super::test_coverage::Uncovered;
 use super::test_judge::{Verdict, decision, differences, judge, listed};
 use super::test_report::{CaseReport, FileReport, Report};
+use super::trust::Blocked;
 use super::{NO, TROUBLE, YES};
+use crate::block::Blocks;
 use crate::clock::{Clock, Time};
 use crate::keys::LiveKeys;
+use crate::path::Rules;
 use crate::table::{Compiled, Permissions, Snapshot, Sources, Vector, Vectors, compile};
 
 /// Hold a trust table against written cases: who should get in, and who should not.
@@ -36,6 +39,8 @@ pub(super) struct Test {
     /// Test files, or directories whose `*_test.yaml` files are meant (subdirectories are not searched).
     #[arg(default_value = ".")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    blocks: Blocked,
     #[command(flatten)]
     open: Open,
     /// What makes the exit code 1.
@@ -67,7 +72,12 @@ enum Form {
 }
 
 pub(super) fn run(test: &Test) -> u8 {
-    let mut session = Session { permissions: test.open.permissions(), form: Some(test.output), ..Session::default() };
+    let blocks = match test.blocks.load(Clock::System.now()) {
+        Ok(blocks) => blocks,
+        Err(error) => return trouble(escaped(&error)),
+    };
+    let mut session =
+        Session { permissions: test.open.permissions(), blocks, form: Some(test.output), ..Session::default() };
     for path in &test.paths {
         match files(path) {
             Ok(files) => files.iter().for_each(|file| session.file(file)),
@@ -108,6 +118,7 @@ struct Table {
 struct Session {
     permissions: Permissions,
     form: Option<Form>,
+    blocks: Blocks,
     tables: BTreeMap<PathBuf, Option<Table>>,
     report: Report,
     code: u8,
@@ -121,12 +132,13 @@ impl Session {
         }
         let Some(vectors) = vectors else { return self.note_broken(path, "the file cannot be read as test cases") };
         let now = vectors.now.unwrap_or_else(|| Clock::System.now());
-        let Some(table) = self.table(&vectors.table, now) else {
+        let table = table(&mut self.tables, &self.permissions, &vectors.table, now);
+        let Some(table) = table else {
             return self.broken(path, &format!("{}: its table does not load", path.display()));
         };
         let mut cases = Vec::new();
         for case in &vectors.cases {
-            let verdict = judge(&table.snapshot, now, case);
+            let verdict = judge(Rules { table: &table.snapshot, blocks: &self.blocks }, now, case);
             let differences = differences(&case.expect, &verdict);
             let told = if differences.is_empty() {
                 table.reasons.insert(verdict.reason);
@@ -166,22 +178,6 @@ impl Session {
         self.code = TROUBLE;
     }
 
-    /// The compiled table; every problem of it is told once.
-    fn table(&mut self, path: &Path, now: Time) -> Option<&mut Table> {
-        let key = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let read = || {
-            // Tokens count as verified, so that keys have no say, not even those that stand in the table.
-            let keys = |need: crate::table::KeyNeed<'_>| Arc::new(LiveKeys::unfetched(need.rules));
-            let Compiled { snapshot, report } = compile(&Sources::read(path), &self.permissions, now, keys);
-            if report.refuses() {
-                diagnostic(&report.render(colours()));
-            }
-            let (grants, reasons) = (BTreeSet::new(), BTreeSet::new());
-            Some(Table { shown: path.to_owned(), snapshot: snapshot?, grants, reasons })
-        };
-        self.tables.entry(key).or_insert_with(read).as_mut()
-    }
-
     fn finish(mut self, test: &Test) -> u8 {
         for table in self.tables.values().flatten() {
             let uncovered = Uncovered::of(&table.snapshot, &table.grants, &table.reasons);
@@ -206,6 +202,27 @@ impl Session {
         let fails = self.report.failed() > 0 || lacking;
         self.code.max(if fails { NO } else { YES })
     }
+}
+
+/// The compiled table; every problem of it is told once.
+fn table<'t>(
+    tables: &'t mut BTreeMap<PathBuf, Option<Table>>,
+    permissions: &Permissions,
+    path: &Path,
+    now: Time,
+) -> Option<&'t mut Table> {
+    let key = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let read = || {
+        // Tokens count as verified, so that keys have no say, not even those that stand in the table.
+        let keys = |need: crate::table::KeyNeed<'_>| Arc::new(LiveKeys::unfetched(need.rules));
+        let Compiled { snapshot, report } = compile(&Sources::read(path), permissions, now, keys);
+        if report.refuses() {
+            diagnostic(&report.render(colours()));
+        }
+        let (grants, reasons) = (BTreeSet::new(), BTreeSet::new());
+        Some(Table { shown: path.to_owned(), snapshot: snapshot?, grants, reasons })
+    };
+    tables.entry(key).or_insert_with(read).as_mut()
 }
 
 /// What is wrong with a failed case, a line each.

@@ -10,7 +10,7 @@ use super::explain::credential;
 use crate::clock::Time;
 use crate::credential::ClaimedIssuer;
 use crate::decide::Permit;
-use crate::path::{Outcome, walk};
+use crate::path::{Outcome, Rules, walk};
 use crate::reason::Accepted;
 use crate::request::{AuthzRequest, Headers, Route, split_url};
 use crate::table::{Expectation, Snapshot, Vector};
@@ -34,7 +34,8 @@ pub(super) struct Verdict {
 }
 
 /// Walks one case.
-pub(super) fn judge(snapshot: &Snapshot, now: Time, case: &Vector) -> Verdict {
+pub(super) fn judge(rules: Rules<'_>, now: Time, case: &Vector) -> Verdict {
+    let snapshot = rules.table;
     let ask = &case.request;
     let (host, target) = split_url(&ask.url).unwrap_or_default();
     let mut request = AuthzRequest {
@@ -51,7 +52,7 @@ pub(super) fn judge(snapshot: &Snapshot, now: Time, case: &Vector) -> Verdict {
     request.headers = Headers::new(entries, false);
 
     let mut recorder = Recorder::signed_by(case.signer.as_deref());
-    let walked = walk(snapshot, &request, now, &mut recorder);
+    let walked = walk(rules, &request, now, &mut recorder);
     let failed = recorder.steps().iter().find(|step| step.outcome.is_err());
     let (allowed, reason) = match (&walked.outcome, recorder.first_failure()) {
         (_, Some(reason)) => (false, reason.code()),

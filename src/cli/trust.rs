@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::open::Open;
+use super::open::{Open, given};
 use super::output::{colours, diagnostic};
+use crate::block::Blocks;
 use crate::clock::{Clock, Time};
 use crate::keys::{KeyOrigin, LiveKeys};
 use crate::name::{Issuer, IssuerName};
-use crate::table::{Compiled, Snapshot, Sources, compile};
+use crate::path::Rules;
+use crate::table::{Compiled, CompiledBlocks, Snapshot, Sources, compile, compile_blocks};
 
 /// What every verb that asks something of a table takes.
 #[derive(Debug, Clone, Args)]
@@ -20,10 +22,35 @@ pub(super) struct Trust {
     #[arg(long, env = "CREDENCE_TRUST", value_name = "PATH")]
     trust: PathBuf,
     #[command(flatten)]
+    blocks: Blocked,
+    #[command(flatten)]
     pub(super) open: Open,
     /// Judge as if it were this instant (RFC 3339).
     #[arg(long, env = "CREDENCE_AT", value_name = "TIME", value_parser = instant)]
     at: Option<Time>,
+}
+
+/// The blocks that stand beside the table.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Blocked {
+    /// Who is refused whatever the table grants (`kind: TrustBlocks`): a YAML file, or a directory of them.
+    #[arg(long, env = "CREDENCE_BLOCKS", value_name = "PATH")]
+    blocks: Option<PathBuf>,
+}
+
+impl Blocked {
+    /// The blocks; none where no path was given. Their problems are told where they do not load.
+    ///
+    /// # Errors
+    /// One sentence, for whoever asked.
+    pub(super) fn load(&self, now: Time) -> Result<Blocks, String> {
+        let Some(path) = given(self.blocks.as_ref()) else { return Ok(Blocks::default()) };
+        let CompiledBlocks { blocks, report, .. } = compile_blocks(&Sources::read(&path), now, None);
+        if blocks.is_none() {
+            diagnostic(&report.render(colours()));
+        }
+        blocks.ok_or_else(|| format!("{}: the blocks do not load, so nothing can be told by them", path.display()))
+    }
 }
 
 pub(super) fn instant(text: &str) -> Result<Time, String> {
@@ -31,10 +58,28 @@ pub(super) fn instant(text: &str) -> Result<Time, String> {
         .ok_or_else(|| "expected an RFC 3339 instant with a zone, such as 2026-11-21T12:00:00Z".to_owned())
 }
 
-/// A compiled table, and where the keys of each of its exact issuers come from.
+/// A compiled table, the blocks beside it, and where the keys of each of its exact issuers come from.
 pub(super) struct Loaded {
     pub(super) snapshot: Snapshot,
+    pub(super) blocks: Blocks,
     pub(super) origins: HashMap<(IssuerName, Issuer), KeyOrigin>,
+}
+
+impl Loaded {
+    /// What a server with this table and these blocks would judge by.
+    pub(super) const fn rules(&self) -> Rules<'_> {
+        Rules { table: &self.snapshot, blocks: &self.blocks }
+    }
+
+    /// For answers that are about what is granted: says that the blocks were not taken off.
+    pub(super) fn note_blocks(&self) {
+        if !self.blocks.is_empty() {
+            let count = self.blocks.len();
+            let note =
+                "this is what the table grants. Whoever is blocked is refused all the same: ask `can` or `explain`";
+            diagnostic(&format!("note: {count} blocks are not taken off here; {note}"));
+        }
+    }
 }
 
 impl Trust {
@@ -48,16 +93,17 @@ impl Trust {
         Sources::read(&self.trust)
     }
 
-    /// The table, its keys at rest. Its problems are told where it does not load.
+    /// The table, its keys at rest, and the blocks. Their problems are told where they do not load.
     ///
     /// # Errors
     /// One sentence, for whoever asked.
     pub(super) fn load(&self) -> Result<Loaded, String> {
-        load(&self.trust, &self.open, self.now())
+        let loaded = load(&self.trust, &self.open, self.now())?;
+        Ok(Loaded { blocks: self.blocks.load(self.now())?, ..loaded })
     }
 }
 
-/// Reads and compiles the table at a path; nothing is fetched.
+/// Reads and compiles the table at a path, without blocks; nothing is fetched.
 ///
 /// # Errors
 /// One sentence; the problems themselves are told on standard error.
@@ -71,5 +117,5 @@ pub(super) fn load(path: &Path, open: &Open, now: Time) -> Result<Loaded, String
         diagnostic(&report.render(colours()));
     }
     let failed = || format!("{}: the trust table does not load, so nothing can be told by it", path.display());
-    Ok(Loaded { snapshot: snapshot.ok_or_else(failed)?, origins })
+    Ok(Loaded { snapshot: snapshot.ok_or_else(failed)?, blocks: Blocks::default(), origins })
 }

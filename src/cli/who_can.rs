@@ -39,6 +39,7 @@ pub(super) fn run(args: &WhoCanArgs) -> u8 {
 fn try_run(args: &WhoCanArgs) -> Result<u8, String> {
     let request = args.wanted.request()?;
     let loaded = args.trust.load()?;
+    loaded.note_blocks();
     let found = match who_can(&loaded.snapshot, &request, args.trust.now()) {
         Ok(found) => found,
         Err(reason) => {

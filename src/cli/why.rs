@@ -12,8 +12,8 @@ use super::output::{Output, diagnostic, escaped, escaped_json, result, trouble};
 use super::trust::{Loaded, load};
 use super::{NO, YES};
 use crate::clock::{Clock, Time};
-use crate::decide::Grant;
-use crate::logbook::{Record, Who};
+use crate::decide::{Failed, Grant};
+use crate::logbook::{Names, Record, Who};
 use crate::table::Snapshot;
 
 /// Explain one decision from the decision log.
@@ -125,11 +125,20 @@ impl Story<'_> {
         }
         out += &format!("  sub {}\n", sub.unwrap_or("absent"));
         if let Some(actor) = &record.actor {
-            let asserted = actor.iss.as_deref().unwrap_or("(the token's issuer)");
-            out += &format!("  acting: iss {asserted} sub {}\n", actor.sub.as_deref().unwrap_or("absent"));
+            let told = |iss: &Option<String>, sub: &Option<String>| {
+                let (iss, sub) = (iss.as_deref().unwrap_or("(the token's issuer)"), sub.as_deref());
+                format!("iss {iss} sub {}", sub.unwrap_or("absent"))
+            };
+            out += &format!("  acting: {}\n", told(&actor.iss, &actor.sub));
+            for before in &actor.before {
+                out += &format!("  acted before: {}\n", told(&before.iss, &before.sub));
+            }
         }
         if let Some(name) = &record.issuer_name {
             out += &format!("  issuer {name}{}\n", self.site_of_issuer(name));
+        }
+        if let Some(block) = &record.block {
+            out += &format!("  block {block}\n");
         }
         out
     }
@@ -178,7 +187,7 @@ impl Story<'_> {
             out += &format!("\nnearest grant {}{}\n", miss.grant, self.site_of_grant(&miss.grant));
             let grant = self.grant(&miss.grant);
             for failed in &miss.failed {
-                let condition = grant.and_then(|grant| condition(grant, failed));
+                let condition = grant.and_then(|grant| self.condition(grant, failed));
                 out += &match condition {
                     Some((wanted, site)) => {
                         format!(
@@ -230,6 +239,14 @@ impl Story<'_> {
         out
     }
 
+    /// What a grant asks for under this name of the log, and where it is written.
+    fn condition(&self, grant: &Grant, name: &str) -> Option<(String, Option<String>)> {
+        let failed = Failed::named(name, grant, self.record.refusal())?;
+        let site = if let Failed::Claim(rule) = failed { Some(rule.site.to_string()) } else { None };
+        let resource = self.table?.resources.get(grant.resource);
+        Some((failed.wanted(grant, resource), site))
+    }
+
     fn grant(&self, name: &str) -> Option<&Grant> {
         self.table?.grants.iter().find(|grant| grant.name.as_str() == name)
     }
@@ -264,7 +281,7 @@ impl Story<'_> {
                     .failed
                     .iter()
                     .map(|failed| {
-                        let found = grant.and_then(|grant| condition(grant, failed));
+                        let found = grant.and_then(|grant| self.condition(grant, failed));
                         let (wanted, site) = found.map_or((None, None), |(wanted, site)| (Some(wanted), site));
                         json!({"condition": failed, "wanted": wanted, "site": site})
                     })
@@ -286,8 +303,13 @@ impl Story<'_> {
             "observed_reason": record.observed_reason,
             "status": record.status,
             "who": {"standing": record.who.standing(), "iss": iss, "sub": sub, "realm": record.realm},
-            "actor": record.actor.as_ref().map(|actor| json!({"iss": actor.iss, "sub": actor.sub})),
+            "actor": record.actor.as_ref().map(|actor| {
+                let pair = |names: &Names| json!({"iss": names.iss, "sub": names.sub});
+                let before: Vec<_> = actor.before.iter().map(pair).collect();
+                json!({"iss": actor.iss, "sub": actor.sub, "asserted_by": actor.asserted_by, "before": before})
+            }),
             "issuer_name": record.issuer_name,
+            "block": record.block,
             "resource": record.resource,
             "http": record.http.as_ref().map(|http| json!({
                 "method": http.method, "host": http.host, "path": http.path, "request_id": http.request_id,
@@ -327,25 +349,4 @@ fn sentence(record: &Record) -> String {
 
 fn status(record: &Record) -> String {
     record.status.map(|status| format!(", answered with HTTP status {status}")).unwrap_or_default()
-}
-
-/// What a grant asks for under this name of the log, and where it is written.
-fn condition(grant: &Grant, name: &str) -> Option<(String, Option<String>)> {
-    if let Some(rule) = grant.claims.iter().find(|rule| rule.key.as_str() == name) {
-        return Some((rule.matcher.to_string(), Some(rule.site.to_string())));
-    }
-    let paths = || grant.paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-    Some((
-        match name {
-            "audience" => format!("{:?} among aud", grant.audience.as_str()),
-            "subject" => grant.subject.as_ref()?.to_string(),
-            "methods" => grant.methods.to_string(),
-            "paths" => paths(),
-            "starts" => format!("from {}", grant.times.starts?),
-            "expires" => format!("before {}", grant.times.expires?),
-            "maxTokenAge" => format!("at most {} s old", grant.times.max_token_age?.as_secs()),
-            _ => return None,
-        },
-        None,
-    ))
 }

@@ -19,9 +19,13 @@ impl ActorRule {
     /// Whether this is the acting party that is meant: of this name, at the token's own issuer (`issuer: same`), and not
     /// through more hands than allowed.
     pub fn matches(&self, acting: &Acting<'_>) -> bool {
-        acting.is_of_the_same_issuer()
-            && self.subject.matches(acting.pair().1)
-            && acting.depth() <= usize::from(self.max_depth)
+        self.means(acting.is_of_the_same_issuer(), acting.pair().1, acting.depth())
+    }
+
+    /// The same of a party of which this much is known: whether it is a subject of the token's own issuer, its subject,
+    /// and how many parties the chain has, this one counted.
+    pub fn means(&self, same_issuer: bool, subject: &str, depth: usize) -> bool {
+        same_issuer && self.subject.matches(subject) && depth <= usize::from(self.max_depth)
     }
 }
 

@@ -11,6 +11,7 @@ mod permit;
 mod split;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 pub use actor::ActorRule;
 pub use fit::{Failed, NearMiss};

@@ -20,6 +20,7 @@ mod memory;
 mod probe;
 mod proxy;
 mod refresh;
+mod replica;
 mod surroundings;
 #[cfg(test)]
 mod testing;
@@ -37,5 +38,6 @@ pub use error::FetchError;
 pub use keeper::Keeper;
 pub use load::{once, once_and_keep};
 pub use probe::{Bundle, Document, Exchange, Probe, Published, PublishedKey, probe};
+pub use replica::readiness;
 pub use surroundings::Surroundings;
 pub use timing::Timing;

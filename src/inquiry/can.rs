@@ -8,11 +8,10 @@ use crate::claims::{ClaimKey, Scalar};
 use crate::clock::Time;
 use crate::decide::{Failed, Grant};
 use crate::name::Site;
-use crate::path::{Outcome, walk};
+use crate::path::{Outcome, Rules, walk};
 use crate::reason::Accepted;
 use crate::request::{AuthzRequest, Headers};
 use crate::resource::{CredentialPlace, RequestPath, Resource};
-use crate::table::Snapshot;
 use crate::trail::Recorder;
 use crate::trust::{NamedBy, TrustedIssuer};
 
@@ -62,11 +61,12 @@ pub struct Verdict<'s> {
 /// # Errors
 /// A claim that cannot stand where its pointer leads.
 pub fn can<'s>(
-    snapshot: &'s Snapshot,
+    rules: Rules<'s>,
     claimant: &Claimant<'_>,
     request: &AuthzRequest<'_>,
     now: Time,
 ) -> Result<Verdict<'s>, String> {
+    let snapshot = rules.table;
     let place = RequestPath::read(request.path()).ok().and_then(|path| snapshot.resources.find(request, path).ok());
     let resource = place.map(|place| place.resource);
     let (claims, assumed) = payload(claimant, resource, now)?;
@@ -84,7 +84,7 @@ pub fn can<'s>(
     let headers = Headers::new(vec![(name, value.as_bytes())], false);
     let request = AuthzRequest { headers, ..request.clone() };
     let mut recorder = Recorder::signed_by(Some(issuer.name.as_str()));
-    let walked = walk(snapshot, &request, now, &mut recorder);
+    let walked = walk(rules, &request, now, &mut recorder);
 
     let failed = recorder.steps().iter().find(|step| step.outcome.is_err());
     let (allowed, reason) = match (&walked.outcome, recorder.first_failure()) {
@@ -100,6 +100,7 @@ pub fn can<'s>(
     let decided = failed.or(recorder.steps().last());
     let told = failed.is_some_and(|step| step.subject == "grants");
     let near = walked.facts.near_misses.iter().filter(|_| told);
+    let wanted = |grant: &Grant, failed: &Failed<'_>| (failed.to_string(), failed.wanted(grant, resource));
     Ok(Verdict {
         allowed,
         reason,
@@ -160,22 +161,4 @@ fn set(claims: &mut Value, path: &[String], value: Value) -> Option<()> {
     }
     at.as_object_mut()?.insert(last.clone(), value);
     Some(())
-}
-
-/// A condition that does not hold, and what it wants.
-fn wanted(grant: &Grant, failed: &Failed<'_>) -> (String, String) {
-    let time = |time: Option<Time>| time.map(|time| time.to_string()).unwrap_or_default();
-    let wanted = match failed {
-        Failed::Audience => format!("{:?} among aud", grant.audience.as_str()),
-        Failed::Subject => grant.subject.as_ref().map(ToString::to_string).unwrap_or_default(),
-        Failed::Claim(rule) => rule.matcher.to_string(),
-        Failed::Actor => grant.actor.as_ref().map_or_else(|| "a token without `act`".to_owned(), ToString::to_string),
-        Failed::Method => grant.methods.to_string(),
-        Failed::Path => grant.paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
-        Failed::Starts => format!("from {}", time(grant.times.starts)),
-        Failed::Expires => format!("before {}", time(grant.times.expires)),
-        Failed::MaxTokenAge => format!("at most {:?} old", grant.times.max_token_age.unwrap_or_default()),
-        Failed::Replay(_) => "a first use of its jti".to_owned(),
-    };
-    (failed.to_string(), wanted)
 }

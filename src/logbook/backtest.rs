@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::record::{Record, Who};
-use super::replay::{Kind, Table, Told, Verdict, replay};
+use super::rejudge::{Kind, Table, Told, Verdict, rejudge};
 use super::tally::Tally;
 
 /// So many different changes are told apart; more are counted.
@@ -133,7 +133,7 @@ impl<'s> Backtest<'s> {
         if base.is_none() {
             self.summary.without_base += 1;
         }
-        match replay(record, self.table, base) {
+        match rejudge(record, self.table, base) {
             Verdict::Same => self.summary.same += 1,
             Verdict::Changes { kind, to } => {
                 self.summary.changed += 1;

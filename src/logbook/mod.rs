@@ -7,12 +7,12 @@
 mod backtest;
 mod read;
 mod record;
-mod replay;
+mod rejudge;
 mod tally;
 mod twins;
 
 pub use backtest::{Backtest, Changes, Summary, Unsettled};
 pub use read::{Counts, read};
-pub use record::{Http, Miss, Names, Pair, Record, TableSaid, TokenSaid, Who};
-pub use replay::{Kind, Origins, Table, Told, Verdict};
+pub use record::{ActorSaid, Http, Miss, Names, Pair, Record, TableSaid, TokenSaid, Who};
+pub use rejudge::{Kind, Origins, Table, Told, Verdict};
 pub use twins::{Twin, Twins, Use};

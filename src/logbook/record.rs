@@ -31,9 +31,11 @@ pub struct Record {
     /// The realm of the pair, where its issuer has one.
     pub realm: Option<String>,
     /// The acting party (RFC 8693 `act`), where the token named one.
-    pub actor: Option<Names>,
+    pub actor: Option<ActorSaid>,
     /// The entry of the table that vouched.
     pub issuer_name: Option<String>,
+    /// The block that stood against the caller.
+    pub block: Option<String>,
     /// The resource that the request picked.
     pub resource: Option<String>,
     /// The grants that allowed it.
@@ -85,6 +87,20 @@ pub struct Names {
     pub iss: Option<String>,
     /// `sub`
     pub sub: Option<String>,
+}
+
+/// The acting party, as the token's issuer named it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ActorSaid {
+    /// First half of its pair; the token's issuer, where the token named none.
+    pub iss: Option<String>,
+    /// Second half.
+    pub sub: Option<String>,
+    /// Whose word that is: the token's issuer.
+    pub asserted_by: Option<String>,
+    /// Who acted before, latest first.
+    #[serde(default)]
+    pub before: Vec<Names>,
 }
 
 /// A grant that came near.
@@ -152,8 +168,9 @@ struct Line {
     verified: Option<Pair>,
     claimed: Option<Names>,
     realm: Option<String>,
-    actor: Option<Names>,
+    actor: Option<ActorSaid>,
     issuer_name: Option<String>,
+    block: Option<String>,
     resource: Option<String>,
     #[serde(default)]
     grants: Vec<String>,
@@ -223,6 +240,7 @@ impl Record {
             realm: line.realm,
             actor: line.actor,
             issuer_name: line.issuer_name,
+            block: line.block,
             resource: line.resource,
             grants: line.grants,
             near_misses: line.near_miss,

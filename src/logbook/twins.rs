@@ -76,19 +76,21 @@ impl Twins {
     pub fn take(&mut self, record: &Record) {
         let (iss, sub) = record.who.names();
         if let Some(sub) = sub {
-            self.note(record, record.who.standing(), iss, sub);
+            self.note(record, record.who.standing(), iss, record.realm.as_ref(), sub);
         }
         // Who acts is asserted by the token's issuer: without a signature it is a claim of a claim, and left out.
         if let (Some(actor), Some(pair)) = (&record.actor, record.pair()) {
             let iss = actor.iss.as_deref().unwrap_or(&pair.iss);
+            // The realm is that of the token's issuer, and of nobody else's subjects.
+            let realm = record.realm.as_ref().filter(|_| iss == pair.iss);
             if let Some(sub) = &actor.sub {
-                self.note(record, "actor", Some(iss), sub);
+                self.note(record, "actor", Some(iss), realm, sub);
             }
         }
     }
 
-    fn note(&mut self, record: &Record, standing: &'static str, iss: Option<&str>, sub: &str) {
-        let key = Key { sub: sub.to_owned(), iss: iss.map(str::to_owned), realm: record.realm.clone(), standing };
+    fn note(&mut self, record: &Record, standing: &'static str, iss: Option<&str>, realm: Option<&String>, sub: &str) {
+        let key = Key { sub: sub.to_owned(), iss: iss.map(str::to_owned), realm: realm.cloned(), standing };
         let weight = sub.len() + iss.map_or(0, str::len);
         let tally = if matches!(record.who, Who::Claimed(_)) { &mut self.claimed } else { &mut self.verified };
         let Some(used) = tally.at(key, weight) else { return };
@@ -123,40 +125,47 @@ impl Twins {
             let used = Use { iss: key.iss, realm: key.realm, standing: key.standing, ..used };
             subjects.entry(key.sub).or_default().push(used);
         }
-        let several = |uses: &[Use], counted: &dyn Fn(&Use) -> bool| {
-            let pairs: BTreeSet<_> = uses
-                .iter()
-                .filter(|used| counted(used))
-                .map(|used| (used.iss.as_deref(), used.realm.as_deref()))
-                .collect();
-            pairs.len() > 1
-        };
+        let verified = |uses: &[Use]| distinct(uses.iter().filter(|used| used.is_verified())) > 1;
         let mut twins: Vec<_> = subjects
             .into_iter()
-            .filter(|(_, uses)| several(uses, &|_| true))
-            .map(|(sub, uses)| Twin { sub, verified: several(&uses, &|used| used.standing != "claimed"), uses })
+            .filter(|(_, uses)| distinct(uses.iter()) > 1)
+            .map(|(sub, uses)| Twin { sub, verified: verified(&uses), uses })
             .collect();
         twins.sort_by_key(|twin| !twin.verified);
         twins
     }
 }
 
+/// How many identities these are of one subject.
+fn distinct<'u>(uses: impl Iterator<Item = &'u Use>) -> usize {
+    uses.map(|used| (&used.iss, &used.realm)).collect::<BTreeSet<_>>().len()
+}
+
+impl Use {
+    /// Whether an issuer's signature stood for it.
+    fn is_verified(&self) -> bool {
+        self.standing != "claimed"
+    }
+}
+
 impl Twin {
     /// A paragraph for people. What strangers chose is in it as it is: whoever prints it escapes it.
     pub fn text(&self) -> String {
-        let how = if self.verified {
-            "identities of different issuers, which have nothing in common but the name"
-        } else {
-            "of these, all but one were merely claimed by unverified tokens"
+        let verified = distinct(self.uses.iter().filter(|used| used.is_verified()));
+        let mut out = match verified {
+            0 => format!("sub {:?}: merely claimed by unverified tokens, of several issuers\n", self.sub),
+            1 => format!("sub {:?}: one identity; all others are merely claims of unverified tokens\n", self.sub),
+            _ => {
+                format!("sub {:?}: {verified} identities in the logs, with nothing in common but this text\n", self.sub)
+            }
         };
-        let mut out = format!("sub {:?}: {how}\n", self.sub);
         for used in &self.uses {
             let realm = used.realm.as_ref().map(|realm| format!(" realm {realm}")).unwrap_or_default();
             let iss = used.iss.as_deref().unwrap_or("absent");
             out +=
                 &format!("  {:<9} iss {iss}{realm}: {} allowed, {} denied", used.standing, used.allowed, used.denied);
             if let Some((first, last)) = used.span {
-                out += &format!(", {first} to {last}");
+                out += &format!(", first {first}, last {last}");
             }
             out.push('\n');
             for (what, names) in [("resources", &used.resources), ("grants", &used.grants)] {
@@ -232,7 +241,7 @@ mod tests {
         let text = twin.text();
         assert!(
             text.contains(
-                "principal iss https://a: 2 allowed, 0 denied, 2026-11-21T11:00:00.000Z to 2026-11-21T12:00:00.000Z"
+                "principal iss https://a: 2 allowed, 0 denied, first 2026-11-21T11:00:00.000Z, last 2026-11-21T12:00:00.000Z"
             ),
             "{text}"
         );
@@ -247,7 +256,11 @@ mod tests {
             ("12:00:00", &format!(r#"{DENY},"claimed":{{"iss":"https://evil","sub":"bot"}}"#)),
         ]);
         let [twin] = found.as_slice() else { panic!("{found:?}") };
-        assert!(!twin.verified && twin.text().contains("merely claimed"), "{}", twin.text());
+        assert!(
+            !twin.verified && twin.text().contains("one identity; all others are merely claims"),
+            "{}",
+            twin.text()
+        );
     }
 
     #[test]
@@ -260,5 +273,19 @@ mod tests {
         ]);
         let subjects: Vec<_> = found.iter().map(|twin| twin.sub.as_str()).collect();
         assert_eq!(subjects, ["agent", "bot"]);
+    }
+
+    #[test]
+    fn the_realm_of_a_token_is_not_that_of_an_actor_of_another_issuer() {
+        let found = twins(&[
+            (
+                "12:00:00",
+                &format!(
+                    r#"{ALLOW},"principal":{{"iss":"k","sub":"x"}},"realm":"eu","actor":{{"iss":"q","sub":"agent"}}"#
+                ),
+            ),
+            ("12:00:00", &format!(r#"{ALLOW},"principal":{{"iss":"q","sub":"agent"}}"#)),
+        ]);
+        assert_eq!(found, [], "it is one identity");
     }
 }

@@ -117,6 +117,7 @@ fn relation(line: &mut Object<'_>, walk: &Walk<'_, Signed>) {
     line.text_if("realm", facts.verified.as_ref().and_then(Principal::realm).map(|realm| realm.as_str()));
     line.text_if("issuer_name", facts.vouching_issuer().map(|issuer| issuer.name.as_str()));
     line.text_if("resource", facts.resource.map(|resource| resource.name.as_str()));
+    line.text_if("block", facts.block.map(|block| block.name.as_str()));
     let permit = if let Outcome::Allowed(permit) = outcome { Some(permit) } else { None };
     if let Some(permit) = permit {
         line.list("grants", permit.grants(), |to, grant| quote(to, grant.as_str()));

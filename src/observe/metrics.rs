@@ -17,7 +17,7 @@ use super::store::{StoreMetrics, StoreTimes};
 use crate::clock::Time;
 use crate::keys::Signed;
 use crate::path::Walk;
-use crate::table::{Published, Snapshot};
+use crate::table::{Published, Report, Snapshot};
 
 pub(super) type Number = Gauge<f64, AtomicU64>;
 
@@ -38,6 +38,12 @@ struct Entries {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRule {
+    code: &'static str,
+    severity: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Config {
     sha256: String,
 }
@@ -52,6 +58,8 @@ struct OfListener {
 pub enum ReloadKind {
     /// The trust table.
     Table,
+    /// The blocks.
+    Blocks,
     /// The files for TLS on the listener.
     Tls,
 }
@@ -60,6 +68,7 @@ impl EncodeLabelValue for ReloadKind {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         match self {
             Self::Table => "table".encode(encoder),
+            Self::Blocks => "blocks".encode(encoder),
             Self::Tls => "tls".encode(encoder),
         }
     }
@@ -88,6 +97,7 @@ pub struct Metrics {
     reload_time: Family<OfKind, Number>,
     config: Family<Config, Gauge>,
     entries: Family<Entries, Gauge>,
+    findings: Family<OfRule, Gauge>,
     dropped: Counter,
     spent: Gauge,
     /// Without a series where there is no TLS.
@@ -104,6 +114,7 @@ impl Default for Metrics {
         let reload_time = Family::default();
         let config = Family::default();
         let entries = Family::default();
+        let findings = Family::default();
         let dropped = Counter::default();
         let spent = Gauge::default();
         let certificate = Family::default();
@@ -118,6 +129,7 @@ impl Default for Metrics {
         );
         registry.register("config_info", "Digest of the meaning of what is in force", config.clone());
         registry.register("table_entries", "Entries of the table in force", entries.clone());
+        registry.register("lint_findings", "Warnings of the table in force, as of its load", findings.clone());
         registry.register("decision_log_dropped", "Lines of the decision log that were lost", dropped.clone());
         registry.register("replay_entries", "Tokens that may be used once and were, remembered", spent.clone());
         registry.register(
@@ -136,6 +148,7 @@ impl Default for Metrics {
             reload_time,
             config,
             entries,
+            findings,
             dropped,
             spent,
             certificate,
@@ -150,14 +163,26 @@ impl Metrics {
         self.decisions.decided(generation, walk, duration);
     }
 
-    /// A table came into force: its series appear, those of removed entries go.
-    pub fn published(&self, published: &Published) {
+    /// A table came into force, with what was found in it: its series appear, those of removed entries and of findings that
+    /// are gone go.
+    pub fn published(&self, published: &Published, findings: &Report) {
         let snapshot = &published.snapshot;
         self.decisions.published(published);
         self.describe(snapshot);
+        self.findings.clear();
+        for (code, count) in findings.by_code() {
+            let rule = OfRule { code: code.as_str(), severity: code.severity().as_str() };
+            self.findings.get_or_create(&rule).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
         self.config.clear();
         self.config.get_or_create(&Config { sha256: snapshot.digest.clone() }).set(1);
         self.reloaded(ReloadKind::Table, Some(published.since));
+    }
+
+    /// So many blocks came into force.
+    pub fn blocked(&self, blocks: usize, since: Time) {
+        self.entries.get_or_create(&Entries { kind: "blocks" }).set(i64::try_from(blocks).unwrap_or(i64::MAX));
+        self.reloaded(ReloadKind::Blocks, Some(since));
     }
 
     /// Where fetches are timed.

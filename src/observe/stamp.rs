@@ -38,16 +38,16 @@ fn digit(number: &u32) -> Option<u8> {
     u8::try_from(*number).ok().map(|number| b'0' + number)
 }
 
-/// Seconds and milliseconds, as the clock rounds them: to the nearest nanosecond first, then down.
+/// Seconds and milliseconds, as the clock rounds them: to the nearest microsecond first, then down.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the bounds are checked first")]
 fn split(seconds: f64) -> Option<(i64, u32)> {
     // Below lies what a token could not have; above, the years that have five digits.
     if !(0.0..253_402_300_799.0).contains(&seconds) {
         return None;
     }
-    let nanoseconds = (seconds.fract() * 1e9).round() as u32;
-    let carry = nanoseconds / 1_000_000_000;
-    Some((seconds.trunc() as i64 + i64::from(carry), nanoseconds % 1_000_000_000 / 1_000_000))
+    let microseconds = (seconds.fract() * 1e6).round() as u32;
+    let carry = microseconds / 1_000_000;
+    Some((seconds.trunc() as i64 + i64::from(carry), microseconds % 1_000_000 / 1000))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::block::{Block, Blocks, Suspect};
 use crate::clock::Time;
 use crate::credential::{Claimed, Parts, Unverified, locate};
 use crate::decide::{Grant, NearMiss, Permit, decide};
@@ -13,6 +14,22 @@ use crate::resource::{Opened, RequestPath, Resource};
 use crate::table::Snapshot;
 use crate::trail::{Note, Trail};
 use crate::trust::{Authentic, Found, Principal, TrustedIssuer};
+
+/// By what a call is judged: one state of each, to its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'s> {
+    /// Who may.
+    pub table: &'s Snapshot,
+    /// Who may not, whatever the table says.
+    pub blocks: &'s Blocks,
+}
+
+impl<'s> Rules<'s> {
+    /// Of a table alone, where nobody is blocked.
+    pub fn without_blocks(table: &'s Snapshot) -> Self {
+        Self { table, blocks: Blocks::none() }
+    }
+}
 
 /// How a walk ended.
 #[derive(Debug)]
@@ -55,6 +72,8 @@ pub struct Facts<'s> {
     pub testimony: Option<Arc<Testimony>>,
     /// Whether the token was remembered: its signature stood before, by the key that it then was.
     pub remembered: bool,
+    /// The block that stands against the caller. Its name is for the log, never for the client.
+    pub block: Option<&'s Block>,
     /// The grants that came near, nearest first.
     pub near_misses: Vec<NearMiss<'s>>,
     /// Shadow grants that would have allowed it.
@@ -84,18 +103,18 @@ pub struct Walk<'s, P> {
 
 /// Walks the corridor.
 pub fn walk<'s, T: Trail>(
-    snapshot: &'s Snapshot,
+    rules: Rules<'s>,
     request: &AuthzRequest<'_>,
     now: Time,
     trail: &mut T,
 ) -> Walk<'s, T::Proof> {
     let mut facts = Facts::default();
-    let outcome = corridor(snapshot, request, now, trail, &mut facts).unwrap_or_else(Outcome::Refused);
+    let outcome = corridor(rules, request, now, trail, &mut facts).unwrap_or_else(Outcome::Refused);
     Walk { outcome, facts }
 }
 
 fn corridor<'s, T: Trail>(
-    snapshot: &'s Snapshot,
+    Rules { table: snapshot, blocks }: Rules<'s>,
     request: &AuthzRequest<'_>,
     now: Time,
     trail: &mut T,
@@ -144,6 +163,9 @@ fn corridor<'s, T: Trail>(
     })?;
     facts.verified = Some(authentic.principal());
     facts.testimony = Some(Arc::clone(authentic.testimony()));
+    facts.block = blocks.against(&Suspect::new(&authentic), now, &snapshot.issuers);
+    let blocked = if facts.block.is_some() { Err(Reason::Blocked) } else { Ok(()) };
+    trail.check("block", blocked, || block_note(blocks, facts.block, authentic.testimony()))?;
     let caller = authentic.admit(trail)?;
     if let (None, Some(testimony)) = (&known, &facts.testimony) {
         trail.learn(testimony);
@@ -198,6 +220,18 @@ fn issuer_note(token: Token<'_>, found: Option<&Found<'_>>) -> Note {
         Some(Found { issuer, .. }) => {
             let realm = issuer.realm.as_ref().map(|realm| format!(", realm {realm}")).unwrap_or_default();
             Note::at(&issuer.site, format!("{claimed} is issuer {}{realm}", issuer.name))
+        }
+    }
+}
+
+fn block_note(blocks: &Blocks, block: Option<&Block>, testimony: &Testimony) -> Note {
+    match block {
+        Some(block) => Note::at(&block.site, format!("block {} stands against it: {}", block.name, block.reason)),
+        None if blocks.is_empty() => Note::new("nobody is blocked"),
+        None => {
+            let unproven = "; which key verified was not looked at, only the `kid` that the token names";
+            let unproven = if testimony.signed().is_some() { "" } else { unproven };
+            Note::new(format!("none of {} blocks stands against it{unproven}", blocks.len()))
         }
     }
 }

@@ -74,7 +74,7 @@ pub(super) static BUILDKITE: Profile = Profile {
     ],
     default_audiences: &["https://buildkite.com/*", "sts.amazonaws.com", "api://AzureADTokenExchange"],
     run_claims: &["build_branch", "build_tag"],
-    identify: &["pipeline_slug", "pipeline_id", "build_branch", "build_tag"],
+    identify: &["pipeline_slug", "pipeline_id", "build_branch", "build_tag", "step_key"],
     subject_forms: &[
         "organization:SLUG:pipeline:SLUG:ref:REF:commit:SHA:step:KEY",
         "the value of one id claim, where the job asked for it with `--subject-claim`",

@@ -94,6 +94,8 @@ codes! {
     CR401 "any subject may write"
     CR402 "every run of a pipeline"
     CR403 "place open to all over a grant's"
+    CR404 "block that stops nobody"
+    CR405 "block that stops more than it may seem"
 }
 
 impl Code {

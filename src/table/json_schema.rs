@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::draft::schema::{COMMON, FieldDoc, Form, Schema, Shape, TABLE};
+use super::draft::schema::{BLOCKS, COMMON, FieldDoc, Form, Schema, Shape, TABLE};
 use super::draft::vectors::FILE;
 use super::{Code, Severity};
 use crate::name::Algorithm;
@@ -21,18 +21,24 @@ pub fn table() -> Value {
     root("credence trust table", "https://credence.dev/schema/trust-table.json", &TABLE)
 }
 
+/// Of a file of blocks.
+pub fn blocks() -> Value {
+    root("credence trust blocks", "https://credence.dev/schema/trust-blocks.json", &BLOCKS)
+}
+
 /// Of a test file.
 pub fn vectors() -> Value {
     root("credence trust table test", "https://credence.dev/schema/trust-table-test.json", &FILE)
 }
 
-/// Every field of a table, as a reference in Markdown: a section for each map of fields, each once.
+/// Every field of a table and of a file of blocks, as a reference in Markdown: a section for each map of fields, each once.
 pub fn reference() -> String {
     let mut sections = Sections::default();
     sections.of("The file", &TABLE);
     for field in COMMON {
         sections.inside(&format!("`{}", field.name), field);
     }
+    sections.of("A file of blocks", &BLOCKS);
     sections.out
 }
 
@@ -89,17 +95,23 @@ fn of(shape: Shape) -> Value {
         Shape::Set(item) => json!({"type": "array", "items": of(*item)}),
         Shape::OneOrList(item) => json!({"anyOf": [of(*item), of(Shape::List(item))]}),
         Shape::Map(value) => json!({"type": "object", "additionalProperties": of(*value), "minProperties": 1}),
-        Shape::Entries(schema) => json!({
-            "type": "object",
-            "propertyNames": {"pattern": NAME},
-            "additionalProperties": object(schema),
-            "minProperties": 1,
-        }),
+        Shape::Entries(schema) => entries(schema, 1),
+        Shape::EntriesOrNone(schema) => entries(schema, 0),
         Shape::Object(schema) => object(schema),
         Shape::Either(shapes) => json!({"anyOf": shapes.iter().map(|shape| of(*shape)).collect::<Vec<_>>()}),
         Shape::Scalar => json!({"type": ["string", "number", "boolean"]}),
         Shape::Json => json!({}),
     }
+}
+
+/// A map from the names of entries.
+fn entries(schema: &'static Schema, least: u8) -> Value {
+    json!({
+        "type": "object",
+        "propertyNames": {"pattern": NAME},
+        "additionalProperties": object(schema),
+        "minProperties": least,
+    })
 }
 
 fn formed(form: Form) -> Value {
@@ -159,7 +171,7 @@ impl Sections {
 
     fn inside(&mut self, path: &str, field: &FieldDoc) {
         let more = match field.shape {
-            Shape::Entries(_) => ".NAME",
+            Shape::Entries(_) | Shape::EntriesOrNone(_) => ".NAME",
             Shape::List(_) => "[]",
             Shape::Map(_) => ".CLAIM",
             _ => "",
@@ -173,7 +185,7 @@ impl Sections {
 /// The maps of known fields that may stand there.
 fn inside(shape: Shape) -> Vec<&'static Schema> {
     match shape {
-        Shape::Entries(schema) | Shape::Object(schema) => vec![schema],
+        Shape::Entries(schema) | Shape::EntriesOrNone(schema) | Shape::Object(schema) => vec![schema],
         Shape::List(inner) | Shape::OneOrList(inner) | Shape::Map(inner) | Shape::Set(inner) => inside(*inner),
         Shape::Either(shapes) => shapes.iter().flat_map(|shape| inside(*shape)).collect(),
         _ => Vec::new(),
@@ -208,6 +220,7 @@ fn words(shape: Shape) -> String {
         Shape::OneOrList(item) => format!("{}, or a list", words(*item)),
         Shape::Map(value) => format!("map: {}", words(*value)),
         Shape::Entries(_) | Shape::Object(_) => "map (below)".to_owned(),
+        Shape::EntriesOrNone(_) => "map (below), or `{}`".to_owned(),
         Shape::Either(shapes) => shapes.iter().map(|shape| words(*shape)).collect::<Vec<_>>().join(", or "),
         Shape::Scalar => "string, number or boolean".to_owned(),
         Shape::Json => "anything".to_owned(),

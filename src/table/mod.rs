@@ -1,8 +1,9 @@
-//! The trust table: from what people wrote to what every decision reads.
+//! The trust table, and the blocks beside it: from what people wrote to what every decision reads.
 //!
-//! In: YAML files. Out: every problem at once, each with its place and its fix, or a [`Snapshot`], immutable and
-//! indexed. It must never see a request: a table means the same whoever asks.
+//! In: YAML files. Out: every problem at once, each with its place and its fix, or a [`Snapshot`] (of blocks:
+//! [`Blocks`](crate::block::Blocks)), immutable and indexed. It must never see a request: a table means the same whoever asks.
 
+mod blocks;
 mod claim_header;
 mod code;
 mod compile;
@@ -25,11 +26,12 @@ mod watch;
 mod written;
 mod yaml;
 
+pub use blocks::{CompiledBlocks, Documents, compile_blocks, lifted_by_absence, unknown_issuers};
 pub use claim_header::ClaimHeader;
 pub use code::{Code, Severity};
 pub use compile::{Compiled, KeyNeed, Permissions, compile};
 pub use diagnostic::Diagnostic;
-pub use json_schema::{reference, table as table_schema, vectors as vectors_schema};
+pub use json_schema::{blocks as blocks_schema, reference, table as table_schema, vectors as vectors_schema};
 pub use live::Live;
 use node::{Key, Kind, Node, Type};
 pub use place::{Place, Span};

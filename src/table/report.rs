@@ -1,6 +1,8 @@
 //! Everything that is wrong with a table, together.
 
-use super::{Diagnostic, Severity};
+use std::collections::BTreeMap;
+
+use super::{Code, Diagnostic, Severity};
 
 /// At most this many findings of each severity are kept; more are counted.
 const KEPT: usize = 1000;
@@ -17,13 +19,15 @@ pub struct Report {
     warning: Vec<Diagnostic>,
     errors: usize,
     warnings: usize,
+    /// Those that are not kept too.
+    by_code: BTreeMap<Code, usize>,
 }
 
 impl Report {
     /// Adds a finding. Past the first thousand of its severity it is only counted.
     pub fn push(&mut self, finding: Diagnostic) {
         let severity = finding.code.severity();
-        self.count(severity);
+        self.count(finding.code);
         if self.keeps(severity) {
             match severity {
                 Severity::Error => self.refusing.push(finding),
@@ -42,8 +46,9 @@ impl Report {
     }
 
     /// Counts a finding that is not kept.
-    pub(super) const fn count(&mut self, severity: Severity) {
-        match severity {
+    pub(super) fn count(&mut self, code: Code) {
+        *self.by_code.entry(code).or_default() += 1;
+        match code.severity() {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,
         }
@@ -53,6 +58,9 @@ impl Report {
     pub fn append(&mut self, other: Self) {
         self.errors += other.errors;
         self.warnings += other.warnings;
+        for (code, count) in other.by_code {
+            *self.by_code.entry(code).or_default() += count;
+        }
         self.refusing.extend(other.refusing.into_iter().take(KEPT.saturating_sub(self.refusing.len())));
         self.warning.extend(other.warning.into_iter().take(KEPT.saturating_sub(self.warning.len())));
     }
@@ -65,6 +73,11 @@ impl Report {
     /// How many findings warn.
     pub const fn warnings(&self) -> usize {
         self.warnings
+    }
+
+    /// How many findings each rule has that has any, those that are not kept included; sorted by code.
+    pub fn by_code(&self) -> impl Iterator<Item = (Code, usize)> {
+        self.by_code.iter().map(|(code, count)| (*code, *count))
     }
 
     /// Whether the table is refused.
@@ -190,5 +203,20 @@ mod tests {
         assert!(report.render(false).contains("error[CR101]: late"));
         assert!(report.brief().contains("CR101"));
         assert_eq!(report.left_out(), 1001);
+    }
+
+    #[test]
+    fn every_finding_counts_for_its_rule_whether_it_is_kept_or_not() {
+        let mut report = Report::default();
+        for _ in 0..KEPT {
+            report.push(Diagnostic::at(Code::CR302, &place("a", "a"), "no owner"));
+        }
+        report.push(Diagnostic::at(Code::CR401, &place("a", "a"), "wide"));
+        report.count(Code::CR302);
+        let mut whole = Report::default();
+        whole.push(Diagnostic::at(Code::CR302, &place("a", "a"), "no owner"));
+        whole.append(report);
+        assert_eq!(Vec::from_iter(whole.by_code()), [(Code::CR302, KEPT + 2), (Code::CR401, 1)]);
+        assert_eq!(whole.warnings(), KEPT + 3);
     }
 }

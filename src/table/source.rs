@@ -160,7 +160,7 @@ impl Reader {
             self.problem(&name, "no *.yaml or *.yml file in this directory");
         }
         if names.len() > MAX_FILES {
-            return self.problem(&name, format!("{} files: a table has at most {MAX_FILES}", names.len()));
+            return self.problem(&name, format!("{} files: at most {MAX_FILES} are read", names.len()));
         }
         for file in names {
             self.file(&file);
@@ -236,7 +236,7 @@ impl Reader {
     fn problem(&mut self, name: &Arc<str>, message: impl AsRef<str>) {
         let message = message.as_ref();
         self.note(name, message.len() as u64, digest(&SHA256, message.as_bytes()).as_ref());
-        let help = "the table is one file, or a directory of `*.yaml` and `*.yml` files, that this process may read";
+        let help = "give one file, or a directory of `*.yaml` and `*.yml` files, that this process may read";
         self.problems.push(Diagnostic::about(Code::CR005, name, message).help(help));
     }
 

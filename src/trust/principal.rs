@@ -69,6 +69,11 @@ impl<'s, P> Authentic<'s, P> {
         Principal { issuer, realm, testimony: Arc::clone(&self.testimony) }
     }
 
+    /// The entry of the table that vouched.
+    pub const fn issuer(&self) -> &'s TrustedIssuer {
+        self.issuer
+    }
+
     /// What the token says, and which it was.
     pub const fn testimony(&self) -> &Arc<Testimony> {
         &self.testimony

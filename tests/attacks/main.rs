@@ -8,6 +8,7 @@
 mod support;
 
 mod audience;
+mod blocks;
 mod delegation;
 mod fetching;
 mod flood;

@@ -1,6 +1,6 @@
 //! `explain`: the change that it offers is one that works, and what it knows about a refusal.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::issuer::Issuer;
 use crate::support::table::Table;
@@ -8,7 +8,7 @@ use crate::world::{API, Ended, SUBJECT, explain, table};
 
 const DEPLOYS: &str = "https://api.acme.test/v1/deploys/web";
 
-fn json(ended: &Ended) -> Value {
+fn told(ended: &Ended) -> Value {
     serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error} in {}", ended.all()))
 }
 
@@ -34,6 +34,7 @@ fn apply(table: &Table, change: &Value) {
 fn the_change_that_is_offered_lets_this_call_in() {
     let ci = Issuer::start();
     let good = ci.token(SUBJECT, API).claim("ref", "refs/heads/main");
+    let acts = |act: Value| good.clone().claim("act", act).mint();
     let cases = [
         ("a claim", good.clone().claim("ref", "refs/heads/dev").mint(), "POST", DEPLOYS, "claims"),
         ("a method", good.clone().mint(), "PATCH", "https://api.acme.test/v1/x", "methods"),
@@ -45,13 +46,24 @@ fn the_change_that_is_offered_lets_this_call_in() {
             DEPLOYS,
             "subject",
         ),
+        ("an end", good.clone().mint(), "DELETE", "https://api.acme.test/v1/x", "expires"),
+        ("an actor", acts(json!({"sub": "agent: 2"})), "GET", "https://api.acme.test/act", "own"),
+        ("an actor where none may be", acts(json!({"sub": "agent"})), "GET", "https://api.acme.test/v1/x", "own"),
+        (
+            "one actor after another",
+            acts(json!({"sub": "agent", "act": {"sub": "x"}})),
+            "GET",
+            "https://api.acme.test/act",
+            "own",
+        ),
+        ("nobody who acts", good.clone().mint(), "GET", "https://api.acme.test/act", "own"),
         ("two things", ci.token("repo: \"acme\"/other", API).claim("ref", "dev").mint(), "POST", DEPLOYS, "own"),
     ];
     for (what, token, method, url, kind) in cases {
         let table = table(&ci);
         let before = explain(&table, &token, &["-o", "json", method, url]);
         assert_eq!(before.code, 1, "{what}: {}", before.all());
-        let change = json(&before)["change"].clone();
+        let change = told(&before)["change"].clone();
         assert!(change.is_object(), "{what}: nothing is offered in {}", before.out);
         assert!(change["widens"].as_str().unwrap().contains("lets in"), "{change}");
         assert_eq!(change["was"].is_null(), kind == "own", "{what}: {change}");
@@ -73,8 +85,13 @@ fn no_change_is_offered_where_the_token_is_what_is_wrong() {
         good.mint_with_signature(&[7; 64]),
         ci.token(SUBJECT, "https://refunds.acme.test").mint(),
         ci.token(SUBJECT, API).claim("iss", "https://evil.test").mint(),
+        // Of an actor at another issuer nobody has proof.
+        ci.token(SUBJECT, API)
+            .claim("ref", "refs/heads/main")
+            .claim("act", json!({"iss": "https://evil.test", "sub": "agent"}))
+            .mint(),
     ] {
-        let told = json(&explain(&table, &token, &["-o", "json", "POST", DEPLOYS]));
+        let told = self::told(&explain(&table, &token, &["-o", "json", "POST", DEPLOYS]));
         assert!(told["change"].is_null() && told["decision"] == "deny", "{told}");
     }
 }
@@ -84,7 +101,7 @@ fn the_nearest_relation_is_compared_line_by_line() {
     let ci = Issuer::start();
     let table = table(&ci);
     let token = ci.token(SUBJECT, API).claim("ref", "refs/heads/dev").mint();
-    let told = json(&explain(&table, &token, &["-o", "json", "POST", DEPLOYS]));
+    let told = self::told(&explain(&table, &token, &["-o", "json", "POST", DEPLOYS]));
     let lines = told["near_miss"][0]["relation"].as_array().unwrap();
     let verdicts: Vec<_> = lines.iter().map(|line| (line["condition"].as_str().unwrap(), line["ok"] == true)).collect();
     assert_eq!(
@@ -105,7 +122,7 @@ fn the_grant_in_which_the_least_differs_comes_first() {
     let table = table(&ci);
     // `deploy` differs in a claim, `read` and `old` in the place, which is further away.
     let token = ci.token(SUBJECT, API).claim("ref", "refs/heads/dev").mint();
-    let told = json(&explain(&table, &token, &["-o", "json", "POST", DEPLOYS]));
+    let told = self::told(&explain(&table, &token, &["-o", "json", "POST", DEPLOYS]));
     let names: Vec<_> = told["near_miss"].as_array().unwrap().iter().map(|miss| miss["grant"].clone()).collect();
     assert_eq!(names, ["deploy", "read", "old"]);
 }
@@ -115,7 +132,7 @@ fn what_is_known_about_a_refusal_is_said() {
     let ci = Issuer::start();
     let table = table(&ci);
     let known = |token: String| {
-        let told = json(&explain(&table, &token, &["-o", "json", "--offline", "POST", DEPLOYS]));
+        let told = self::told(&explain(&table, &token, &["-o", "json", "--offline", "POST", DEPLOYS]));
         told["known"].as_array().unwrap().iter().map(|one| one["text"].as_str().unwrap().to_owned()).collect::<String>()
     };
     let other = known(ci.token(SUBJECT, "https://refunds.acme.test").mint());
@@ -130,4 +147,46 @@ fn what_is_known_about_a_refusal_is_said() {
     assert!(absent.contains("the token has no claim ref"), "{absent}");
     let typed = known(ci.token(SUBJECT, API).claim("ref", serde_json::json!(["refs/heads/main"])).mint());
     assert!(typed.contains("write `{contains: …}`"), "{typed}");
+}
+
+#[test]
+fn whoever_acts_is_told_as_a_pair_and_the_side_that_should_change_is_named() {
+    let ci = Issuer::start();
+    let table = table(&ci);
+    let ask = |act: Option<Value>, url: &str| {
+        let token = ci.token(SUBJECT, API);
+        let token = act.map_or(token.clone(), |act| token.claim("act", act));
+        told(&explain(&table, &token.mint(), &["-o", "json", "GET", url]))
+    };
+    let at = "https://api.acme.test/act";
+    let allowed = ask(Some(json!({"sub": "agent"})), at);
+    assert_eq!(allowed["actor"], json!({"iss": ci.url(), "sub": "agent", "asserted_by": ci.url()}), "{allowed}");
+    assert!(ask(None, "https://api.acme.test/v1/x")["actor"].is_null());
+    for (act, side, words) in [
+        (None, "token", "token exchange"),
+        (Some(json!({"sub": "other"})), "table", "\"other\" acts for the subject"),
+        (Some(json!({"iss": "https://evil.test", "sub": "agent"})), "token", "nobody has proof"),
+        (Some(json!({"sub": "agent", "act": {"sub": "x"}})), "token", "went through 2 hands, and the grant allows 1"),
+    ] {
+        let refused = ask(act, at);
+        assert_eq!(refused["reason"], "actor_not_allowed", "{refused}");
+        let known = &refused["known"][0];
+        assert_eq!(known["side"], side, "{known}");
+        assert!(known["text"].as_str().unwrap().contains(words), "{known}");
+    }
+    let danger = ask(Some(json!({"sub": "other"})), at)["change"]["widens"].as_str().unwrap().to_owned();
+    assert!(
+        danger.contains("\"other\" then acts for its subjects") && danger.contains("nobody else has vouched"),
+        "{danger}"
+    );
+}
+
+#[test]
+fn another_end_is_offered_with_whom_it_lets_in_again() {
+    let ci = Issuer::start();
+    let token = ci.token(SUBJECT, API).mint();
+    let ended = told(&explain(&table(&ci), &token, &["-o", "json", "DELETE", DEPLOYS]));
+    assert_eq!((&ended["reason"], &ended["change"]["was"]), (&"grant_expired".into(), &"2020-01-01".into()), "{ended}");
+    let text = ended["change"]["widens"].as_str().unwrap();
+    assert!(text.starts_with("grant old then lets in again whom it let in until 2020-01-01, up to "), "{text}");
 }

@@ -82,6 +82,71 @@ fn not_verified_is_the_first_thing_it_says_and_the_token_is_never_printed() {
 }
 
 #[test]
+fn s9_the_page_on_onboarding_can_be_followed_to_the_letter() {
+    let page = std::fs::read_to_string("docs/onboarding-an-issuer.md").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    let before = std::fs::read_to_string("examples/onboarding/before.yaml").unwrap();
+    put("trust.yaml", &before);
+    put("token.jwt", &unsigned(&json!({"alg": "RS256", "typ": "JWT", "kid": "1"}), &ci_job()));
+    // What stands in /tmp on the page, and the issuer that cannot be asked here, are the only differences.
+    let mut followed = Vec::new();
+    for line in page.lines().filter_map(|line| line.strip_prefix("$ ")) {
+        let line = line.replace("/tmp/old.yaml", "old.yaml");
+        let args: Vec<_> = line.split(' ').collect();
+        let (verb, at) = (args[1], ["--at", "2096-10-02T07:06:45Z"]);
+        let more: &[&str] = match (args[0], verb) {
+            ("git", _) => {
+                put("old.yaml", &before);
+                continue;
+            }
+            (_, "issuer") => continue,
+            (_, "explain") => &["--offline", at[0], at[1]],
+            (_, "test" | "diff") => &[],
+            _ => &at,
+        };
+        let mut asked = command(&[&args[1..], more].concat());
+        asked.current_dir(directory.path());
+        let ended = with_input(asked, "");
+        assert_eq!(ended.code, 0, "{line}: {}", ended.all());
+        if verb == "inspect" {
+            assert!(ended.out.starts_with("NOT VERIFIED"), "{}", ended.out);
+            let yaml = ended.out.split("to the table\n\n").nth(1).unwrap().split("\n\n").next().unwrap();
+            put("trust.yaml", &format!("{before}{}\n", yaml.replace("somebody@replace-me.invalid", "ci@acme.test")));
+            let cases = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+            put("trust_test.yaml", cases);
+        }
+        followed.push(verb.to_owned());
+    }
+    assert_eq!(followed, ["inspect", "check", "test", "explain", "diff"]);
+}
+
+#[test]
+fn keys_that_no_name_leads_to_are_asked_for_and_without_them_the_proposal_does_not_load() {
+    let claims = json!({
+        "iss": "https://kubernetes.default.svc.cluster.local", "sub": "system:serviceaccount:payments:settler",
+        "aud": "https://deploy.acme.test", "iat": 4_000_000_000_u64, "exp": 4_000_000_300_u64,
+        "kubernetes.io": {"namespace": "payments", "serviceaccount": {"name": "settler", "uid": "5f2b2a7c"}},
+    });
+    let (table, token) = (Table::new(RESOURCE), unsigned(&json!({"alg": "RS256", "kid": "1"}), &claims));
+    let at = ["--at", "2096-10-02T07:06:45Z"];
+    let ended = inspect(&table, &token, &[&["-o", "json"], &at[..], &CALL].concat());
+    assert!(ended.out.contains("they cannot be found by this `iss`; add `jwksUri`"), "{}", ended.out);
+    let yaml = proposal(&ended);
+    assert!(yaml.contains("profile: kubernetes\n") && yaml.contains("/kubernetes.io/serviceaccount/uid"), "{yaml}");
+    let path = table.path().display().to_string();
+    table.replace(&format!("{RESOURCE}{yaml}"));
+    let checked = run(&["check", at[0], at[1], &path]);
+    assert!(checked.code == 1 && checked.err.contains("jwksUri"), "{yaml}{}", checked.all());
+    let filled = yaml
+        .replace("    profile: kubernetes\n", "    profile: kubernetes\n    jwksUri: https://keys.acme.test/jwks\n");
+    table.replace(&format!("{RESOURCE}{filled}"));
+    let checked = run(&["check", "--fail-on", "warning", at[0], at[1], &path]);
+    assert_eq!((checked.code, checked.err.as_str()), (0, ""), "{filled}");
+    assert_eq!(explain(&table, &token, &[&["--offline"], &at[..], &CALL].concat()).code, 0);
+}
+
+#[test]
 fn an_entry_that_the_table_has_is_named_and_not_proposed_again() {
     let idp = Issuer::start();
     let text =

@@ -7,12 +7,15 @@ mod support;
 
 mod agree;
 mod backtest;
+mod blocks;
 mod check;
 mod diff;
 mod explain;
 mod explain_change;
 mod explain_keys;
+mod incident;
 mod inspect;
+mod inspect_profiles;
 mod logs;
 mod explain_uses;
 mod probe;

@@ -26,6 +26,25 @@ fn every_verb_has_help_with_an_example() {
 }
 
 #[test]
+fn the_readme_has_a_line_for_every_question_and_shows_what_the_program_says() {
+    let readme = include_str!("../../README.md");
+    let part = readme.split("## Asking the table questions").nth(1).unwrap().split("\n## ").next().unwrap();
+    let no_questions = ["serve", "issuer", "man", "version", "completion", "help"];
+    for verb in verbs().iter().filter(|verb| !no_questions.contains(&verb.as_str())) {
+        assert!(part.lines().any(|line| line.starts_with(&format!("| `credence {verb}"))), "no line for {verb}");
+    }
+    let shown = part.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut commands = 0;
+    for one in shown.split("$ credence ").skip(1) {
+        let (command, output) = one.split_once('\n').unwrap();
+        let args: Vec<_> = command.split(' ').chain(["--at", "2026-11-21T12:00:00Z"]).collect();
+        assert_eq!(run(&args).out, output, "{command}");
+        commands += 1;
+    }
+    assert_eq!(commands, 2);
+}
+
+#[test]
 fn the_version_is_told() {
     let version = format!("credence {}\n", env!("CARGO_PKG_VERSION"));
     for args in [&["version"][..], &["--version"], &["-V"]] {
@@ -61,7 +80,8 @@ fn every_verb_has_a_manual_page() {
     for verb in verbs().iter().filter(|verb| *verb != "help") {
         let page = std::fs::read_to_string(directory.path().join(format!("credence-{verb}.1"))).unwrap();
         assert!(page.contains(".SH NAME") && page.contains("Example: credence"), "{verb}: {page}");
-        assert!(program.contains(&format!("credence\\-{verb}(1)")), "{verb} is not on the first page");
+        let written = verb.replace('-', "\\-");
+        assert!(program.contains(&format!("credence\\-{written}(1)")), "{verb} is not on the first page");
         assert_eq!(run(&["man", verb]).out, page);
     }
     assert_eq!(run(&["man", "frobnicate"]).code, 2);

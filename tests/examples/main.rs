@@ -10,12 +10,18 @@ mod support;
 
 mod clusters;
 mod delegation;
+mod duplicate;
 mod files;
+mod federation;
 mod formats;
+mod gate;
+mod governed;
+mod onboarding;
 mod once;
 mod pairs;
 mod pinned;
 mod shadow;
 mod signers;
+mod stolen;
 mod traps;
 mod world;

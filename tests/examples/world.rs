@@ -3,25 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use credence::clock::Time;
 use credence::json::Json;
 use credence::keys::LiveKeys;
 use credence::reason::{Class, Reason};
-use credence::request::split_url;
 use credence::table::{Permissions, Presented, Sources, Vector, Vectors, compile};
 use serde_json::{Value, json};
 
+use crate::gate::Door;
 use crate::signers::Signer;
 use crate::signers::Signers;
-use crate::support::credence::Credence;
+use crate::support::credence::{Credence, Serve};
 use crate::support::envoy::Envoy;
 use crate::support::envoy_config::{Cluster, Listener};
-use crate::support::http::{Request, Response};
+use crate::support::http::Response;
 use crate::support::table::Table;
 use crate::support::token::Token;
-use crate::support::upstream::{Echo, MARK, Upstream, grpc_upstream};
+use crate::support::upstream::{Echo, Upstream, grpc_upstream};
 use crate::support::{eventually, now, root};
 
 /// The examples that hold a table, sorted.
@@ -43,7 +42,8 @@ pub(crate) struct Scene {
     pub(crate) credence: Credence,
     vectors: Vectors,
     signers: Signers,
-    _table: Table,
+    /// The example's, with keys of ours.
+    pub(crate) table: Table,
 }
 
 struct World {
@@ -79,7 +79,7 @@ pub(crate) struct Ran {
     pub(crate) log: Value,
     /// What the upstream saw, if it was let through.
     pub(crate) echo: Option<Echo>,
-    mark: String,
+    pub(crate) mark: String,
 }
 
 impl Ran {
@@ -91,6 +91,11 @@ impl Ran {
 
 impl Scene {
     fn start(name: String) -> Self {
+        Self::start_with(name, |serve| serve)
+    }
+
+    /// The example in a credence of its own, with more arguments.
+    pub(crate) fn start_with(name: String, more: impl FnOnce(Serve) -> Serve) -> Self {
         let path = directory(&name).join("trust.yaml");
         let mut signers = Signers::default();
         let compiled = compile(&Sources::read(&path), &Permissions::default(), Time::from_seconds(0.0), |need| {
@@ -101,8 +106,8 @@ impl Scene {
         let table = Table::raw(signers.rewrite(&std::fs::read_to_string(&path).unwrap()).as_bytes());
         let (vectors, report) = Vectors::read(&directory(&name).join("trust_test.yaml"));
         let vectors = vectors.unwrap_or_else(|| panic!("{}", report.render(false)));
-        let credence = Credence::serve(table.path()).start();
-        Self { name, credence, vectors, signers, _table: table }
+        let credence = more(Credence::serve(table.path())).start();
+        Self { name, credence, vectors, signers, table }
     }
 
     pub(crate) fn cases(&self) -> &[Vector] {
@@ -179,29 +184,9 @@ impl Scene {
     }
 
     fn send_as(&self, case: &Vector, token: Option<String>) -> Ran {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let mark = format!("{}-{}", self.name, NEXT.fetch_add(1, Ordering::Relaxed));
-        let ask = &case.request;
-        assert!(ask.context.is_empty() && ask.route.is_none(), "{}: this Envoy's route sets neither", case.name);
-        let (host, target) = split_url(&ask.url).unwrap();
-        let mut request = Request::new(&ask.method, target).host(host).header(MARK, &mark);
-        for (name, value) in &ask.headers {
-            request = request.header(name, value);
-        }
-        if let Some(token) = &token {
-            request = request.bearer(token);
-        }
-        let response = request.send(WORLD.envoy.address(&self.name));
-        let echo = WORLD.upstream.saw(&mark).then(|| Echo::of(&response));
-        let id = match &echo {
-            Some(echo) => echo.one("x-credence-decision-id").to_owned(),
-            None => response.json()["decision_id"].as_str().unwrap().to_owned(),
-        };
-        let log = self.credence.decision(&id);
-        if let Some(signature) = token.as_deref().and_then(|token| token.rsplit('.').next()) {
-            assert!(!log.to_string().contains(signature), "the log holds the token: {log}");
-        }
-        Ran { response, log, echo, mark }
+        let door =
+            Door { listener: &self.name, envoy: &WORLD.envoy, upstream: &WORLD.upstream, credence: &self.credence };
+        door.send(case, token.as_deref())
     }
 
     /// Sends the case and compares everything that it expects with what Envoy, the upstream and the log show.

@@ -322,7 +322,7 @@ fn a_key_that_says_whose_it_is() {
             endpoint.url("/v2")
         );
         let table = Table::new(&format!(
-            "issuers:\n{entries}resources:\n  api: {{audience: {API}, hosts: [api.acme.test]}}\ngrants:\n  e: {{issuer: e, resource: api, claims: {{idtyp: app, azp: me}}, methods: [GET], paths: [/e/**]}}\n"
+            "issuers:\n{entries}resources:\n  api: {{audience: {API}, hosts: [api.acme.test]}}\ngrants:\n  e: {{issuer: e, resource: api, claims: {{idtyp: app, azp: 75dbe77f-10a3-4e59-85fd-8c127544f17c}}, methods: [GET], paths: [/e/**]}}\n"
         ));
         let credence = Credence::serve(table.path()).start();
         let expected = |n: usize, tenant: &str| match (version, n) {
@@ -336,7 +336,7 @@ fn a_key_that_says_whose_it_is() {
             for tenant in [t1, t2] {
                 let mint = Token::new(key, &issuer_of(tenant), "s", API)
                     .header("typ", "JWT")
-                    .claims(json!({"tid": tenant, "idtyp": "app", "azp": "me", "appid": "me", "ver": "2.0"}))
+                    .claims(json!({"tid": tenant, "idtyp": "app", "azp": "75dbe77f-10a3-4e59-85fd-8c127544f17c", "appid": "75dbe77f-10a3-4e59-85fd-8c127544f17c", "ver": "2.0"}))
                     .mint();
                 let seen = reason(&credence, "e", &mint);
                 if n == 6 || n == 8 {

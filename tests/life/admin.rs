@@ -8,7 +8,7 @@ use crate::support::http::Request;
 use crate::support::issuer::Issuer;
 use crate::support::table::Table;
 use crate::support::{eventually, now};
-use crate::world::{API, SUBJECT, call, entry, reason, table, table_of, token, until};
+use crate::world::{API, KEPT, RELOADED, SUBJECT, call, entry, reason, table, table_of, token, until};
 
 /// One series: name, labels, value.
 type Series = (String, BTreeMap<String, String>, f64);
@@ -64,17 +64,15 @@ const PROMISED: [(&str, &[&str]); 24] = [
     ("credence_jwks_fetch_duration_seconds_sum", &[]),
     ("credence_jwks_fetch_duration_seconds_count", &[]),
     ("credence_replay_entries", &[]),
-    // Promised, and not there yet: it may come.
     ("credence_lint_findings", &["code", "severity"]),
 ];
-
-/// Those of [`PROMISED`] that have to be there.
-const THERE: usize = 23;
 
 #[test]
 fn metrics_have_the_promised_names_and_nothing_that_a_stranger_chose() {
     let ci = Issuer::start();
-    let file = Table::new(&table(&ci, &["own"]).replace("paths: [/own/**]", "paths: [/own/**], expires: 2099-01-01"));
+    let table = table(&ci, &["own"]).replace("paths: [/own/**]", "paths: [/own/**], expires: 2099-01-01");
+    // Without its owner there is a finding to count.
+    let file = Table::new(&table.replace(", owner: team@acme.test", ""));
     let credence = Credence::serve(file.path()).start();
     let mark = "evil-mark";
     let marked = |claim: &str| ci.token(SUBJECT, API).claim(claim, format!("{mark}-{claim}")).mint();
@@ -106,7 +104,7 @@ fn metrics_have_the_promised_names_and_nothing_that_a_stranger_chose() {
         let given: Vec<_> = labels.keys().map(String::as_str).collect();
         assert_eq!(given, *wanted, "{name}");
     }
-    for (name, _) in &PROMISED[..THERE] {
+    for (name, _) in PROMISED {
         assert!(series.iter().any(|(there, ..)| there == name), "{name} is missing");
     }
     let text = credence.admin("/metrics").text();
@@ -152,6 +150,31 @@ fn the_series_of_an_issuer_that_was_removed_go_away() {
     file.replace(&table(&ci, &["own"]));
     until(&credence, "theirs", &token(&partner), "issuer_unknown");
     eventually("the series to go", || (with_partner() == 0).then_some(()));
+    assert_eq!(reason(&credence, "own", &token(&ci)), "ok");
+}
+
+#[test]
+fn the_findings_of_the_table_in_force_are_counted_by_rule_and_go_with_the_table() {
+    let ci = Issuer::start();
+    let clean = table(&ci, &["own"]);
+    let weak = clean.replace(&format!(", {KEPT}"), "");
+    let file = Table::new(&weak);
+    let credence = Credence::serve(file.path()).start();
+    let findings = || {
+        let all = exposition(&credence).into_iter().filter(|(name, ..)| name == "credence_lint_findings");
+        let mut all: Vec<_> =
+            all.map(|(_, labels, count)| (labels["code"].clone(), labels["severity"].clone(), count)).collect();
+        all.sort_by(|one, two| one.0.cmp(&two.0));
+        all
+    };
+    let of_weak = findings();
+    assert_eq!(of_weak, ["CR301", "CR302"].map(|code| (code.to_owned(), "warning".to_owned(), 1.0)));
+    // What was refused is not in force, and its findings are not counted.
+    file.replace(&weak.replace("resource: api", "resource: nowhere"));
+    eventually("the refusal", || (credence.metric(RELOADED) == Some(0.0)).then_some(()));
+    assert_eq!(findings(), of_weak);
+    file.replace(&clean);
+    eventually("the series to go", || findings().is_empty().then_some(()));
     assert_eq!(reason(&credence, "own", &token(&ci)), "ok");
 }
 

@@ -9,6 +9,7 @@
 mod support;
 
 mod admin;
+mod blocks;
 mod decision_log;
 mod ending;
 mod faults;

@@ -9,7 +9,7 @@ use crate::support::call::Call;
 use crate::support::key::Key;
 use crate::support::now;
 use crate::support::token::Token;
-use crate::world::{API, api, at, good, world};
+use crate::world::{API, BLOCKED, api, at, good, world};
 
 #[test]
 fn a_request_is_read_before_it_is_placed_and_placed_before_its_credential_is_looked_at() {
@@ -80,6 +80,7 @@ fn a_believed_caller_meets_the_pins_the_confirmation_the_audience_and_then_the_g
     let bound = || json!({"jkt": "x"});
     let act = || json!({"sub": "agent"});
     let rows = [
+        ("blocked", "GET", "/v1/x", pinned().claim("sub", BLOCKED).claim("cnf", bound()).claim("aud", "other")),
         ("pin_mismatch", "GET", "/v1/x", pinned().claim("cnf", bound())),
         ("pin_mismatch", "GET", "/v1/x", pinned().claim("aud", "other")),
         ("confirmation_required", "GET", "/v1/x", ci().claim("cnf", bound()).claim("aud", "other")),

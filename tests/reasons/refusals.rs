@@ -16,14 +16,11 @@ use crate::support::credence::Credence;
 use crate::support::key::Key;
 use crate::support::token::Token;
 use crate::support::{eventually, now};
-use crate::world::{API, PRIVATE, QUERY, World, api, at, claimed, good, pair, part, world};
+use crate::world::{API, BLOCKED, PRIVATE, QUERY, World, api, at, claimed, good, pair, part, world};
 
 /// Reasons that no call can bring about in this version, each with why.
-const UNREACHABLE: [(&str, &str); 3] = [
-    ("not_ready", "a program without a table ends before it listens"),
-    ("blocked", "there are no blocks yet"),
-    ("internal", "it takes a fault of our own"),
-];
+const UNREACHABLE: [(&str, &str); 2] =
+    [("not_ready", "a program without a table ends before it listens"), ("internal", "it takes a fault of our own")];
 
 /// Reasons that need a credence of their own: see `unavailable`.
 const ELSEWHERE: [&str; 2] = ["overloaded", "log_unavailable"];
@@ -127,6 +124,7 @@ fn cases(world: &World) -> Vec<Case> {
     let again = json!([{"grant": "ci-once", "failed": ["replay"]}, {"grant": "ci-bare", "failed": ["paths"]},
         {"grant": "ci-deploys", "failed": ["paths"]}]);
     all.extend([
+        believed("blocked", "pinned", get(), &good(&world.pinned).claim("sub", BLOCKED), none()),
         believed("pin_mismatch", "pinned", get(), &good(&world.pinned), none()),
         believed("confirmation_required", "ci", get(), &ci().claim("cnf", json!({"jkt": PRIVATE})), none()),
         believed("audience_mismatch", "ci", get(), &ci().claim("aud", PRIVATE),
@@ -268,6 +266,7 @@ fn the_log_tells_of_a_refusal_what_the_operator_needs_and_nothing_that_was_secre
             }
         }
         expected.extend((!case.near_miss.is_null()).then_some("near_miss"));
+        expected.extend((case.reason == "blocked").then_some("block"));
         assert_eq!(names(&line), expected, "{line}");
         assert_eq!(line["near_miss"], case.near_miss);
         assert_eq!(line["resource"].as_str(), case.resource);

@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use crate::support::blocks;
+use crate::support::blocks::Blocks;
 use crate::support::call::Call;
 use crate::support::credence::Credence;
 use crate::support::issuer::{DISCOVERY, Fault, Issuer};
@@ -17,6 +19,8 @@ use crate::support::token::Token;
 pub(crate) const API: &str = "https://api.acme.test";
 /// The subject that the grants name.
 pub(crate) const SUBJECT: &str = "robot-7";
+/// The subject that is blocked, whoever vouches for it.
+pub(crate) const BLOCKED: &str = "robot-13";
 /// A claim value that no grant forwards: it may stand in no answer and no log.
 pub(crate) const PRIVATE: &str = "private-claim-value";
 /// What every call has in its query string: it may stand in no answer and no log.
@@ -39,6 +43,7 @@ pub(crate) struct World {
     /// The key of `pinned` that is published and not pinned.
     pub(crate) unpinned_key: Arc<Key>,
     pub(crate) table: Table,
+    _blocks: Blocks,
 }
 
 /// The world; the first caller starts it.
@@ -113,10 +118,11 @@ fn build() -> World {
         entry("silent", &silent, ""),
     ];
     let table = Table::new(&format!("issuers:\n{}{PLACES}", issuers.concat()));
-    let serve = || Credence::serve(table.path()).keyless("silent").keyless("ended");
+    let blocks = Blocks::new(&["thirteen: {subject: robot-13, reason: stolen}"]);
+    let serve = || blocks::serve(table.path(), blocks.path()).keyless("silent").keyless("ended");
     let credence = serve().start();
     let talkative = serve().arg("--claim-headers").arg("--deny-detail").arg("reason").start();
-    World { credence, talkative, ci, pinned, ended, silent, unpinned_key, table }
+    World { _blocks: blocks, credence, talkative, ci, pinned, ended, silent, unpinned_key, table }
 }
 
 /// `method` on `path` of the resource `api`, with a query string that nobody may learn.

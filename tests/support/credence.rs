@@ -263,6 +263,11 @@ impl Credence {
         Answer(answered.unwrap_or_else(|status| panic!("Check answered with an RPC error: {status}")).into_inner())
     }
 
+    /// Where the decision log is.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// The decision log so far.
     pub fn decisions(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();

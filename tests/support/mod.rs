@@ -18,6 +18,7 @@
 )]
 
 pub mod answer;
+pub mod blocks;
 pub mod call;
 pub mod credence;
 pub mod envoy;

@@ -1,5 +1,6 @@
 //! The rows of the table, one file a group.
 
+mod check;
 mod early;
 mod envoy;
 mod flood;
@@ -29,6 +30,7 @@ pub(crate) fn run(group: Group, args: &Args) -> Vec<Row> {
         Group::Envoy => envoy::rows(args),
         Group::Memory => memory::rows(args),
         Group::Reload => reload::rows(args),
+        Group::Check => check::rows(args),
         Group::Peers => peers::rows(args),
     };
     // The helpers that start processes panic when one does not start.

@@ -13,7 +13,7 @@ pub(super) fn written(tables: &[Checked]) -> String {
 
 fn table(checked: &Checked) -> Value {
     let report = &checked.report;
-    let summary = checked.table.as_ref();
+    let (summary, blocks) = (checked.table.as_ref(), checked.blocks.as_ref());
     json!({
         "path": checked.path,
         "ok": !report.refuses(),
@@ -24,7 +24,8 @@ fn table(checked: &Checked) -> Value {
         "issuers": summary.map(|table| table.issuers),
         "resources": summary.map(|table| table.resources),
         "grants": summary.map(|table| table.grants),
-        "sha256": summary.map(|table| &table.digest),
+        "blocks": blocks.map(|blocks| blocks.blocks),
+        "sha256": summary.map(|table| &table.digest).or(blocks.map(|blocks| &blocks.digest)),
     })
 }
 

@@ -21,14 +21,16 @@ pub(super) enum Format {
     Github,
 }
 
-/// A table that was looked at.
+/// A table, or blocks, that were looked at.
 #[derive(Debug)]
 pub(super) struct Checked {
     /// What was given as argument.
     pub(super) path: String,
     pub(super) report: Report,
-    /// `None` where the table is refused.
+    /// `None` where the table is refused, or these are blocks.
     pub(super) table: Option<Summary>,
+    /// `None` where the blocks are refused, or this is a table.
+    pub(super) blocks: Option<BlocksSummary>,
 }
 
 /// What a good table holds.
@@ -38,6 +40,15 @@ pub(super) struct Summary {
     pub(super) resources: usize,
     pub(super) grants: usize,
     pub(super) digest: String,
+}
+
+/// What good blocks hold.
+#[derive(Debug)]
+pub(super) struct BlocksSummary {
+    pub(super) blocks: usize,
+    pub(super) digest: String,
+    /// Whether they were held against a table.
+    pub(super) held: bool,
 }
 
 impl Summary {

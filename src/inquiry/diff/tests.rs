@@ -13,7 +13,7 @@ use super::*;
 use crate::clock::Time;
 use crate::keys::{KeyOrigin, LiveKeys};
 use crate::name::{Issuer, IssuerName};
-use crate::path::{Outcome, walk};
+use crate::path::{Outcome, Rules, walk};
 use crate::request::{AuthzRequest, Headers, Route};
 use crate::table::{Compiled, Permissions, Snapshot, SourceFile, Sources, compile};
 use crate::trail::Recorder;
@@ -384,7 +384,7 @@ fn ask(snapshot: &Snapshot, call: &Call) -> Option<Got> {
         ..AuthzRequest::default()
     };
     let mut recorder = Recorder::signed_by(None);
-    let walked = walk(snapshot, &request, Time::from_rfc3339(call.now).unwrap(), &mut recorder);
+    let walked = walk(Rules::without_blocks(snapshot), &request, Time::from_rfc3339(call.now).unwrap(), &mut recorder);
     if recorder.first_failure().is_some() {
         return None;
     }

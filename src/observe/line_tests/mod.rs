@@ -13,7 +13,7 @@ use crate::credential::Claimed;
 use crate::keys::testing::{Signer, b64, set};
 use crate::keys::{LiveKeys, Signed};
 use crate::name::Algorithm;
-use crate::path::{Facts, Outcome, Walk, walk};
+use crate::path::{Facts, Outcome, Rules, Walk, walk};
 use crate::reason::Reason;
 use crate::request::{AuthzRequest, Headers};
 use crate::table::{Permissions, Snapshot, SourceFile, Sources, compile};
@@ -62,7 +62,7 @@ impl World {
         let headers = bearer.map(|bearer| ("authorization", bearer.as_bytes())).into_iter().collect();
         let headers = Headers::new(headers, false);
         let request = AuthzRequest { method: "GET", host, target: path, headers, ..AuthzRequest::default() };
-        walk(&self.snapshot, &request, Time::from_seconds(NOW), &mut Strict::default())
+        walk(Rules::without_blocks(&self.snapshot), &request, Time::from_seconds(NOW), &mut Strict::default())
     }
 }
 

@@ -275,7 +275,7 @@ impl<'a> Bench<'a> {
         if self.report.keeps(code.severity()) {
             self.report.push(Diagnostic::at(code, place, message).label(label).help(help));
         } else {
-            self.report.count(code.severity());
+            self.report.count(code);
         }
     }
 }

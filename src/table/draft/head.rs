@@ -1,12 +1,25 @@
-//! The first two fields: is this file part of the table?
+//! The first two fields: is this file part of the table, or of the blocks?
 
 use super::super::{Code, Kind, Node, Type};
 use super::fields::{Cx, nearest};
 
 pub(super) const API_VERSION: &str = "credence.dev/v1alpha1";
-const KIND: &str = "TrustTable";
-/// Other kinds of this program; not a misspelt table.
-const OTHERS: [&str; 2] = ["TrustBlocks", "TrustTableTest"];
+/// The kinds of this program: none of them is another one misspelt.
+const KINDS: [&str; 3] = [TABLE.kind, BLOCKS.kind, "TrustTableTest"];
+
+/// What a file is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::table) struct Document {
+    /// Its `kind`.
+    pub(in crate::table) kind: &'static str,
+    /// What it is called, with its article.
+    pub(in crate::table) what: &'static str,
+}
+
+/// A trust table.
+pub(in crate::table) const TABLE: Document = Document { kind: "TrustTable", what: "a table" };
+/// Blocks.
+pub(in crate::table) const BLOCKS: Document = Document { kind: "TrustBlocks", what: "a file of blocks" };
 
 /// What to do with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,17 +33,19 @@ pub(super) enum Belongs {
 }
 
 /// Looks at `kind` and `apiVersion` (CR006).
-pub(super) fn judge(cx: &mut Cx<'_>, root: &Node, in_directory: bool) -> Belongs {
+pub(super) fn judge(cx: &mut Cx<'_>, root: &Node, in_directory: bool, wanted: Document) -> Belongs {
+    let Document { kind, what } = wanted;
     if root.members().is_none() {
-        let help = format!("a table begins with `apiVersion: {API_VERSION}` and `kind: {KIND}`");
-        cx.report(Code::CR006, root.span, "this is no trust table", format!("this is {}", root.what()), help);
+        let help = format!("{what} begins with `apiVersion: {API_VERSION}` and `kind: {kind}`");
+        let message = if wanted == TABLE { "this is no trust table".to_owned() } else { format!("this is not {what}") };
+        cx.report(Code::CR006, root.span, message, format!("this is {}", root.what()), help);
         return Belongs::Nowhere;
     }
-    let other = root.member("kind").and_then(word).filter(|kind| is_other(kind));
+    let other = kind_of(root).filter(|found| is_other(found, kind));
     if other.is_some() && in_directory {
         return Belongs::Elsewhere;
     }
-    field(cx, root, "kind", KIND);
+    field(cx, root, "kind", kind);
     if other.is_some() {
         return Belongs::Nowhere;
     }
@@ -45,9 +60,14 @@ fn word(node: &Node) -> Option<&str> {
     }
 }
 
+/// What a file says of its kind.
+pub(in crate::table) fn kind_of(root: &Node) -> Option<&str> {
+    root.member("kind").and_then(word)
+}
+
 /// A kind that somebody meant, and not a slip of the fingers.
-fn is_other(kind: &str) -> bool {
-    OTHERS.contains(&kind) || nearest(kind, [KIND].into_iter()).is_none()
+fn is_other(found: &str, wanted: &str) -> bool {
+    found != wanted && (KINDS.contains(&found) || nearest(found, [wanted].into_iter()).is_none())
 }
 
 /// Looks at one of the first two fields (CR006).

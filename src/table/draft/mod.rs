@@ -1,11 +1,12 @@
 //! What was typed: every entry with the place of each value, read but not yet believed to make sense together.
 
 mod actor;
+mod block;
 mod claims;
 mod common;
 mod fields;
 mod grant;
-mod head;
+pub(super) mod head;
 mod issuer;
 mod jwks;
 mod keys;
@@ -19,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(super) use actor::ActorDraft;
+pub(super) use block::{BlockDraft, read as read_blocks};
 pub(super) use claims::ClaimDraft;
 pub(super) use common::Common;
 pub(super) use fields::{At, Cx, Field, nearest};
@@ -84,7 +86,7 @@ impl Draft {
             return true;
         }
         let mut cx = Cx::new(file, &mut found, String::from("the table"));
-        match head::judge(&mut cx, &root, in_directory) {
+        match head::judge(&mut cx, &root, in_directory, head::TABLE) {
             Belongs::Elsewhere => return false,
             Belongs::Nowhere => {}
             Belongs::Here => self.sections(&mut cx, &root),

@@ -52,6 +52,8 @@ pub(crate) enum Shape {
     Map(&'static Shape),
     /// A map from the names of entries.
     Entries(&'static Schema),
+    /// The same, which may be empty where that is written out.
+    EntriesOrNone(&'static Schema),
     /// A map of known fields.
     Object(&'static Schema),
     /// Any of these.
@@ -117,10 +119,12 @@ impl Schema {
     }
 }
 
+pub(crate) use super::block::BLOCKS;
+
 /// The root of a table.
 pub(crate) const TABLE: Schema = fields(&[
     field("apiVersion", Word(&[super::head::API_VERSION]), "The version of the table's language."),
-    field("kind", Word(&["TrustTable"]), "What this file is."),
+    field("kind", Word(&[super::head::TABLE.kind]), "What this file is."),
     field("issuers", Shape::Entries(&super::issuer::ISSUER), "Who may vouch, and how that is verified."),
     field("resources", Shape::Entries(&super::resource::RESOURCE), "What is protected."),
     field("grants", Shape::Entries(&super::grant::GRANT), "The relation between them: all access arises here."),

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::super::{Compiled, Permissions, Severity, SourceFile, Sources, compile};
+use super::super::{Documents, Permissions, Severity, SourceFile, Sources, compile, compile_blocks};
 use super::*;
 use crate::clock::Time;
 use crate::keys::LiveKeys;
@@ -11,8 +11,18 @@ fn found(example: &str) -> (Vec<Code>, String) {
     let head = if example.starts_with("apiVersion:") { "" } else { head };
     let now = Time::from_rfc3339("2026-11-21T12:00:00Z").unwrap();
     let sources = Sources::from_files([SourceFile::new("trust.yaml", format!("{head}{example}"))]);
-    let Compiled { report, .. } =
-        compile(&sources, &Permissions::default(), now, |need| Arc::new(LiveKeys::unfetched(need.rules)));
+    let compile = |sources: &Sources| {
+        compile(sources, &Permissions::default(), now, |need| Arc::new(LiveKeys::unfetched(need.rules)))
+    };
+    let report = match Documents::of(&sources).blocks {
+        true => {
+            let issuer = "issuers: {partner: {issuer: https://idp.partner.test, owner: a, reviewBy: 2027-06-30}}\n";
+            let head = "apiVersion: credence.dev/v1alpha1\nkind: TrustTable\n";
+            let table = Sources::from_files([SourceFile::new("trust.yaml", format!("{head}{issuer}"))]);
+            compile_blocks(&sources, now, compile(&table).snapshot.as_ref()).report
+        }
+        false => compile(&sources).report,
+    };
     (report.sorted().iter().map(|finding| finding.code()).collect(), report.render(false))
 }
 

@@ -1,11 +1,15 @@
 //! What a line and the table of its time tell about the claims of a token, of which no value was kept.
 
+use super::Rejudged;
+use super::possible::Outcome;
 use crate::claims::{ClaimKey, ClaimRule, Matcher, Scalar};
-use crate::decide::{AudienceFrom, Grant};
+use crate::decide::{AudienceFrom, Grant, Mode};
 use crate::json::Json;
+use crate::reason::Reason;
 
 /// The names that a log uses for fields of a grant; a claim of the same name cannot be told apart from them.
-const FIELDS: [&str; 8] = ["audience", "subject", "actor", "methods", "paths", "starts", "expires", "maxTokenAge"];
+const FIELDS: [&str; 9] =
+    ["audience", "subject", "actor", "methods", "paths", "starts", "expires", "maxTokenAge", "replay"];
 
 /// Conditions that are known to hold, or not to.
 #[derive(Debug, Default)]
@@ -17,8 +21,6 @@ pub(super) struct Known<'s> {
     client_ids: Vec<(&'s str, bool)>,
     /// Whether `aud` is absent or empty.
     pub(super) names_no_audience: Option<bool>,
-    /// Whether the token names an acting party.
-    pub(super) acts: Option<bool>,
 }
 
 impl<'s> Known<'s> {
@@ -41,18 +43,17 @@ impl<'s> Known<'s> {
         }
     }
 
-    /// Every condition of this grant held.
+    /// This grant fitted: its audience and its claims are the token's.
     pub(super) fn fitted(&mut self, grant: &'s Grant) {
         self.audience(grant, true);
         grant.claims.iter().for_each(|rule| self.rule(rule, true));
-        self.acts = Some(false);
     }
 
     /// This grant differed in these, and in nothing else.
     pub(super) fn differed(&mut self, grant: &'s Grant, failed: &[String]) {
         let has = |name: &str| failed.iter().any(|one| one == name);
-        let ambiguous = |name: &str| grant.claims.iter().any(|rule| rule.key.as_str() == name);
-        if !(has("audience") && ambiguous("audience")) {
+        let ambiguous = || grant.claims.iter().any(|rule| rule.key.as_str() == "audience");
+        if !(has("audience") && ambiguous()) {
             self.audience(grant, !has("audience"));
         }
         for rule in &grant.claims {
@@ -60,11 +61,6 @@ impl<'s> Known<'s> {
             if !has(name) || !FIELDS.contains(&name) {
                 self.rule(rule, !has(name));
             }
-        }
-        if !has("actor") {
-            self.acts = Some(false);
-        } else if !ambiguous("actor") {
-            self.acts = Some(true);
         }
     }
 
@@ -90,6 +86,47 @@ impl<'s> Known<'s> {
         let known = self.rules.iter().filter(|(known, _)| same(&known.key));
         let mut told = known.filter_map(|(known, held)| follows(&known.matcher, *held, &rule.matcher));
         told.next()
+    }
+}
+
+impl<'s> Rejudged<'s, '_> {
+    /// What the line and the table of its time tell about the claims.
+    pub(super) fn known(&self) -> Known<'s> {
+        let mut known = Known::default();
+        let (Some(base), Some(entry), Some(_)) = (self.base, self.entry_then(), self.record.pair()) else {
+            return known;
+        };
+        if self.passed(Reason::PinMismatch) {
+            entry.pins.iter().for_each(|pin| known.rule(pin, true));
+        }
+        if !self.passed(Reason::ConfirmationRequired) {
+            return known;
+        }
+        let Some(resource) = self.resource_then() else { return known };
+        let grants = base.snapshot.grants.of(entry.id, resource.id);
+        let named = |name: &str| grants.iter().find(|grant| grant.name.as_str() == name);
+        let fitted = self.record.grants.iter().chain(&self.record.shadow).filter_map(|name| named(name));
+        fitted.for_each(|grant| known.fitted(grant));
+        for miss in &self.record.near_misses {
+            if let Some(grant) = named(&miss.grant) {
+                known.differed(grant, &miss.failed);
+            }
+        }
+        let enforcing: Vec<_> = grants.iter().filter(|grant| grant.mode == Mode::Enforce).collect();
+        let mismatch = self.ended_with(Reason::AudienceMismatch);
+        match enforcing.as_slice() {
+            [] if self.logged != Outcome::Allowed => known.names_no_audience = Some(mismatch),
+            all if mismatch => all.iter().for_each(|grant| known.audience(grant, false)),
+            [only, rest @ ..] => {
+                // One of them had the audience; where all have one and the same, it was that.
+                let asks = |grant: &Grant| (grant.audience.clone(), grant.audience_from);
+                if rest.iter().all(|grant| asks(grant) == asks(only)) {
+                    known.audience(only, true);
+                }
+            }
+            [] => {}
+        }
+        known
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where the request goes by the other table: what a log keeps of a request, and what it does not.
 
 use super::possible::{Outcome, Possible};
-use super::{Replay, Table};
+use super::{Rejudged, Table};
 use crate::clock::Time;
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
@@ -10,7 +10,7 @@ use crate::resource::{Authority, CredentialPlace, OpenMethods, Place, RequestPat
 /// A path of so many bytes may have been cut: the log cuts at 2 KiB, and there at a character.
 const MAYBE_CUT: usize = 2 * 1024 - 3;
 
-impl<'s> Replay<'s, '_> {
+impl<'s> Rejudged<'s, '_> {
     /// From the request to the door of the resource.
     pub(super) fn request(&self) -> Possible {
         let Some(http) = &self.record.http else { return Possible::anything("the request") };

@@ -1,7 +1,7 @@
 //! The token by the other table: whose it is, and whether that issuer's entry takes it.
 
 use super::possible::{Outcome, Possible};
-use super::{Replay, Table};
+use super::{Rejudged, Table};
 use crate::claims::{ClaimRule, trust_domain};
 use crate::clock::Time;
 use crate::credential::ClaimedIssuer;
@@ -23,7 +23,7 @@ enum Stage {
     Open(&'static [Reason], &'static str),
 }
 
-impl<'s> Replay<'s, '_> {
+impl<'s> Rejudged<'s, '_> {
     /// From the token to the grants.
     pub(super) fn token(&self, place: &Place<'s, '_>, mut possible: Possible) -> Possible {
         let Some(found) = self.entries(self.table) else {
@@ -53,7 +53,7 @@ impl<'s> Replay<'s, '_> {
             self.times(entry, then),
             self.age(entry, then),
             self.signature(entry, then),
-            self.blocks(),
+            self.blocks(entry),
             self.pins(entry, then),
             self.confirmation(),
         ] {
@@ -246,9 +246,13 @@ impl<'s> Replay<'s, '_> {
         self.stays(same, REASONS, "whether the key that signed is one of those that count here")
     }
 
-    /// Blocks are no part of a table.
-    fn blocks(&self) -> Stage {
-        self.stays(true, &[Reason::Blocked], "whether a block stood")
+    /// Blocks are no part of a table, and count as unchanged; but one may name the entry that vouched.
+    fn blocks(&self, entry: &TrustedIssuer) -> Stage {
+        const REASONS: &[Reason] = &[Reason::Blocked];
+        if self.ended_with(Reason::Blocked) && self.record.issuer_name.as_deref() != Some(entry.name.as_str()) {
+            return Stage::Open(REASONS, "whether the block stands against the entry by its new name");
+        }
+        self.stays(true, REASONS, "whether a block stood")
     }
 
     fn pins(&self, entry: &TrustedIssuer, then: Option<&TrustedIssuer>) -> Stage {

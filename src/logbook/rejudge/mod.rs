@@ -35,7 +35,7 @@ pub struct Table<'s> {
 
 /// One decision under judgement.
 #[derive(Debug, Clone, Copy)]
-struct Replay<'s, 'r> {
+struct Rejudged<'s, 'r> {
     record: &'r Record,
     /// How it ended.
     logged: Outcome,
@@ -47,7 +47,7 @@ struct Replay<'s, 'r> {
 
 /// What becomes of a logged decision under `table`. `base` is the table that decided, if it is at hand: only it tells
 /// which conditions held then.
-pub(super) fn replay(record: &Record, table: Table<'_>, base: Option<Table<'_>>) -> Verdict {
+pub(super) fn rejudge(record: &Record, table: Table<'_>, base: Option<Table<'_>>) -> Verdict {
     let logged = match (record.accepted(), record.refusal()) {
         (Some(Accepted::Ok), _) => Outcome::Allowed,
         (Some(Accepted::Anonymous), _) => Outcome::Open,
@@ -57,10 +57,10 @@ pub(super) fn replay(record: &Record, table: Table<'_>, base: Option<Table<'_>>)
             return Verdict::CannotTell { stays: false, gaps };
         }
     };
-    Replay { record, logged, table, base }.possible().against(record, logged)
+    Rejudged { record, logged, table, base }.possible().against(record, logged)
 }
 
-impl Replay<'_, '_> {
+impl Rejudged<'_, '_> {
     fn possible(&self) -> Possible {
         match self.logged {
             // No table has a say in these.
