@@ -1,8 +1,11 @@
 //! What a shared store promises.
 
+use std::sync::Arc;
 use std::thread;
 
 use crate::support::credence::Credence;
+use crate::support::key::Key;
+use crate::support::small::{API, SUBJECT};
 use crate::world::{World, call, reason, settled, until};
 
 #[test]
@@ -76,6 +79,19 @@ fn two_addresses_of_one_database_are_one_store_and_another_database_is_another()
     assert_eq!((reason(&here, "once", &token), reason(&there, "once", &token)), ("ok".into(), "ok".into()));
     let same = world.serve_at(&format!("redis://localhost:{}/1", world.redis.port())).start();
     until(&same, "once", &token, "replayed");
+}
+
+#[test]
+fn a_token_of_a_new_key_waits_for_the_key_and_is_then_spent_once() {
+    let world = World::new();
+    let replicas = [world.credence(), world.credence()];
+    let key = Arc::new(Key::generate("next", "ES256"));
+    world.ci.publish(&[world.ci.key(), Arc::clone(&key)]);
+    let token = world.ci.token(SUBJECT, API).signed_by(&key).header("kid", "next").mint();
+    // The fetch may take longer than a call waits.
+    for (replica, expected) in replicas.iter().zip(["ok", "replayed"]) {
+        until(replica, "once", &token, expected);
+    }
 }
 
 /// Run it alone: `cargo test --test replay round_trip -- --ignored --nocapture`.
