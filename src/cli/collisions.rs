@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::log::Logs;
 use super::open::Open;
-use super::output::{Output, escaped, escaped_json, result, trouble};
+use super::output::{Output, escaped, escaped_json, result, trouble, value};
 use super::trust::{instant, load};
 use super::{NO, YES};
 use crate::clock::{Clock, Time};
@@ -58,7 +58,7 @@ struct Logged {
 pub(super) fn run(args: &CollisionsArgs) -> u8 {
     let found = match find(args) {
         Ok(found) => found,
-        Err(error) => return trouble(escaped(&error)),
+        Err(error) => return trouble(error),
     };
     result(&match args.output {
         Output::Text => escaped(&found.text()),
@@ -132,7 +132,7 @@ fn text(found: &Collisions) -> String {
                 format!("subjects like {form:?} may be {} principals each\n", collision.identities.len())
             }
             Shared::Claims(claims) => {
-                format!("callers with {claims} come from {} issuers\n", collision.identities.len())
+                format!("callers with {} come from {} issuers\n", value(claims), collision.identities.len())
             }
         };
         for identity in &collision.identities {
@@ -141,6 +141,7 @@ fn text(found: &Collisions) -> String {
                 Shared::Subject(subject) => format!("{}#{subject}", identity.iss),
                 Shared::Form(_) | Shared::Claims(_) => identity.iss.clone(),
             };
+            let pair = value(pair);
             out += &format!("  {pair}\n    issuer {}, grants {}\n", identity.issuer, grants.join(" "));
         }
         out.push('\n');
