@@ -3,6 +3,7 @@
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
+use super::can::unknown_issuer;
 use super::output::{Output, escaped, escaped_json, result, trouble, value};
 use super::token::{payload, read};
 use super::trust::Trust;
@@ -77,7 +78,7 @@ fn try_run(args: &ReachArgs) -> Result<u8, String> {
     if let Some(name) = &args.issuer
         && !loaded.snapshot.issuers.iter().any(|issuer| issuer.name.as_str() == name)
     {
-        return Err(format!("the table has no issuer {name:?}: `credence list` shows their names"));
+        return Err(unknown_issuer(&loaded.snapshot, name));
     }
     let root = std::path::Path::new("");
     let found = reach(Asked { snapshot: &loaded.snapshot, origins: &loaded.origins, root }, &whose);

@@ -89,6 +89,9 @@ pub(super) fn run(test: &Test) -> u8 {
 
 /// The file itself, or the test files of a directory, sorted.
 fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
+    if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return Err(format!("{}: no such file or directory", path.display()));
+    }
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
