@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::log::Logs;
 use super::open::Open;
-use super::output::{Output, diagnostic, escaped, escaped_json, result, trouble};
+use super::output::{Output, diagnostic, escaped, escaped_json, result, trouble, value};
 use super::trust::{Loaded, load};
 use super::{NO, YES};
 use crate::clock::Clock;
@@ -56,7 +56,7 @@ enum FailOn {
 pub(super) fn run(backtest: &Backtest) -> u8 {
     match try_run(backtest) {
         Ok(code) => code,
-        Err(error) => trouble(escaped(&error)),
+        Err(error) => trouble(error),
     }
 }
 
@@ -104,7 +104,7 @@ impl Report<'_> {
         let Summary { decisions, same, changed, cannot_tell, stays, .. } = *self.summary;
         let logs =
             if self.backtest.logs.len() == 1 { "log".to_owned() } else { format!("{} logs", self.backtest.logs.len()) };
-        let mut out = format!("{} decisions of the {logs} under {}\n", decisions, self.backtest.table.display());
+        let mut out = format!("{} decisions of the {logs} under {}\n", decisions, value(self.backtest.table.display()));
         out += &format!("  {same} same\n  {changed} changed\n  {cannot_tell} cannot be told");
         if cannot_tell > 0 {
             out += &format!(" ({stays} of them stay allowed or denied as they were)");
@@ -154,25 +154,26 @@ impl Report<'_> {
 }
 
 fn times(count: u64, example: &str) -> String {
+    let example = value(example);
     if count == 1 { format!("once: {example}") } else { format!("{count} times, such as {example}") }
 }
 
 fn changed_text(change: &Changes) -> String {
-    let realm = change.realm.as_ref().map(|realm| format!(" realm {realm}")).unwrap_or_default();
-    let method = change.method.as_deref().unwrap_or("?");
-    let place = change.resource.as_ref().map_or_else(|| "no resource".to_owned(), |name| format!("resource {name}"));
+    let realm = change.realm.as_ref().map(|realm| format!(" realm {}", value(realm))).unwrap_or_default();
+    let method = change.method.as_deref().map_or_else(|| "?".to_owned(), value);
+    let place = change.resource.as_ref().map_or_else(|| "no resource".to_owned(), |name| format!("resource {}", value(name)));
     format!(
         "\n{} -> {}\n  {}{realm}\n  {method} at {place}\n  {}\n",
-        change.from,
-        change.to,
-        change.who,
+        value(&change.from),
+        value(&change.to),
+        value(&change.who),
         times(change.count, &change.example)
     )
 }
 
 fn open_text(open: &Unsettled) -> String {
     let stays = if open.stays { "cannot tell in full; allowed or denied as it was" } else { "cannot tell" };
-    let gaps: Vec<_> = open.gaps.iter().map(String::as_str).collect();
+    let gaps: Vec<_> = open.gaps.iter().map(value).collect();
     format!("\n{stays}: not in the log: {}\n  {}\n", gaps.join("; "), times(open.count, &open.example))
 }
 

@@ -4,7 +4,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::asked::{Wanted, pair};
-use super::output::{Output, escaped, escaped_json, result, trouble};
+use super::nearest::unknown;
+use super::output::{Output, escaped, escaped_json, result, trouble, value};
 use super::trust::Trust;
 use super::{NO, YES};
 use crate::claims::ClaimKey;
@@ -54,6 +55,7 @@ pub(super) fn run(args: &Can) -> u8 {
 
 fn try_run(args: &Can) -> Result<u8, String> {
     let request = args.wanted.request()?;
+    args.claim.iter().try_for_each(|(key, _)| is_no_flag(key))?;
     let claims = args.claim.iter().map(|(key, text)| {
         let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
         ClaimKey::parse(key)
@@ -72,6 +74,17 @@ fn try_run(args: &Can) -> Result<u8, String> {
     Ok(if verdict.allowed { YES } else { NO })
 }
 
+/// What names the caller or the place has a flag of its own: said twice, one would be judged and the other be told.
+fn is_no_flag(key: &str) -> Result<(), String> {
+    let flag = match ClaimKey::parse(key).as_ref().map(ClaimKey::path) {
+        Some([name]) if name == "iss" => "--issuer",
+        Some([name]) if name == "sub" => "--subject",
+        Some([name]) if name == "aud" => "--audience",
+        _ => return Ok(()),
+    };
+    Err(format!("--claim {key}: that is what `{flag}` says; give it there"))
+}
+
 /// The one issuer of this name, or of this exact `iss`.
 fn issuer<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s TrustedIssuer, String> {
     let named =
@@ -82,7 +95,7 @@ fn issuer<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s TrustedIssuer, S
     }
     match found.as_slice() {
         [only] => Ok(only),
-        [] => Err(format!("the table has no issuer {name:?}: `credence list` shows their names")),
+        [] => Err(unknown_issuer(snapshot, name)),
         several => {
             let exact: Vec<_> = several.iter().map(|issuer| format!("{} ({})", issuer.issuer, issuer.name)).collect();
             Err(format!(
@@ -93,34 +106,39 @@ fn issuer<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s TrustedIssuer, S
     }
 }
 
+/// What is said of an issuer that the table does not have.
+pub(super) fn unknown_issuer(snapshot: &Snapshot, name: &str) -> String {
+    let told = unknown("issuer", name, snapshot.issuers.iter().map(|issuer| issuer.name.as_str()));
+    format!("{told}: `credence list` shows the names of the table")
+}
+
 fn text(args: &Can, issuer: &TrustedIssuer, verdict: &Verdict<'_>) -> String {
     let word = if verdict.allowed { "yes" } else { "no" };
-    let mut out = format!("{word}: {}, SIGNATURE ASSUMED\n", verdict.reason);
-    out += &format!(
-        "  {} {}\n  iss {}\n  sub {}\n",
-        args.wanted.method,
-        args.wanted.url,
-        crate::inquiry::iss(issuer),
-        args.subject
-    );
-    for assumed in &verdict.assumed {
-        out += &format!("  assumed {assumed} (pinned)\n");
+    let call = format!("  {} {}\n", value(&args.wanted.method), value(&args.wanted.url));
+    let mut out = if verdict.open {
+        format!("{word}: {}, open to all: nobody is looked at, whoever it is and whatever the token\n{call}", verdict.reason)
+    } else {
+        let (iss, sub) = (value(crate::inquiry::iss(issuer)), value(&args.subject));
+        format!("{word}: {}, SIGNATURE ASSUMED\n{call}  iss {iss}\n  sub {sub}\n", verdict.reason)
+    };
+    for assumed in verdict.assumed.iter().filter(|_| !verdict.open) {
+        out += &format!("  assumed {} (pinned)\n", value(assumed));
     }
-    let site = verdict.site.as_ref().map(|site| format!("  [{site}]")).unwrap_or_default();
-    out += &format!("\n{}{site}\n", verdict.decided);
+    let site = verdict.site.as_ref().map(|site| format!("  [{}]", value(site))).unwrap_or_default();
+    out += &format!("\n{}{site}\n", value(&verdict.decided));
     for grant in &verdict.grants {
-        out += &format!("grant {}  [{}]\n", grant.name, grant.site);
+        out += &format!("grant {}  [{}]\n", grant.name, value(&grant.site));
     }
     if !verdict.scopes.is_empty() {
         out += &format!("scopes {}\n", verdict.scopes.join(" "));
     }
     for grant in &verdict.shadow {
-        out += &format!("shadow grant {} would fit  [{}]\n", grant.name, grant.site);
+        out += &format!("shadow grant {} would fit  [{}]\n", grant.name, value(&grant.site));
     }
     for (grant, failed) in &verdict.near {
-        out += &format!("\nnearest grant {}  [{}]\n", grant.name, grant.site);
+        out += &format!("\nnearest grant {}  [{}]\n", grant.name, value(&grant.site));
         for (what, wanted) in failed {
-            out += &format!("  {what}: must be {wanted}\n");
+            out += &format!("  {}: must be {}\n", value(what), value(wanted));
         }
     }
     out
@@ -135,15 +153,16 @@ fn tree(issuer: &TrustedIssuer, args: &Can, verdict: &Verdict<'_>) -> Value {
     json!({
         "decision": if verdict.allowed { "allow" } else { "deny" },
         "reason": verdict.reason,
-        "signature": "assumed",
-        "principal": {"iss": issuer.issuer.as_str(), "sub": args.subject},
+        "signature": if verdict.open { "not_looked_at" } else { "assumed" },
+        "principal": (!verdict.open).then(|| json!({"iss": issuer.issuer.as_str(), "sub": args.subject})),
+        "open": verdict.open,
         "realm": issuer.realm.as_ref().map(|realm| realm.as_str()),
         "issuer_name": issuer.name.as_str(),
         "resource": verdict.resource.map(|resource| resource.name.as_str()),
         "grants": verdict.grants.iter().map(|grant| grant.name.as_str()).collect::<Vec<_>>(),
         "scopes": verdict.scopes,
         "shadow": verdict.shadow.iter().map(|grant| grant.name.as_str()).collect::<Vec<_>>(),
-        "assumed": verdict.assumed,
+        "assumed": if verdict.open { &[] } else { verdict.assumed.as_slice() },
         "decided": verdict.decided,
         "near_miss": near.collect::<Vec<_>>(),
     })

@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 
 use super::findings::{BlocksSummary, Checked, Format, Summary, written};
 use super::open::{Open, given};
-use super::output::{colours, diagnostic, result, trouble};
+use super::output::{colours, diagnostic, result, trouble, value};
 use super::probe_check::{Wanted, probe_all};
 use super::trust::load;
-use super::{NO, TROUBLE, YES};
+use super::{NO, YES};
 use crate::clock::{Clock, Time};
 use crate::keys::LiveKeys;
 use crate::table::{Compiled, CompiledBlocks, Documents, Report, Snapshot, Sources, compile, compile_blocks};
@@ -66,8 +66,7 @@ pub(super) fn run(check: &Check) -> u8 {
     let (mut read, mut beside, mut seen) = (Vec::new(), None, Vec::new());
     for path in &check.paths {
         if path.as_os_str() != "-" && !path.exists() {
-            diagnostic(&format!("error: {}: no such file or directory", path.display()));
-            code = TROUBLE;
+            code = trouble(format!("{}: no such file or directory", path.display()));
             continue;
         }
         let sources = Sources::read(path);
@@ -145,12 +144,12 @@ fn told(checked: &Checked) {
     if let Some(table) = &checked.table {
         result(&format!(
             "{}: {} issuers, {} resources, {} grants, sha256 {}\n",
-            checked.path, table.issuers, table.resources, table.grants, table.digest
+            value(&checked.path), table.issuers, table.resources, table.grants, table.digest
         ));
     }
     if let Some(blocks) = &checked.blocks {
         let held = if blocks.held { "" } else { " (held against no table: add it, or `--trust PATH`)" };
-        result(&format!("{}: {} blocks{held}, sha256 {}\n", checked.path, blocks.blocks, blocks.digest));
+        result(&format!("{}: {} blocks{held}, sha256 {}\n", value(&checked.path), blocks.blocks, blocks.digest));
     }
 }
 

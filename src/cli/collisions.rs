@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::log::Logs;
 use super::open::Open;
-use super::output::{Output, escaped, escaped_json, result, trouble};
+use super::output::{Output, escaped, escaped_json, result, trouble, value};
 use super::trust::{instant, load};
 use super::{NO, YES};
 use crate::clock::{Clock, Time};
@@ -58,7 +58,7 @@ struct Logged {
 pub(super) fn run(args: &CollisionsArgs) -> u8 {
     let found = match find(args) {
         Ok(found) => found,
-        Err(error) => return trouble(escaped(&error)),
+        Err(error) => return trouble(error),
     };
     result(&match args.output {
         Output::Text => escaped(&found.text()),
@@ -104,7 +104,7 @@ impl Logged {
 
 impl Found {
     fn collides(&self) -> bool {
-        let table = self.table.as_ref().is_some_and(|found| !(found.names.is_empty() && found.overlaps.is_empty()));
+        let table = self.table.as_ref().is_some_and(|found| found.cut || !(found.names.is_empty() && found.overlaps.is_empty()));
         table || self.logs.as_ref().is_some_and(|logs| logs.twins.iter().any(|twin| twin.verified))
     }
 
@@ -118,6 +118,7 @@ impl Found {
         json!({
             "collisions": self.table.as_ref().map(names),
             "overlaps": self.table.as_ref().map(overlaps),
+            "cut": self.table.as_ref().map(|found| found.cut),
             "log": self.logs.as_ref().map(Logged::json),
         })
     }
@@ -131,17 +132,28 @@ fn text(found: &Collisions) -> String {
             Shared::Form(form) => {
                 format!("subjects like {form:?} may be {} principals each\n", collision.identities.len())
             }
+            Shared::Any => format!(
+                "any sub may be {} principals: not every grant here names whom it is for\n",
+                collision.identities.len()
+            ),
+            Shared::Domain(domain) => format!(
+                "subjects of spiffe://{} may be {} principals each\n",
+                value(domain),
+                collision.identities.len()
+            ),
             Shared::Claims(claims) => {
-                format!("callers with {claims} come from {} issuers\n", collision.identities.len())
+                format!("callers with {} come from {} issuers\n", value(claims), collision.identities.len())
             }
         };
         for identity in &collision.identities {
             let grants: Vec<_> = identity.grants.iter().map(|grant| grant.as_str()).collect();
             let pair = match &collision.shared {
                 Shared::Subject(subject) => format!("{}#{subject}", identity.iss),
-                Shared::Form(_) | Shared::Claims(_) => identity.iss.clone(),
+                Shared::Form(_) | Shared::Any | Shared::Domain(_) | Shared::Claims(_) => identity.iss.clone(),
             };
-            out += &format!("  {pair}\n    issuer {}, grants {}\n", identity.issuer, grants.join(" "));
+            let pair = value(pair);
+            let more = if identity.more > 0 { format!(" and {} more", identity.more) } else { String::new() };
+            out += &format!("  {pair}\n    issuer {}, grants {}{more}\n", identity.issuer, grants.join(" "));
         }
         out.push('\n');
     }
@@ -153,14 +165,20 @@ fn text(found: &Collisions) -> String {
             overlap.grants.0, overlap.grants.1, overlap.issuer, overlap.resource
         );
     }
+    if found.cut {
+        out += "the search was cut: there are too many grants to hold all against each other, so more may collide\n";
+    }
     out
 }
 
 fn names(found: &Collisions) -> Vec<Value> {
+    let any = "any".to_owned();
     let names = found.names.iter().map(|collision| {
         let (kind, text) = match &collision.shared {
             Shared::Subject(text) => ("subject", text),
             Shared::Form(text) => ("form", text),
+            Shared::Any => ("any", &any),
+            Shared::Domain(text) => ("trust_domain", text),
             Shared::Claims(text) => ("claims", text),
         };
         let identities = collision.identities.iter().map(|identity| {
@@ -168,6 +186,7 @@ fn names(found: &Collisions) -> Vec<Value> {
                 "issuer_name": identity.issuer.as_str(),
                 "iss": identity.iss,
                 "grants": identity.grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>(),
+                "more_grants": identity.more,
             })
         });
         json!({"shared": kind, "text": text, "identities": identities.collect::<Vec<_>>()})

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::open::Open;
-use super::output::{escaped, escaped_json, result, trouble};
+use super::output::{escaped, escaped_json, result, trouble, value};
 use super::sheet::markdown;
 use super::trust::{Loaded, instant, load};
 use super::{NO, YES};
@@ -101,16 +101,17 @@ fn text(changes: &[Change]) -> String {
             "{:<8} {} {} {}  [{}]\n",
             change.kind.as_str(),
             change.entry.as_str(),
-            change.name,
-            change.text,
-            change.site
+            value(&change.name),
+            value(&change.text),
+            value(&change.site)
         );
         for detail in &change.details {
-            out += &match (&detail.old, &detail.new) {
-                (Some(old), Some(new)) => format!("         {}: {old} -> {new}\n", detail.field),
-                (Some(old), None) => format!("         {}: - {old}\n", detail.field),
-                (None, new) => format!("         {}: + {}\n", detail.field, new.as_deref().unwrap_or_default()),
+            let told = match (&detail.old, &detail.new) {
+                (Some(old), Some(new)) => format!("{}: {old} -> {new}", detail.field),
+                (Some(old), None) => format!("{}: - {old}", detail.field),
+                (None, new) => format!("{}: + {}", detail.field, new.as_deref().unwrap_or_default()),
             };
+            out += &format!("         {}\n", value(told));
         }
     }
     format!("{out}{}\n", counts(changes))

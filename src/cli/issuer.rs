@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::open::given;
-use super::output::{diagnostic, escaped, escaped_json, result, trouble};
+use super::output::{diagnostic, escaped_json, result, trouble};
 use super::probe_report::Findings;
 use super::probe_stanza::stanza;
 use super::probe_story::Story;
@@ -77,7 +77,7 @@ pub(super) fn run(issuer: &Issuer) -> u8 {
     let IssuerVerb::Probe(arguments) = &issuer.verb;
     match probe(arguments) {
         Ok(code) => code,
-        Err(error) => trouble(escaped(&error)),
+        Err(error) => trouble(error),
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::can::unknown_issuer;
+use super::nearest::unknown;
 use super::output::{result, trouble};
 use super::sheet::{Format, Sheet, span};
 use super::trust::Trust;
@@ -45,6 +47,9 @@ pub(super) fn run(list: &List) -> u8 {
         Ok(loaded) => loaded,
         Err(error) => return trouble(error),
     };
+    if let Err(error) = list.names(&loaded.snapshot) {
+        return trouble(error);
+    }
     loaded.note_blocks();
     let filter = Filter { issuer: list.issuer.clone(), resource: list.resource.clone(), owner: list.owner.clone() };
     let sheet = match list.expiring {
@@ -56,6 +61,30 @@ pub(super) fn run(list: &List) -> u8 {
         result(&sheet.write(list.output));
     }
     code
+}
+
+impl List {
+    /// That whatever is asked for by name exists: else nothing found would look like nothing granted.
+    fn names(&self, snapshot: &Snapshot) -> Result<(), String> {
+        let mut issuers = snapshot.issuers.iter().map(|issuer| issuer.name.as_str());
+        if let Some(name) = self.issuer.as_ref().filter(|name| !issuers.any(|known| known == *name)) {
+            return Err(unknown_issuer(snapshot, name));
+        }
+        let resources = || snapshot.resources.iter().map(|(_, resource)| resource.name.as_str());
+        if let Some(name) = self.resource.as_ref().filter(|name| !resources().any(|known| known == *name)) {
+            return Err(format!("{} of the table", unknown("resource", name, resources())));
+        }
+        let owners = || {
+            let issuers = snapshot.issuers.iter().map(|issuer| snapshot.stewards.of_issuer(&issuer.name));
+            let resources = snapshot.resources.iter().map(|(_, one)| snapshot.stewards.of_resource(&one.name));
+            let grants = snapshot.grants.iter().map(|grant| snapshot.stewards.of_grant(&grant.name));
+            issuers.chain(resources).chain(grants).filter_map(|steward| steward.owner.as_deref())
+        };
+        if let Some(name) = self.owner.as_ref().filter(|name| !owners().any(|known| known == *name)) {
+            return Err(format!("{} in the table", unknown("owner", name, owners())));
+        }
+        Ok(())
+    }
 }
 
 fn relation(snapshot: &Snapshot, filter: &Filter, now: Time) -> Sheet {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::output::{diagnostic, escaped};
+use super::output::{diagnostic, value};
 use crate::logbook::{Counts, Record, read};
 
 #[derive(Debug, Clone, Args)]
@@ -87,5 +87,5 @@ fn tell(name: &str, counts: Counts) {
             parts.push(format!("{count} {what}"));
         }
     }
-    diagnostic(&escaped(&format!("warning: {name}: lines passed over: {}", parts.join(", "))));
+    diagnostic(&value(format!("warning: {name}: lines passed over: {}", parts.join(", "))));
 }

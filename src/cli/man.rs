@@ -6,6 +6,7 @@ use clap::{Args, Command};
 use clap_mangen::Man;
 
 use super::YES;
+use super::nearest::unknown;
 use super::output::{result, trouble};
 
 /// Print the manual page of the program or of a verb, or write all of them.
@@ -33,7 +34,10 @@ pub(super) fn run(man: &ManPages, program: Command) -> u8 {
         (None, None) => page(program).map_or_else(trouble, |text| result(&text)),
         (None, Some(verb)) => match program.get_subcommands().find(|command| command.get_name() == verb) {
             Some(command) => page(named(command, verb)).map_or_else(trouble, |text| result(&text)),
-            None => trouble(format!("there is no verb {verb:?}: `credence --help` lists them")),
+            None => {
+                let known = unknown("verb", verb, program.get_subcommands().map(Command::get_name));
+                trouble(format!("{known}: `credence --help` lists them"))
+            }
         },
     }
 }

@@ -23,6 +23,7 @@ mod issuer;
 mod list;
 mod log;
 mod man;
+mod nearest;
 mod open;
 mod output;
 mod probe_check;

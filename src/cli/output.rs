@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use clap::ValueEnum;
 
 use super::{TROUBLE, YES};
+use crate::name::{is_hidden_character, visible};
 
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -27,9 +28,9 @@ pub(super) fn diagnostic(text: &str) {
     let _ = std::io::stderr().write_all(format!("{text}{newline}").as_bytes());
 }
 
-/// Prints why the program could not run.
+/// Prints why the program could not run, on one line.
 pub(super) fn trouble(text: impl std::fmt::Display) -> u8 {
-    diagnostic(&format!("error: {text}"));
+    diagnostic(&format!("error: {}", value(text)));
     TROUBLE
 }
 
@@ -38,22 +39,27 @@ pub(super) fn colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Text from strangers with everything escaped that could move a terminal's cursor or hide text.
+/// A value from outside (an argument, a log, a token, a table, an answer) as a part of a line: nothing of it ends the
+/// line, moves a terminal's cursor or hides. Every value goes through here before it is put into a text of ours.
+pub(super) fn value(text: impl std::fmt::Display) -> String {
+    visible(&text.to_string())
+}
+
+/// The same for a value that may be absent.
+pub(super) fn or_absent(text: Option<&str>) -> String {
+    text.map_or_else(|| "absent".to_owned(), value)
+}
+
+/// A whole text of ours, whose newlines are its own; each [`value`] in it was escaped before. What was forgotten can at
+/// least not move a terminal's cursor.
 pub(super) fn escaped(text: &str) -> String {
-    let escape = |character: char| {
-        if character != '\n' && crate::name::is_forbidden_character(character) {
-            character.escape_unicode().to_string()
-        } else {
-            character.to_string()
-        }
-    };
-    text.chars().map(escape).collect()
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// The same for JSON, whose writer escapes ASCII but leaves what reorders or hides text as it is.
 pub(super) fn escaped_json(value: &serde_json::Value) -> String {
     let escape = |character: char| {
-        if character != '\n' && crate::name::is_forbidden_character(character) {
+        if character != '\n' && is_hidden_character(character) {
             let mut units = [0; 2];
             character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
         } else {
@@ -97,6 +103,16 @@ mod tests {
     #[test]
     fn a_token_cannot_move_the_cursor() {
         assert_eq!(escaped("a\u{1b}[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\n");
+    }
+
+    #[test]
+    fn a_value_is_a_part_of_one_line_and_nothing_of_it_hides() {
+        assert_eq!(value("a\nallow ok\r"), "a\\u{a}allow ok\\u{d}");
+        let hidden = ['\u{200b}', '\u{200d}', '\u{2060}', '\u{2064}', '\u{feff}', '\u{e0041}', '\u{ad}', '\u{fe0f}'];
+        for character in hidden {
+            assert_eq!(value(character), character.escape_unicode().to_string());
+        }
+        assert_eq!(value("Zoë 東京 🦀"), "Zoë 東京 🦀");
     }
 
     #[test]

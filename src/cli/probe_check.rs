@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::output::{diagnostic, escaped, result};
+use super::output::{escaped, result, trouble, value};
 use super::probe_report::quiet;
-use super::{NO, TROUBLE, YES};
+use super::{NO, YES};
 use crate::fetch::{self, Surroundings};
 use crate::keys::{Access, Jwk, KeyOrigin, KeyRing, KeyRules, KeySet, KeySource};
 use crate::name::{Issuer, IssuerName};
@@ -55,8 +55,7 @@ pub(super) fn probe_all(wanted: Vec<Wanted>, with_credentials: bool, surrounding
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            diagnostic(&format!("error: {error}"));
-            return TROUBLE;
+            return trouble(error);
         }
     };
     let told = runtime.block_on(ask_all(wanted, with_credentials, surroundings));
@@ -90,7 +89,7 @@ async fn ask(wanted: &Wanted, with_credentials: bool, surroundings: Surroundings
     }
     let (set, keep) = match fetch::once_and_keep(&wanted.origin, surroundings).await {
         Ok(fetched) => fetched,
-        Err(error) => return (format!("{head} FAILED: {error}\n"), NO),
+        Err(error) => return (format!("{head} FAILED: {}\n", value(error)), NO),
     };
     let ring = KeyRing::build_for(Some(&wanted.issuer), Arc::clone(&set), &wanted.rules);
     let mut algorithms: Vec<_> = ring.usable().map(|key| key.algorithm().as_str()).collect();
@@ -106,7 +105,7 @@ async fn ask(wanted: &Wanted, with_credentials: bool, surroundings: Surroundings
             (format!("ok: {count} keys, {algorithms}{age}"), YES)
         }
     };
-    let mut text = format!("{head} {outcome}\n");
+    let mut text = format!("{head} {}\n", value(outcome));
     for key in ring.quarantine() {
         let kid = key.kid.as_ref().map(|kid| format!("{:?}", kid.as_str())).unwrap_or_default();
         let _ = writeln!(text, "  published, but not pinned: {} {kid} {}", key.thumbprint, key.algorithm);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::output::escaped;
+use super::output::{escaped, value};
 use super::probe_report::{Findings, quiet};
 use super::probe_stanza::Stanza;
 use super::{NO, TROUBLE, YES};
@@ -64,13 +64,13 @@ impl Story<'_> {
             lines.push(("kind", kind));
         }
         self.probe.exchanges.iter().for_each(|exchange| lines.push(("asked", told(exchange))));
-        let mut out: String = lines.iter().map(|(name, text)| format!("{name:<9} {text}\n")).collect();
+        let mut out: String = lines.iter().map(|(name, text)| format!("{name:<9} {}\n", value(text))).collect();
         self.keys(&mut out);
         for warning in &self.findings.warnings {
-            out += &format!("\nwarning: {warning}\n");
+            out += &format!("\nwarning: {}\n", value(warning));
         }
         if let Ok(Some(stanza)) = &self.stanza {
-            let missing: String = stanza.missing.iter().map(|what| format!("#   {what}\n")).collect();
+            let missing: String = stanza.missing.iter().map(|what| format!("#   {}\n", value(what))).collect();
             if self.findings.mismatch {
                 out += "\n# NOT the issuer that was typed: take this entry only if its operator names it so.";
             }
@@ -92,12 +92,12 @@ impl Story<'_> {
             let (mark, end) = match &key.judged {
                 Ok(jwk) if self.serves(key) => ("ok", format!("  {}", jwk.thumbprint())),
                 Ok(jwk) => ("unused", format!("  {}", jwk.thumbprint())),
-                Err(why) => ("unused", format!("  it {why}")),
+                Err(why) => ("unused", format!("  it {}", value(why))),
             };
             let or_none = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), quiet);
             *out += &format!(
                 "  {mark:<7} {}  {}  alg {}  use {}{end}\n",
-                key.name(),
+                value(key.name()),
                 quiet(&key.shape),
                 or_none(&key.algorithm),
                 or_none(&key.usage)
@@ -126,8 +126,8 @@ impl Story<'_> {
     pub(super) fn trouble(&self) -> String {
         let mut out = String::new();
         if let Some(error) = &self.probe.error {
-            out += &format!("error: {error}\n");
-            out += &self.next_step().map(|step| format!("help: {step}\n")).unwrap_or_default();
+            out += &format!("error: {}\n", value(error));
+            out += &self.next_step().map(|step| format!("help: {}\n", value(step))).unwrap_or_default();
         } else if self.findings.mismatch {
             out += "error: this document is of another issuer than was typed. If it is the one you mean, its operator \
                     says so too: only then take the entry\n";
@@ -135,7 +135,7 @@ impl Story<'_> {
             out += "error: no published key can be used for this issuer\n";
         }
         if let Err(why) = &self.stanza {
-            out += &format!("error: {why}\n");
+            out += &format!("error: {}\n", value(why));
         }
         escaped(&out)
     }

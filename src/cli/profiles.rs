@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::NO;
-use super::output::{Output, diagnostic, result};
+use super::nearest::unknown;
+use super::output::{Output, result, trouble};
 use crate::profile::{Profile, Tenancy};
 
 /// List the kinds of issuers that are known, or print everything known about one.
@@ -14,7 +14,7 @@ use crate::profile::{Profile, Tenancy};
 /// A profile fills in what an entry of the table leaves out, refuses what can never be right, and warns of what looks right and is
 /// not. What is printed last is a table to start from: put your own ids, hosts and paths in.
 ///
-/// Exit code: 0, 1 there is no such profile.
+/// Exit code: 0 printed, 2 there is no such profile.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: credence profiles github-actions")]
 pub(super) struct Profiles {
@@ -33,9 +33,8 @@ pub(super) fn run(profiles: &Profiles) -> u8 {
         });
     };
     let Some(profile) = Profile::find(name) else {
-        let names = Profile::ALL.map(|profile| profile.name).join(" ");
-        diagnostic(&format!("error: there is no profile {name:?}; the profiles are {names}"));
-        return NO;
+        let names = Profile::ALL.map(|profile| profile.name);
+        return trouble(format!("{}: the profiles are {}", unknown("profile", name, names), names.join(" ")));
     };
     result(&match profiles.output {
         Output::Text => page(profile),

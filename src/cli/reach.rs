@@ -3,7 +3,8 @@
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
-use super::output::{Output, escaped, escaped_json, result, trouble};
+use super::can::unknown_issuer;
+use super::output::{Output, escaped, escaped_json, result, trouble, value};
 use super::token::{payload, read};
 use super::trust::Trust;
 use super::who_can::line_tree;
@@ -77,7 +78,7 @@ fn try_run(args: &ReachArgs) -> Result<u8, String> {
     if let Some(name) = &args.issuer
         && !loaded.snapshot.issuers.iter().any(|issuer| issuer.name.as_str() == name)
     {
-        return Err(format!("the table has no issuer {name:?}: `credence list` shows their names"));
+        return Err(unknown_issuer(&loaded.snapshot, name));
     }
     let root = std::path::Path::new("");
     let found = reach(Asked { snapshot: &loaded.snapshot, origins: &loaded.origins, root }, &whose);
@@ -107,9 +108,9 @@ fn text(whose: &Whose<'_>, found: &Reach<'_>, lines: &[(State, &crate::inquiry::
             Holding::Pinned => ", pins the key",
             Holding::Written => ", has the key in the table",
         });
-        out += &format!("issuer {} {}{how}  [{}]\n", issuer.name, iss(issuer), issuer.site);
+        out += &format!("issuer {} {}{how}  [{}]\n", issuer.name, value(iss(issuer)), value(&issuer.site));
         for pin in &issuer.pins {
-            out += &format!("  pin {} {}\n", pin.key, pin.matcher);
+            out += &format!("  pin {}\n", value(format!("{} {}", pin.key, pin.matcher)));
         }
     }
     if found.unpinned > 0 {
@@ -133,15 +134,15 @@ fn text(whose: &Whose<'_>, found: &Reach<'_>, lines: &[(State, &crate::inquiry::
         } else {
             format!("  ({}: allows nothing now)", state.as_str())
         };
-        out += &format!("\n{} {} {}{mark}\n", line.resource.name, line.methods(), line.paths());
+        out += &format!("\n{} {} {}{mark}\n", line.resource.name, value(line.methods()), value(line.paths()));
         out += &format!(
             "  at     {}\n  grant  {} of {}  [{}]\n",
-            line.place(),
+            value(line.place()),
             line.grant.name,
             line.issuer.name,
-            line.grant.site
+            value(&line.grant.site)
         );
-        out += &format!("  who    {}\n  if     {}\n", line.who(), line.conditions().join(", "));
+        out += &format!("  who    {}\n  if     {}\n", value(line.who()), value(line.conditions().join(", ")));
         if !line.grant.scopes.is_empty() {
             out += &format!("  gets   {}\n", line.scopes());
         }

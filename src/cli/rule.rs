@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::nearest::unknown;
 use super::output::{Output, escaped_json, result, trouble};
 use crate::table::{Code, Page, Severity};
 
@@ -25,7 +26,8 @@ pub(super) struct Rule {
 pub(super) fn run(rule: &Rule) -> u8 {
     let Some(text) = &rule.code else { return result(&list(rule.output)) };
     let Some(code) = Code::parse(text) else {
-        return trouble(format!("there is no rule {text:?}: `credence rule` lists them all"));
+        let known = unknown("rule", text, Code::ALL.iter().map(|code| code.as_str()));
+        return trouble(format!("{known}: `credence rule` lists them all"));
     };
     let page = Page::of(code);
     result(&match rule.output {

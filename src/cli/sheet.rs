@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 
-use super::output::{escaped, escaped_json};
+use super::output::{escaped_json, value};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,7 +38,7 @@ impl Sheet {
 
     /// Columns under each other; those in which no row says anything are left out.
     fn text(&self) -> String {
-        let cells = |row: &[String]| row.iter().map(|cell| escaped(&cell.replace('\n', " "))).collect::<Vec<_>>();
+        let cells = |row: &[String]| row.iter().map(value).collect::<Vec<_>>();
         let rows: Vec<Vec<String>> = self.rows.iter().map(|row| cells(row)).collect();
         let said = |at: usize| rows.iter().any(|row| row.get(at).is_some_and(|cell| !cell.is_empty()));
         let columns: Vec<usize> = (0..self.head.len()).filter(|at| said(*at)).collect();
@@ -72,7 +72,7 @@ impl Sheet {
     /// A cell that a spreadsheet would take for a formula begins with an apostrophe, as such cells are written.
     fn csv(&self) -> String {
         let cell = |text: &str| {
-            let text = escaped(text);
+            let text = value(text);
             let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
             let text = if formula { format!("'{text}") } else { text };
             if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
@@ -96,9 +96,8 @@ impl Sheet {
 /// Text from strangers as it is to be read in Markdown: nothing of it is a link, an image, HTML or a column.
 pub(super) fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in escaped(text).chars() {
+    for character in value(text).chars() {
         match character {
-            '\n' | '\r' => out.push(' '),
             '<' => out.push_str("&lt;"),
             '&' => out.push_str("&amp;"),
             '|' | '`' | '*' | '_' | '[' | ']' | '!' | '\\' | '#' | '~' | '@' => {

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::open::Open;
-use super::output::{Output, colours, diagnostic, escaped, escaped_json, result, trouble};
+use super::output::{Output, colours, diagnostic, escaped, escaped_json, result, trouble, value};
 use super::trust::load;
 use super::{NO, YES};
 use crate::clock::Clock;
@@ -58,7 +58,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 pub(super) fn run(verb: &StatusOf) -> u8 {
     match try_run(verb) {
         Ok(code) => code,
-        Err(error) => trouble(escaped(&error)),
+        Err(error) => trouble(error),
     }
 }
 
@@ -194,19 +194,19 @@ impl Replica {
     fn text(&self, expected: &Expected) -> String {
         let said = match &self.said {
             Ok(said) => said,
-            Err(error) => return format!("NO  {}\n      no answer: {error}\n", self.url),
+            Err(error) => return format!("NO  {}\n      no answer: {}\n", value(&self.url), value(error)),
         };
         let lacks = self.lacks(expected);
-        let mut out = format!("{}  {}\n", if lacks.is_empty() { "yes" } else { "NO " }, self.url);
+        let mut out = format!("{}  {}\n", if lacks.is_empty() { "yes" } else { "NO " }, value(&self.url));
         for (what, error, wanted) in
             [("table", "last_reload_error", &expected.table), ("blocks", "last_blocks_error", &expected.blocks)]
         {
             let state = &said[what];
-            let text = |name: &str| state[name].as_str().unwrap_or_default().to_owned();
+            let text = |name: &str| value(state[name].as_str().unwrap_or_default());
             out += &match state.is_object() {
                 true => format!(
                     "      {what:<6} generation {}, since {}, sha256 {}\n",
-                    state["generation"],
+                    value(&state["generation"]),
                     text("loaded_at"),
                     text("sha256")
                 ),
@@ -216,7 +216,7 @@ impl Replica {
                 out += &format!("      {:<6} expected sha256 {wanted}\n", "");
             }
             if let Some(error) = said[error].as_str() {
-                out += &format!("      {:<6} the last change was not taken: {error}\n", "");
+                out += &format!("      {:<6} the last change was not taken: {}\n", "", value(error));
             }
         }
         out

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::open::Open;
-use super::output::{colours, diagnostic, escaped, escaped_json, result, trouble};
+use super::output::{colours, diagnostic, escaped_json, result, trouble, value};
 use super::test_coverage::Uncovered;
 use super::test_judge::{Verdict, decision, differences, judge, listed};
 use super::test_report::{CaseReport, FileReport, Report};
@@ -74,7 +74,7 @@ enum Form {
 pub(super) fn run(test: &Test) -> u8 {
     let blocks = match test.blocks.load(Clock::System.now()) {
         Ok(blocks) => blocks,
-        Err(error) => return trouble(escaped(&error)),
+        Err(error) => return trouble(error),
     };
     let mut session =
         Session { permissions: test.open.permissions(), blocks, form: Some(test.output), ..Session::default() };
@@ -89,6 +89,9 @@ pub(super) fn run(test: &Test) -> u8 {
 
 /// The file itself, or the test files of a directory, sorted.
 fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
+    if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return Err(format!("{}: no such file or directory", path.display()));
+    }
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -168,7 +171,7 @@ impl Session {
 
     /// The cases of this file could not be run.
     fn broken(&mut self, path: &Path, error: &str) {
-        trouble(escaped(error));
+        trouble(error);
         self.note_broken(path, error);
     }
 
@@ -192,7 +195,7 @@ impl Session {
         });
         let written = test.junit.as_ref().map(|path| (path, std::fs::write(path, self.report.junit())));
         if let Some((path, Err(error))) = written {
-            self.code = trouble(escaped(&format!("{}: {error}", path.display())));
+            self.code = trouble(format!("{}: {error}", path.display()));
         }
         let lacking = self.report.uncovered.iter().any(|(_, uncovered)| match test.fail_on {
             FailOn::Failure => false,
@@ -229,14 +232,14 @@ fn table<'t>(
 fn tell(case: &Vector, seen: &Verdict, differences: &[(String, String)], snapshot: &Snapshot) -> String {
     let mut out = String::new();
     for (expected, seen) in differences {
-        out += &format!("    expected  {expected}\n    seen      {seen}\n");
+        out += &format!("    expected  {}\n    seen      {}\n", value(expected), value(seen));
     }
     if let Some(step) = &seen.decided {
-        let site = step.note.site.as_ref().map(|site| format!("  [{site}]")).unwrap_or_default();
-        out += &format!("    decided   {}: {}{site}\n", step.subject, step.note.text);
+        let site = step.note.site.as_ref().map(|site| format!("  [{}]", value(site))).unwrap_or_default();
+        out += &format!("    decided   {}: {}{site}\n", step.subject, value(&step.note.text));
     }
     for (grant, failed) in &seen.near_misses {
-        out += &format!("    near miss {grant} differs in {}\n", listed(failed));
+        out += &format!("    near miss {} differs in {}\n", value(grant), value(listed(failed)));
     }
     let known: BTreeSet<_> = snapshot.grants.iter().map(|grant| grant.name.as_str()).collect();
     let named = case.expect.grants.iter().flatten().chain(case.expect.near_misses.keys());

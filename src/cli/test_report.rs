@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::output::escaped;
+use super::output::{escaped, value};
 use super::test_coverage::Uncovered;
 
 /// One run.
@@ -51,9 +51,9 @@ impl FileReport {
     pub(super) fn text(&self) -> String {
         let failed = self.failed();
         let word = if failed == 0 { "ok  " } else { "FAIL" };
-        let mut out = format!("{word} {}: {}", self.path, counts(self.cases.len() - failed, failed));
+        let mut out = format!("{word} {}: {}", value(&self.path), counts(self.cases.len() - failed, failed));
         for case in self.cases.iter().filter(|case| case.failed()) {
-            out += &format!("\n\n  {}: {}\n{}", case.site, case.name, case.told);
+            out += &format!("\n\n  {}: {}\n{}", value(&case.site), value(&case.name), case.told);
         }
         escaped(&format!("{out}\n"))
     }
@@ -72,6 +72,7 @@ impl Report {
     pub(super) fn summary(&self) -> String {
         let mut out = String::new();
         for (table, uncovered) in &self.uncovered {
+            let table = value(table);
             if !uncovered.grants.is_empty() {
                 out += &format!("no case is allowed by these grants of {table}: {}\n", uncovered.grants.join(" "));
             }

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::asked::Wanted;
-use super::output::{Output, escaped, escaped_json, result, trouble};
+use super::output::{Output, escaped, escaped_json, result, trouble, value};
 use super::trust::Trust;
 use super::{NO, YES};
 use crate::inquiry::{Line, State, WhoCan, who_can};
@@ -62,10 +62,13 @@ fn try_run(args: &WhoCanArgs) -> Result<u8, String> {
 fn text(args: &WhoCanArgs, found: &WhoCan<'_>) -> String {
     let mut out = format!(
         "{} {}\n  resource {}  [{}]\n",
-        args.wanted.method, args.wanted.url, found.resource.name, found.resource.site
+        value(&args.wanted.method),
+        value(&args.wanted.url),
+        found.resource.name,
+        value(&found.resource.site)
     );
     if let Some(open) = found.open {
-        out += &format!("\nanyone, without a token: {}  [{}]\n", open.reason, open.site);
+        out += &format!("\nanyone, without a token: {}  [{}]\n", value(&open.reason), value(&open.site));
         return out;
     }
     if !found.lines.iter().any(|(state, _)| *state == State::InForce) {
@@ -80,12 +83,12 @@ fn text(args: &WhoCanArgs, found: &WhoCan<'_>) -> String {
         out += &format!(
             "\n{} {}{mark}\n  grant {}  [{}]\n",
             line.issuer.name,
-            line.iss(),
+            value(line.iss()),
             line.grant.name,
-            line.grant.site
+            value(&line.grant.site)
         );
-        out += &format!("  who   {}\n", line.who());
-        out += &format!("  if    {}\n", line.conditions().join(", "));
+        out += &format!("  who   {}\n", value(line.who()));
+        out += &format!("  if    {}\n", value(line.conditions().join(", ")));
         if !line.grant.scopes.is_empty() {
             out += &format!("  gets  {}\n", line.scopes());
         }

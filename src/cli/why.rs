@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::log::Logs;
 use super::open::Open;
-use super::output::{Output, diagnostic, escaped, escaped_json, result, trouble};
+use super::output::{Output, diagnostic, escaped, escaped_json, or_absent, result, trouble, value};
 use super::trust::{Loaded, load};
 use super::{NO, YES};
 use crate::clock::{Clock, Time};
@@ -45,7 +45,7 @@ pub(super) struct Why {
 pub(super) fn run(why: &Why) -> u8 {
     match try_run(why) {
         Ok(code) => code,
-        Err(error) => trouble(escaped(&error)),
+        Err(error) => trouble(error),
     }
 }
 
@@ -60,7 +60,7 @@ fn try_run(why: &Why) -> Result<u8, String> {
     })?;
     let Some(record) = found else {
         let hint = "lines may have been dropped (credence_decision_log_dropped_total), or be in another instance's log";
-        diagnostic(&escaped(&format!(
+        diagnostic(&value(format!(
             "no decision {:?} among the {} of these logs: {hint}",
             why.decision_id, counts.decisions
         )));
@@ -93,8 +93,8 @@ impl Story<'_> {
 
     fn text(&self) -> String {
         let record = self.record;
-        let mut out = format!("{} {}{}\n", verdict(record), record.reason, sentence(record));
-        out += &format!("  decision {} at {}{}\n", record.decision_id, record.time, status(record));
+        let mut out = format!("{} {}{}\n", verdict(record), value(&record.reason), sentence(record));
+        out += &format!("  decision {} at {}{}\n", value(&record.decision_id), record.time, status(record));
         out += &self.who();
         out += &self.place();
         out += &self.grants();
@@ -102,8 +102,8 @@ impl Story<'_> {
         out += &self.token();
         out += &self.tables();
         if let Some((trace, span)) = &record.trace {
-            let span = span.as_ref().map(|span| format!(", span {span}")).unwrap_or_default();
-            out += &format!("\ntrace\n  {trace}{span}\n");
+            let span = span.as_ref().map(|span| format!(", span {}", value(span))).unwrap_or_default();
+            out += &format!("\ntrace\n  {}{span}\n", value(trace));
         }
         out
     }
@@ -119,15 +119,15 @@ impl Story<'_> {
             }
         };
         let (iss, sub) = record.who.names();
-        let mut out = format!("\nwho\n  {standing}\n  iss {}\n", iss.unwrap_or("absent"));
+        let mut out = format!("\nwho\n  {standing}\n  iss {}\n", or_absent(iss));
         if let Some(realm) = &record.realm {
-            out += &format!("  realm {realm}\n");
+            out += &format!("  realm {}\n", value(realm));
         }
-        out += &format!("  sub {}\n", sub.unwrap_or("absent"));
+        out += &format!("  sub {}\n", or_absent(sub));
         if let Some(actor) = &record.actor {
             let told = |iss: &Option<String>, sub: &Option<String>| {
                 let (iss, sub) = (iss.as_deref().unwrap_or("(the token's issuer)"), sub.as_deref());
-                format!("iss {iss} sub {}", sub.unwrap_or("absent"))
+                format!("iss {} sub {}", value(iss), or_absent(sub))
             };
             out += &format!("  acting: {}\n", told(&actor.iss, &actor.sub));
             for before in &actor.before {
@@ -135,10 +135,10 @@ impl Story<'_> {
             }
         }
         if let Some(name) = &record.issuer_name {
-            out += &format!("  issuer {name}{}\n", self.site_of_issuer(name));
+            out += &format!("  issuer {}{}\n", value(name), self.site_of_issuer(name));
         }
         if let Some(block) = &record.block {
-            out += &format!("  block {block}\n");
+            out += &format!("  block {}\n", value(block));
         }
         out
     }
@@ -147,17 +147,17 @@ impl Story<'_> {
         let record = self.record;
         let mut out = "\nwhere\n".to_owned();
         if let Some(http) = &record.http {
-            out += &format!("  {} {}{}\n", http.method, http.host, http.path);
+            out += &format!("  {} {}{}\n", value(&http.method), value(&http.host), value(&http.path));
         }
         match &record.resource {
-            Some(resource) => out += &format!("  resource {resource}{}\n", self.site_of_resource(resource)),
+            Some(resource) => out += &format!("  resource {}{}\n", value(resource), self.site_of_resource(resource)),
             None => out += "  no resource was picked\n",
         }
         if let Some(address) = &record.source {
-            out += &format!("  from {address}\n");
+            out += &format!("  from {}\n", value(address));
         }
         if let Some(id) = record.http.as_ref().and_then(|http| http.request_id.as_ref()) {
-            out += &format!("  request id {id}\n");
+            out += &format!("  request id {}\n", value(id));
         }
         out
     }
@@ -168,14 +168,14 @@ impl Story<'_> {
         if !record.grants.is_empty() {
             out += "\ngrants\n";
             for name in &record.grants {
-                out += &format!("  {name}{}\n", self.site_of_grant(name));
+                out += &format!("  {}{}\n", value(name), self.site_of_grant(name));
             }
-            let scopes = if record.scopes.is_empty() { "none".to_owned() } else { record.scopes.join(" ") };
+            let scopes = if record.scopes.is_empty() { "none".to_owned() } else { value(record.scopes.join(" ")) };
             out += &format!("  scopes {scopes}\n");
         }
         if !record.shadow.is_empty() {
             let names: Vec<_> =
-                record.shadow.iter().map(|name| format!("{name}{}", self.site_of_grant(name))).collect();
+                record.shadow.iter().map(|name| format!("{}{}", value(name), self.site_of_grant(name))).collect();
             out += &format!("\nshadow grants that would have allowed it\n  {}\n", names.join("\n  "));
         }
         out
@@ -184,18 +184,20 @@ impl Story<'_> {
     fn near_misses(&self) -> String {
         let mut out = String::new();
         for miss in &self.record.near_misses {
-            out += &format!("\nnearest grant {}{}\n", miss.grant, self.site_of_grant(&miss.grant));
+            out += &format!("\nnearest grant {}{}\n", value(&miss.grant), self.site_of_grant(&miss.grant));
             let grant = self.grant(&miss.grant);
             for failed in &miss.failed {
                 let condition = grant.and_then(|grant| self.condition(grant, failed));
                 out += &match condition {
                     Some((wanted, site)) => {
                         format!(
-                            "  {failed} differed: must be {wanted}{}\n",
-                            site.map(|site| format!("  [{site}]")).unwrap_or_default()
+                            "  {} differed: must be {}{}\n",
+                            value(failed),
+                            value(wanted),
+                            site.map(|site| format!("  [{}]", value(site))).unwrap_or_default()
                         )
                     }
-                    None => format!("  {failed} differed\n"),
+                    None => format!("  {} differed\n", value(failed)),
                 };
             }
         }
@@ -210,7 +212,7 @@ impl Story<'_> {
         let date = |seconds: Option<f64>| {
             seconds.map_or_else(|| "absent".to_owned(), |seconds| Time::from_seconds(seconds).to_string())
         };
-        let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "absent".to_owned());
+        let said = |text: &Option<String>| or_absent(text.as_deref());
         let mut out = format!("\ntoken\n  alg {}, kid {}", said(&token.alg), said(&token.kid));
         if self.record.pair().is_some() {
             out += &format!(", typ {}\n  iat {}, exp {}\n", said(&token.typ), date(token.iat), date(token.exp));
@@ -223,7 +225,7 @@ impl Story<'_> {
 
     fn tables(&self) -> String {
         let Some(table) = &self.record.table else { return "\ntable\n  none was in force\n".to_owned() };
-        let mut out = format!("\ntable\n  generation {} of that process, sha256 {}\n", table.generation, table.sha256);
+        let mut out = format!("\ntable\n  generation {} of that process, sha256 {}\n", table.generation, value(&table.sha256));
         match (self.is_same_table(), self.table) {
             (Some(true), _) => {
                 out += "  the table at hand has this very meaning: the lines above are those that decided\n"
@@ -253,20 +255,20 @@ impl Story<'_> {
 
     fn site_of_grant(&self, name: &str) -> String {
         let missing = if self.table.is_some() { "  [not in the table at hand]" } else { "" };
-        self.grant(name).map_or_else(|| missing.to_owned(), |grant| format!("  [{}]", grant.site))
+        self.grant(name).map_or_else(|| missing.to_owned(), |grant| format!("  [{}]", value(&grant.site)))
     }
 
     fn site_of_issuer(&self, name: &str) -> String {
         let found = self.table.and_then(|table| table.issuers.iter().find(|issuer| issuer.name.as_str() == name));
         let missing = if self.table.is_some() { "  [not in the table at hand]" } else { "" };
-        found.map_or_else(|| missing.to_owned(), |issuer| format!("  [{}]", issuer.site))
+        found.map_or_else(|| missing.to_owned(), |issuer| format!("  [{}]", value(&issuer.site)))
     }
 
     fn site_of_resource(&self, name: &str) -> String {
         let mut all = self.table.into_iter().flat_map(|table| table.resources.iter());
         let found = all.find(|(_, resource)| resource.name.as_str() == name);
         let missing = if self.table.is_some() { "  [not in the table at hand]" } else { "" };
-        found.map_or_else(|| missing.to_owned(), |(_, resource)| format!("  [{}]", resource.site))
+        found.map_or_else(|| missing.to_owned(), |(_, resource)| format!("  [{}]", value(&resource.site)))
     }
 
     fn json(&self) -> Value {
@@ -340,7 +342,7 @@ const fn verdict(record: &Record) -> &'static str {
 fn sentence(record: &Record) -> String {
     match (record.refusal(), &record.observed_reason, record.reason.as_str()) {
         (Some(reason), ..) => format!(": {}", reason.sentence()),
-        (None, Some(refused), _) => format!(": only observed, it would have been refused as {refused}"),
+        (None, Some(refused), _) => format!(": only observed, it would have been refused as {}", value(refused)),
         (None, None, "ok") => ": a grant fits".to_owned(),
         (None, None, "anonymous") => ": the place is open to all, so nothing was verified".to_owned(),
         (None, None, _) => ": this version does not know this reason".to_owned(),

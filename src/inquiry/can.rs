@@ -36,6 +36,8 @@ pub struct Claimant<'a> {
 pub struct Verdict<'s> {
     /// Whether it would be let through.
     pub allowed: bool,
+    /// The place is open to all: nobody was looked at, and anybody else had fared the same.
+    pub open: bool,
     /// The code of the reason.
     pub reason: &'static str,
     /// What decided, in a sentence, and where that is written.
@@ -103,6 +105,7 @@ pub fn can<'s>(
     let wanted = |grant: &Grant, failed: &Failed<'_>| (failed.to_string(), failed.wanted(grant, resource));
     Ok(Verdict {
         allowed,
+        open: allowed && matches!(walked.outcome, Outcome::Open(_)),
         reason,
         decided: decided.map(|step| step.note.text.clone()).unwrap_or_default(),
         site: decided.and_then(|step| step.note.site.clone()),

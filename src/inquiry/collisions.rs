@@ -6,16 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::line::iss;
-use crate::claims::Glob;
-use crate::decide::{Grant, SubjectRule};
-use crate::name::{GrantName, IssuerName, ResourceName, Scope};
-use crate::relation::{globs_meet, overlaps};
-use crate::resource::ResourceId;
+use super::overlaps::{Overlap, overlapping};
+use crate::claims::{Glob, trust_domain};
+use crate::decide::SubjectRule;
+use crate::name::{GrantName, IssuerName};
+use crate::relation::globs_meet;
 use crate::table::Snapshot;
-use crate::trust::IssuerId;
+use crate::trust::{IssuerId, NamedBy};
 
-/// Of many that share a condition, each is compared with so many.
-const MAX_NEIGHBOURS: usize = 32;
+/// So many pairs of a form and a name are compared.
+const MOST_PAIRS: usize = 4_000_000;
+/// Of one identity, so many grants are named.
+const MOST_GRANTS: usize = 16;
 
 /// One name that is said by several issuers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,10 +31,14 @@ pub struct Collision {
 /// What issuers share.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Shared {
-    /// The very same `sub`.
+    /// The very same `sub`, of a caller or of who acts for one.
     Subject(String),
     /// A form that subjects of several issuers have, or that of one names a subject of another.
     Form(String),
+    /// Nothing is asked of the `sub` by the grants of some, so that they may say that of any other.
+    Any,
+    /// Nothing is asked of the `sub` by the grants of a trust domain's issuer, and another names its members.
+    Domain(String),
     /// The same conditions on claims, without a subject.
     Claims(String),
 }
@@ -44,21 +50,10 @@ pub struct Identity {
     pub issuer: IssuerName,
     /// The first half of the pair, with its realm.
     pub iss: String,
-    /// By which grants.
+    /// By which grants, at most 16.
     pub grants: Vec<GrantName>,
-}
-
-/// Two grants that one call may fit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Overlap {
-    /// The issuer.
-    pub issuer: IssuerName,
-    /// The resource.
-    pub resource: ResourceName,
-    /// The grants.
-    pub grants: (GrantName, GrantName),
-    /// The scopes that a caller has who fits both.
-    pub scopes: Vec<Scope>,
+    /// By how many more.
+    pub more: usize,
 }
 
 /// What was found.
@@ -68,6 +63,8 @@ pub struct Collisions {
     pub names: Vec<Collision>,
     /// In the order of the grants' names.
     pub overlaps: Vec<Overlap>,
+    /// There were too many to hold all against each other: there may be more.
+    pub cut: bool,
 }
 
 /// Who says a name, by which grants.
@@ -75,80 +72,147 @@ type Said<'s> = BTreeMap<IssuerId, BTreeSet<&'s GrantName>>;
 
 /// Everything that collides in a table.
 pub fn collisions(snapshot: &Snapshot) -> Collisions {
-    let mut names = subjects(snapshot);
+    let mentions = Mentions::of(snapshot);
+    let (met, cut_forms) = mentions.forms_met();
+    let mut names = Vec::new();
+    for (subject, said) in &mentions.exact {
+        names.extend(collision(snapshot, Shared::Subject((*subject).to_owned()), said));
+    }
+    for (form, said) in &met {
+        names.extend(collision(snapshot, Shared::Form((*form).to_owned()), said));
+    }
+    names.extend(collision(snapshot, Shared::Any, &mentions.beside_any()));
+    for (domain, said) in mentions.beside_domains() {
+        names.extend(collision(snapshot, Shared::Domain(domain.to_owned()), &said));
+    }
     names.extend(claims(snapshot));
     names.sort();
-    Collisions { names, overlaps: shared_grants(snapshot) }
+    let (overlaps, cut_overlaps) = overlapping(snapshot);
+    Collisions { names, overlaps, cut: cut_forms || cut_overlaps }
 }
 
 fn collision(snapshot: &Snapshot, shared: Shared, said: &Said<'_>) -> Option<Collision> {
+    if said.len() < 2 {
+        return None;
+    }
     let identity = |(id, grants): (&IssuerId, &BTreeSet<&GrantName>)| {
         let issuer = snapshot.issuers.get(*id)?;
-        let grants = grants.iter().map(|name| (*name).clone()).collect();
-        Some(Identity { issuer: issuer.name.clone(), iss: iss(issuer), grants })
+        let more = grants.len().saturating_sub(MOST_GRANTS);
+        let grants = grants.iter().take(MOST_GRANTS).map(|name| (*name).clone()).collect();
+        Some(Identity { issuer: issuer.name.clone(), iss: iss(issuer), grants, more })
     };
-    let identities: Vec<_> = said.iter().filter_map(identity).collect();
-    (identities.len() > 1).then_some(Collision { shared, identities })
+    Some(Collision { shared, identities: said.iter().filter_map(identity).collect() })
 }
 
-fn subjects(snapshot: &Snapshot) -> Vec<Collision> {
-    let mut exact: BTreeMap<&str, Said<'_>> = BTreeMap::new();
-    let mut forms: BTreeMap<&str, (&Glob, Said<'_>)> = BTreeMap::new();
-    let mut any: Said<'_> = BTreeMap::new();
-    for grant in snapshot.grants.iter() {
-        for issuer in &grant.issuers {
-            match &grant.subject {
-                Some(SubjectRule::Exact(all)) => {
-                    for subject in all {
-                        exact.entry(subject).or_default().entry(*issuer).or_default().insert(&grant.name);
+/// Whom the grants of a table name, as caller or as who acts for one.
+#[derive(Default)]
+struct Mentions<'s> {
+    exact: BTreeMap<&'s str, Said<'s>>,
+    forms: BTreeMap<&'s str, (&'s Glob, Said<'s>)>,
+    /// By issuers whose grants ask nothing of the subject.
+    any: Said<'s>,
+    /// The same of issuers that speak of the members of a trust domain only.
+    domains: BTreeMap<&'s str, Said<'s>>,
+}
+
+impl<'s> Mentions<'s> {
+    fn of(snapshot: &'s Snapshot) -> Self {
+        let mut mentions = Self::default();
+        for grant in snapshot.grants.iter() {
+            let actor = grant.actor.as_ref().map(|actor| Some(&actor.subject));
+            for id in &grant.issuers {
+                let Some(issuer) = snapshot.issuers.get(*id) else { continue };
+                for rule in std::iter::once(grant.subject.as_ref()).chain(actor) {
+                    let say = |said: &mut Said<'s>| {
+                        said.entry(*id).or_default().insert(&grant.name);
+                    };
+                    match (rule, &issuer.named_by) {
+                        (Some(SubjectRule::Exact(all)), _) => {
+                            all.iter().for_each(|subject| say(mentions.exact.entry(subject).or_default()));
+                        }
+                        (Some(SubjectRule::Glob(glob)), _) => {
+                            say(&mut mentions.forms.entry(glob.as_str()).or_insert_with(|| (glob, Said::new())).1);
+                        }
+                        (Some(SubjectRule::Any) | None, NamedBy::Issuer) => say(&mut mentions.any),
+                        (Some(SubjectRule::Any) | None, NamedBy::TrustDomain { domain, .. }) => {
+                            say(mentions.domains.entry(domain.as_str()).or_default());
+                        }
                     }
                 }
-                Some(SubjectRule::Glob(glob)) => {
-                    let (_, said) = forms.entry(glob.as_str()).or_insert_with(|| (glob, Said::new()));
-                    said.entry(*issuer).or_default().insert(&grant.name);
+            }
+        }
+        mentions
+    }
+
+    /// Each form with everyone whose subjects may have it, and whether the search was cut.
+    fn forms_met(&self) -> (BTreeMap<&'s str, Said<'s>>, bool) {
+        // Forms by the text before their first star, as whole parts: a subject or a form can only meet those that begin
+        // so.
+        let mut by_start: HashMap<&str, Vec<&'s str>> = HashMap::new();
+        for (text, (glob, _)) in &self.forms {
+            by_start.entry(glob.literal_parts().1).or_default().push(text);
+        }
+        let mut left = MOST_PAIRS;
+        let mut near = |text: &str| -> Vec<&'s str> {
+            let starts = (1..).map_while(|parts| Glob::first_parts(text, parts));
+            let all = std::iter::once("").chain(starts).filter_map(|start| by_start.get(start)).flatten();
+            let some: Vec<_> = all.copied().take(left).collect();
+            left -= some.len();
+            some
+        };
+        let mut met: BTreeMap<&str, Said<'_>> = BTreeMap::new();
+        for (text, (_, said)) in &self.forms {
+            met.insert(text, said.clone());
+        }
+        for (subject, said) in &self.exact {
+            for text in near(subject) {
+                if self.forms.get(text).is_some_and(|(glob, _)| glob.matches(subject)) {
+                    join(met.entry(text).or_default(), said);
                 }
-                Some(SubjectRule::Any) => {
-                    any.entry(*issuer).or_default().insert(&grant.name);
+            }
+        }
+        for (text, (glob, said)) in &self.forms {
+            for other in near(glob.literal_start()).into_iter().filter(|other| other != text) {
+                if self.forms.get(other).is_some_and(|(other, _)| globs_meet(glob, other)) {
+                    join(met.entry(other).or_default(), said);
                 }
-                None => {}
             }
         }
+        (met, left == 0)
     }
-    // Forms by the text before their first star, as whole parts: a subject or a form can only meet those that begin so.
-    let mut by_start: HashMap<&str, Vec<&str>> = HashMap::new();
-    for (text, (glob, _)) in &forms {
-        by_start.entry(glob.literal_parts().1).or_default().push(text);
+
+    /// Those who may say any subject, and everybody else who says one.
+    fn beside_any(&self) -> Said<'s> {
+        let mut said = self.any.clone();
+        if said.is_empty() {
+            return said;
+        }
+        let named = self.exact.values().chain(self.forms.values().map(|(_, said)| said)).chain(self.domains.values());
+        for (issuer, grants) in named.flatten().filter(|(issuer, _)| !self.any.contains_key(*issuer)) {
+            said.entry(*issuer).or_default().extend(grants.iter().copied());
+        }
+        said
     }
-    let near = |text: &str| -> Vec<&str> {
-        let starts = (1..).map_while(|parts| Glob::first_parts(text, parts));
-        std::iter::once("").chain(starts).filter_map(|start| by_start.get(start)).flatten().copied().collect()
-    };
-    let mut found: Vec<_> = exact
-        .iter()
-        .filter_map(|(subject, said)| collision(snapshot, Shared::Subject((*subject).to_owned()), said))
-        .collect();
-    let mut met: BTreeMap<&str, Said<'_>> = BTreeMap::new();
-    for (text, (_, said)) in &forms {
-        met.insert(text, said.clone());
-    }
-    for (subject, said) in &exact {
-        for text in near(subject) {
-            if forms.get(text).is_some_and(|(glob, _)| glob.matches(subject)) {
-                join(met.entry(text).or_default(), said);
+
+    /// Of each trust domain: those who may say any member of it, and everybody else who says one.
+    fn beside_domains(&self) -> BTreeMap<&'s str, Said<'s>> {
+        let mut all = self.domains.clone();
+        for (subject, said) in &self.exact {
+            if let Some(members) = trust_domain(subject).and_then(|domain| all.get_mut(domain)) {
+                join(members, said);
             }
         }
-    }
-    for (text, (glob, said)) in &forms {
-        for other in near(glob.literal_start()).into_iter().filter(|other| other != text) {
-            let meets = forms.get(other).is_some_and(|(other, _)| globs_meet(glob, other));
-            if meets {
-                join(met.entry(other).or_default(), said);
+        for (glob, said) in self.forms.values() {
+            for (domain, members) in &mut all {
+                // The host of a SPIFFE ID stands before whatever a star may stand for.
+                let start = format!("spiffe://{domain}/");
+                if glob.literal_start().starts_with(&start) || start.starts_with(glob.literal_start()) {
+                    join(members, said);
+                }
             }
         }
+        all
     }
-    found.extend(met.iter().filter_map(|(text, said)| collision(snapshot, Shared::Form((*text).to_owned()), said)));
-    found.extend(collision(snapshot, Shared::Form("any".to_owned()), &any));
-    found
 }
 
 fn join<'s>(into: &mut Said<'s>, from: &Said<'s>) {
@@ -169,50 +233,4 @@ fn claims(snapshot: &Snapshot) -> Vec<Collision> {
         }
     }
     same.iter().filter_map(|(text, said)| collision(snapshot, Shared::Claims(text.clone()), said)).collect()
-}
-
-/// Grants of one issuer for one resource that one call may fit, as far as they name the same subject, the same value of
-/// a claim, or anyone at all.
-fn shared_grants(snapshot: &Snapshot) -> Vec<Overlap> {
-    let mut groups: HashMap<(IssuerId, ResourceId, String), Vec<&Grant>> = HashMap::new();
-    let mut found: BTreeSet<(&GrantName, &GrantName, IssuerId)> = BTreeSet::new();
-    for grant in snapshot.grants.iter() {
-        for issuer in &grant.issuers {
-            for name in named(grant) {
-                let group = groups.entry((*issuer, grant.resource, name)).or_default();
-                for other in group.iter().rev().take(MAX_NEIGHBOURS) {
-                    if overlaps(other, grant) {
-                        found.insert((&other.name, &grant.name, *issuer));
-                    }
-                }
-                group.push(grant);
-            }
-        }
-    }
-    let by_name: HashMap<_, _> = snapshot.grants.iter().map(|grant| (&grant.name, grant)).collect();
-    let overlap = |(one, two, issuer): (&GrantName, &GrantName, IssuerId)| {
-        let (first, second) = (by_name.get(one)?, by_name.get(two)?);
-        let scopes: BTreeSet<_> = first.scopes.iter().chain(&second.scopes).cloned().collect();
-        Some(Overlap {
-            issuer: snapshot.issuers.get(issuer)?.name.clone(),
-            resource: snapshot.resources.get(first.resource)?.name.clone(),
-            grants: (one.clone(), two.clone()),
-            scopes: scopes.into_iter().collect(),
-        })
-    };
-    found.into_iter().filter_map(overlap).collect()
-}
-
-/// Whom a grant names: its subjects, else what its claims say exactly, else anyone.
-fn named(grant: &Grant) -> Vec<String> {
-    match &grant.subject {
-        Some(SubjectRule::Exact(all)) => all.iter().map(|subject| format!("sub {subject}")).collect(),
-        Some(SubjectRule::Glob(glob)) => vec![format!("like {}", glob.as_str())],
-        Some(SubjectRule::Any) | None => {
-            let exact = grant.claims.iter().filter_map(|rule| Some((rule.key.as_str(), rule.matcher.exact()?)));
-            let names: Vec<_> =
-                exact.flat_map(|(key, values)| values.iter().map(move |value| format!("{key} {value}"))).collect();
-            if names.is_empty() { vec![String::new()] } else { names }
-        }
-    }
 }

@@ -8,6 +8,7 @@ mod collisions;
 mod diff;
 mod line;
 mod list;
+mod overlaps;
 mod reach;
 mod who_can;
 
@@ -15,10 +16,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 pub use can::{Claimant, Verdict, can};
-pub use collisions::{Collision, Collisions, Identity, Overlap, Shared, collisions};
+pub use collisions::{Collision, Collisions, Identity, Shared, collisions};
 pub use diff::{Change, Detail, Entry, Kind, diff};
 pub use line::{Line, State, iss};
 pub use list::{Due, Filter, expiring, list};
+pub use overlaps::Overlap;
 pub use reach::{Holding, Reach, Whose, reach};
 pub use who_can::{WhoCan, who_can};
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::record::{Record, Who};
 use super::tally::Tally;
 use crate::clock::Time;
+use crate::name::visible;
 
 /// So many pairs are kept of callers whose signature stood, and as many of what unverified tokens said: what anyone can
 /// send must not push out what was verified.
@@ -149,7 +150,7 @@ impl Use {
 }
 
 impl Twin {
-    /// A paragraph for people. What strangers chose is in it as it is: whoever prints it escapes it.
+    /// A paragraph for people. Nothing in it that strangers chose ends a line or hides.
     pub fn text(&self) -> String {
         let verified = distinct(self.uses.iter().filter(|used| used.is_verified()));
         let mut out = match verified {
@@ -160,8 +161,8 @@ impl Twin {
             }
         };
         for used in &self.uses {
-            let realm = used.realm.as_ref().map(|realm| format!(" realm {realm}")).unwrap_or_default();
-            let iss = used.iss.as_deref().unwrap_or("absent");
+            let realm = used.realm.as_ref().map(|realm| format!(" realm {}", visible(realm))).unwrap_or_default();
+            let iss = used.iss.as_deref().map_or_else(|| "absent".to_owned(), visible);
             out +=
                 &format!("  {:<9} iss {iss}{realm}: {} allowed, {} denied", used.standing, used.allowed, used.denied);
             if let Some((first, last)) = used.span {
@@ -172,7 +173,7 @@ impl Twin {
                 if !names.is_empty() {
                     out += &format!(
                         "            {what} {}\n",
-                        names.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+                        names.iter().map(|name| visible(name)).collect::<Vec<_>>().join(" ")
                     );
                 }
             }

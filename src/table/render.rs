@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Diagnostic, Severity, Span};
-use crate::name::is_forbidden_character;
+use crate::name::{is_hidden_character, visible};
 
 /// Columns of source shown; longer lines are cut around the span.
 const WIDTH: usize = 100;
@@ -124,8 +124,8 @@ fn columns(text: &str, enough: usize) -> usize {
 fn width(character: char) -> usize {
     match character {
         '\t' => 4,
-        _ if is_forbidden_character(character) => character.escape_unicode().count(),
-        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' => 0,
+        _ if is_hidden_character(character) => character.escape_unicode().count(),
+        '\u{300}'..='\u{36f}' => 0,
         '\u{1100}'..='\u{115f}'
         | '\u{2e80}'..='\u{a4cf}'
         | '\u{ac00}'..='\u{d7a3}'
@@ -141,7 +141,7 @@ fn width(character: char) -> usize {
 
 /// Escapes what could move the cursor, reorder the line or end it.
 fn push_clean(out: &mut String, character: char) {
-    if is_forbidden_character(character) {
+    if is_hidden_character(character) {
         out.extend(character.escape_unicode());
     } else {
         out.push(character);
@@ -150,11 +150,7 @@ fn push_clean(out: &mut String, character: char) {
 
 /// A text of ours that quotes a text of theirs: one line, nothing that a terminal obeys.
 pub(super) fn clean(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        push_clean(&mut out, character);
-    }
-    out
+    visible(text)
 }
 
 /// Paints words when asked to.

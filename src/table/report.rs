@@ -90,11 +90,6 @@ impl Report {
         self.errors + self.warnings == 0
     }
 
-    /// Whether no more errors are kept, so that looking for more is idle.
-    pub fn is_full(&self) -> bool {
-        !self.keeps(Severity::Error)
-    }
-
     /// The findings that are kept, at most a thousand, sorted by file, line, column and code. Where there are more, errors
     /// come before warnings.
     pub fn sorted(&self) -> Vec<&Diagnostic> {
@@ -187,7 +182,7 @@ mod tests {
             report.push(Diagnostic::at(Code::CR001, &place(text, "a"), "again"));
         }
         assert!(report.render(false).ends_with("\n… and 4902 more\n"));
-        assert!(report.is_full());
+        assert!(!report.keeps(Severity::Error));
         assert_eq!((report.sorted().len(), report.left_out()), (1000, 4002));
     }
 

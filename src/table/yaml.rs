@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
                 Ok((event, span)) => (event, self.span(span.start, span.end)),
                 Err(error) => return self.syntax(&error),
             };
-            if !self.event(event, span) || self.report.is_full() {
+            if !self.event(event, span) {
                 return;
             }
         }

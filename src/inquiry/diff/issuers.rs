@@ -263,7 +263,12 @@ fn sources(issuer: &TrustedIssuer, old: (&KeyOrigin, &Path), new: (&KeyOrigin, &
         return;
     }
     let (was, is) = (place(old), place(new));
-    if was != is {
+    if let Some((before, now)) = only_hosts(old, new) {
+        let texts = |hosts: &BTreeSet<String>| joined(hosts.iter().cloned().collect());
+        // Another host is one more that may publish keys, whatever was struck out beside it.
+        let kind = kind(!now.is_subset(&before), !before.is_subset(&now));
+        changes.extend(kind.map(|kind| field(kind, issuer, "jwksHosts", texts(&before), texts(&now))));
+    } else if was != is {
         changes.push(field(Kind::Widened, issuer, "the source of its keys", was, is));
     }
     let reached = |(origin, root): (&KeyOrigin, &Path)| {
@@ -276,6 +281,18 @@ fn sources(issuer: &TrustedIssuer, old: (&KeyOrigin, &Path), new: (&KeyOrigin, &
     if reached(old) != reached(new) {
         changes.push(whole(Kind::Changed, issuer, "its keys are fetched by another credential or proxy".to_owned()));
     }
+}
+
+/// The `jwksHosts` of both, where nothing else about the place of the keys differs; upper and lower case are one there.
+fn only_hosts(old: (&KeyOrigin, &Path), new: (&KeyOrigin, &Path)) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
+    let bare = |(origin, root): (&KeyOrigin, &Path)| {
+        let mut origin = origin.clone();
+        let KeySource::Discovery { hosts, .. } = &mut origin.source else { return None };
+        let taken: BTreeSet<_> = std::mem::take(hosts).iter().map(|host| host.to_ascii_lowercase()).collect();
+        Some((place((&origin, root)), taken))
+    };
+    let ((was, before), (is, now)) = (bare(old)?, bare(new)?);
+    (was == is).then_some((before, now))
 }
 
 /// Who is believed about the keys.

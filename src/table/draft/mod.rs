@@ -127,9 +127,6 @@ fn entries<T>(
     let Some(members) = read::map(cx, section, node) else { return Vec::new() };
     let mut found = Vec::with_capacity(members.len());
     for (key, node) in members {
-        if cx.report.is_full() {
-            break;
-        }
         let place = cx.place(key.span);
         if !is_name(&key.text) {
             let message = format!("{:?} cannot be the name of {} {what}", key.text, article(what));
