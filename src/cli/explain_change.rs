@@ -16,7 +16,7 @@ use crate::keys::LiveKeys;
 use crate::path::{Outcome, Rules, walk};
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
-use crate::resource::Methods;
+use crate::resource::{Methods, PathPattern};
 use crate::table::{Compiled, Permissions, SourceFile, Sources, compile, written};
 use crate::trail::Recorder;
 use crate::trust::{Acting, Principal};
@@ -130,7 +130,8 @@ impl Bench<'_> {
                 (vec!["methods"], string(method), format!("everyone whom it lets in today also with {method}"))
             }
             Failed::Path => {
-                let path = self.story.path;
+                let path = PathPattern::exactly(self.story.path).ok()?;
+                let path = path.as_str();
                 (vec!["paths"], string(path), format!("everyone whom it lets in today also to {path}"))
             }
             _ => return None,
@@ -201,10 +202,9 @@ impl Bench<'_> {
         fields.claims(claims);
         let acting = self.story.walk.facts.verified.as_ref().and_then(Principal::acting);
         if let Some(acting) = &acting {
-            let depth = if acting.depth() > 1 { format!(", maxDepth: {}", acting.depth()) } else { String::new() };
-            fields.put("actor", format_args!("{{subject: {}{depth}}}", string(acting.pair().1)));
+            fields.actor(acting.pair().1, acting.depth());
         }
-        fields.place(self.story.method, self.story.path);
+        fields.place(self.story.method, &PathPattern::exactly(self.story.path).ok()?);
         if !grant.scopes.is_empty() {
             let scopes: Vec<_> = grant.scopes.iter().map(|scope| string(scope.as_str())).collect();
             fields.put("scopes", format_args!("[{}]", scopes.join(", ")));
