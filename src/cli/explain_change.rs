@@ -69,6 +69,11 @@ impl Change {
         request: &AuthzRequest<'_>,
         now: Time,
     ) -> Option<Self> {
+        let bench = Bench { story, sources: story.sources, permissions, request, now };
+        // A grant that only watches fits already: one beside it would stay when it is no longer needed.
+        if let Some(change) = story.walk.facts.shadow.iter().find_map(|grant| bench.enforce(grant)) {
+            return Some(change);
+        }
         let misses = &story.walk.facts.near_misses;
         // The grant that lacks what the reason names, which another one that is as near need not lack.
         let lacking = |lacks: &dyn Fn(&Failed<'_>) -> bool| misses.iter().find(|miss| miss.failed.iter().all(lacks));
@@ -78,7 +83,6 @@ impl Change {
             Reason::GrantExpired => lacking(&|failed| matches!(failed, Failed::Expires)),
             _ => None,
         }?;
-        let bench = Bench { story, sources: story.sources, permissions, request, now };
         // Two more values in one grant would also let in every mixture of them; a grant of its own does not.
         let edit = match miss.failed.as_slice() {
             [only] => bench.edit(miss.grant, only),
@@ -147,6 +151,22 @@ impl Bench<'_> {
             was: Some(was),
             becomes,
             widens: format!("grant {name} then lets in {whom}"),
+        })
+    }
+
+    /// A grant that only watches allows.
+    fn enforce(&self, grant: &Grant) -> Option<Change> {
+        let place = written(self.sources, &["grants", grant.name.as_str(), "mode"])?;
+        let becomes = "enforce".to_owned();
+        self.allows(place.file.name(), &place.replaced(&becomes)?).then(|| Change {
+            site: place.site().to_string(),
+            was: place.text().map(str::to_owned),
+            becomes,
+            widens: format!(
+                "grant {} then lets in everyone who fits it, and not this caller alone; `shadow` in the decision log shows \
+                 whom it would have let in so far",
+                grant.name
+            ),
         })
     }
 
