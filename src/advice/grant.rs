@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::yaml::string;
+use crate::resource::PathPattern;
 
 /// The fields of a grant, in the order in which a grant is read.
 #[derive(Debug, Clone)]
@@ -21,7 +22,13 @@ impl GrantFields {
 
     /// Who: one subject, exactly.
     pub fn subject(&mut self, subject: &str) {
-        self.put("subject", string(subject));
+        self.put("subject", one_subject(subject));
+    }
+
+    /// Who acts for the subject: one, exactly, in a chain of so many.
+    pub fn actor(&mut self, subject: &str, depth: usize) {
+        let depth = if depth > 1 { format!(", maxDepth: {depth}") } else { String::new() };
+        self.put("actor", format_args!("{{subject: {}{depth}}}", one_subject(subject)));
     }
 
     /// Conditions on claims, each written as YAML already; none is no field.
@@ -33,10 +40,10 @@ impl GrantFields {
         }
     }
 
-    /// Where: one method and one path.
-    pub fn place(&mut self, method: &str, path: &str) {
+    /// Where: one method and one path, as [`PathPattern::exactly`] writes it.
+    pub fn place(&mut self, method: &str, path: &PathPattern) {
         self.put("methods", format_args!("[{}]", string(method)));
-        self.put("paths", format_args!("[{}]", string(path)));
+        self.put("paths", format_args!("[{}]", string(path.as_str())));
     }
 
     /// Each on a line of its own, without indentation.
@@ -48,4 +55,9 @@ impl GrantFields {
     pub fn braced(&self) -> String {
         format!("{{{}}}", self.0.join(", "))
     }
+}
+
+/// A subject as a grant compares it, exactly: the word `any` alone would mean everybody.
+fn one_subject(subject: &str) -> String {
+    if subject == "any" { "[any]".to_owned() } else { string(subject) }
 }

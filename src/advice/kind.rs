@@ -49,7 +49,8 @@ pub(super) fn of(payload: &Json, entry: Option<&'static Profile>) -> Kind {
         return found(profile, By::Host);
     }
     let subject = payload.get("sub").and_then(Json::as_str);
-    let spiffe = Profile::find("spiffe").filter(|_| iss.is_none() && subject.and_then(trust_domain).is_some());
+    // Also with an `iss`, as SPIRE writes one where it is told to.
+    let spiffe = Profile::find("spiffe").filter(|_| subject.and_then(trust_domain).is_some());
     if let Some(profile) = spiffe {
         return found(profile, By::Form);
     }
@@ -95,6 +96,8 @@ mod tests {
         for (payload, expected) in [
             (r#"{"iss":"https://token.actions.githubusercontent.com"}"#, ("github-actions", By::Host)),
             (r#"{"sub":"spiffe://prod.acme.test/web"}"#, ("spiffe", By::Form)),
+            (r#"{"iss":"https://spire.acme.test","sub":"spiffe://prod.acme.test/web"}"#, ("spiffe", By::Form)),
+            (r#"{"iss":"https://accounts.google.com","sub":"spiffe://prod.acme.test/web"}"#, ("google", By::Host)),
             (
                 r#"{"iss":"https://k8s.acme.test","kubernetes.io":{"namespace":"a","pod":{"name":"p","uid":"u"},"serviceaccount":{"name":"s","uid":"v"}}}"#,
                 ("kubernetes", By::Form),

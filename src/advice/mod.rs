@@ -9,6 +9,7 @@ mod grant;
 mod kind;
 mod remark;
 mod stanza;
+mod trial;
 mod yaml;
 
 pub use block::{Alternative, alternatives, document};
@@ -16,6 +17,7 @@ pub use grant::GrantFields;
 pub use kind::{By, Kind};
 pub use remark::{Remark, remarks};
 pub use stanza::{PLACEHOLDER, Proposal};
+pub use trial::Table;
 pub use yaml::{condition, entry_name, quoted, scalar, string};
 
 use crate::claims::ClaimKey;
@@ -26,6 +28,7 @@ use crate::request::AuthzRequest;
 use crate::resource::{RequestPath, Resource};
 use crate::table::Snapshot;
 use crate::trust::TrustedIssuer;
+use trial::Trial;
 
 /// A token that was looked at; nothing in it is verified.
 #[derive(Debug)]
@@ -61,13 +64,15 @@ pub struct Destination<'a> {
     pub target: &'a str,
 }
 
-/// Looks at a token. Without a table (`None`) nothing is known of entries and resources.
+/// Looks at a token, which is also given as its text. Without a table (`None`) nothing is known of entries and resources.
 pub fn inspect<'s>(
+    text: &str,
     token: Unverified<'_>,
-    snapshot: Option<&'s Snapshot>,
+    table: Option<Table<'s>>,
     destination: Option<Destination<'_>>,
     now: Time,
 ) -> Inspection<'s> {
+    let snapshot = table.map(|table| table.snapshot);
     let header = &token.envelope().header;
     let (algorithm, kind_of_token) = (header.algorithm.to_string(), header.kind().map(str::to_owned));
     let key_id = header.key_id().map(str::to_owned);
@@ -80,14 +85,14 @@ pub fn inspect<'s>(
         algorithm: &algorithm,
         kind_of_token: kind_of_token.as_deref(),
         payload: &payload,
-        entry: entries.first().copied(),
+        entries: &entries,
         profile: kind.profile,
         resource,
         destination,
         now,
     };
     let remarks = remarks(&seen);
-    let proposal = stanza::propose(&seen, snapshot);
+    let proposal = stanza::propose(&Trial { seen: &seen, table, token: text });
     Inspection { algorithm, kind_of_token, key_id, payload, entries, kind, resource, remarks, proposal }
 }
 
@@ -96,14 +101,19 @@ pub struct Seen<'a> {
     algorithm: &'a str,
     kind_of_token: Option<&'a str>,
     payload: &'a Json,
-    entry: Option<&'a TrustedIssuer>,
+    entries: &'a [&'a TrustedIssuer],
     profile: &'static crate::profile::Profile,
     resource: Option<&'a Resource>,
     destination: Option<Destination<'a>>,
     now: Time,
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    /// The entry that it names; where several share an `iss`, one of them.
+    fn entry(&self) -> Option<&'a TrustedIssuer> {
+        self.entries.first().copied()
+    }
+
     /// The value of a claim, by its name or JSON Pointer.
     fn claim(&self, name: &str) -> Option<&Json> {
         ClaimKey::parse(name)?.find(self.payload)

@@ -1,6 +1,6 @@
 //! What to think of before believing a token.
 
-use super::{Seen, quoted};
+use super::{Seen, quoted, scalar};
 use crate::clock::Time;
 use crate::json::Json;
 use crate::name::{Algorithm, is_forbidden_character};
@@ -19,6 +19,7 @@ pub struct Remark {
 pub fn remarks(seen: &Seen<'_>) -> Vec<Remark> {
     let mut found = Remarks::default();
     found.issuer(seen);
+    found.alarms(seen);
     found.audience(seen);
     found.times(seen);
     found.header(seen);
@@ -55,6 +56,13 @@ impl Remarks {
         if shared {
             let operator = listed.map_or("its operator", |known| known.operator);
             self.add("iss", format!("signs for every customer of {operator}: anybody there gets such a token"));
+        }
+    }
+
+    /// Values by which such a token is rather not what a grant is made from.
+    fn alarms(&mut self, seen: &Seen<'_>) {
+        for (claim, text) in alarms(seen) {
+            self.add(claim, text);
         }
     }
 
@@ -95,7 +103,7 @@ impl Remarks {
             Some(end) if end <= seen.now.seconds() => self.add("exp", format!("ended at {}", Time::from_seconds(end))),
             Some(_) => {}
         }
-        let bound = seen.entry.map_or(seen.profile.max_token_age, |entry| entry.max_token_age.bound.as_secs());
+        let bound = seen.entry().map_or(seen.profile.max_token_age, |entry| entry.max_token_age.bound.as_secs());
         if let (Some(issued), Some(expires)) = (issued, expires) {
             let age = expires - issued;
             if age > std::time::Duration::from_secs(bound).as_secs_f64() {
@@ -110,7 +118,7 @@ impl Remarks {
     }
 
     fn header(&mut self, seen: &Seen<'_>) {
-        let algorithms = seen.entry.map_or(seen.profile.algorithms, |entry| entry.algorithms.as_slice());
+        let algorithms = seen.entry().map_or(seen.profile.algorithms, |entry| entry.algorithms.as_slice());
         match Algorithm::parse(seen.algorithm) {
             None => self.add("alg", "is none that can be trusted here: no signature, or one by a shared secret"),
             Some(algorithm) if !algorithms.contains(&algorithm) => {
@@ -171,6 +179,14 @@ impl Remarks {
             self.add("jti", "is absent: a grant with `replay: once` could not take it");
         }
     }
+}
+
+/// The claims of the token whose values mean danger, and what they mean.
+pub(super) fn alarms(seen: &Seen<'_>) -> impl Iterator<Item = (&'static str, String)> {
+    seen.profile.alarms.iter().filter_map(|alarm| {
+        let value = seen.claim(alarm.claim).filter(|value| alarm.sounds(value))?;
+        Some((alarm.claim, format!("{} {}", scalar(value), alarm.danger)))
+    })
 }
 
 /// Claims that must not authorise.

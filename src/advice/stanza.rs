@@ -3,11 +3,15 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::remark::alarms;
+use super::trial::Trial;
 use super::{Destination, GrantFields, Seen, condition, entry_name, quoted, scalar, string};
 use crate::claims::trust_domain;
+use crate::json::Json;
 use crate::name::{Algorithm, is_forbidden_character};
 use crate::profile::{Identity, Parameters, Tenancy};
-use crate::resource::PathPattern;
+use crate::reason::Reason;
+use crate::resource::{Authority, PathPattern};
 use crate::table::Snapshot;
 
 /// What stands where only a person knows what belongs there: a name that nobody has (RFC 2606 §2), so an entry that is
@@ -20,32 +24,68 @@ const REVIEW: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Entries to review.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proposal {
-    /// Sections of a table without their head; empty where nothing can be proposed.
+    /// Sections of a table without their head; empty where nothing is proposed.
     pub yaml: String,
     /// What is still to be filled in or thought of, one line each.
     pub missing: Vec<String>,
+    /// Why it does not let this token in as it stands, or why nothing is proposed, one line each.
+    pub faults: Vec<String>,
+    /// What allows the call already, if the signature is good; then nothing is proposed.
+    pub allowed_by: Option<String>,
 }
 
-pub(super) fn propose(seen: &Seen<'_>, table: Option<&Snapshot>) -> Proposal {
-    let mut out = Writer { table, ..Writer::default() };
+impl Proposal {
+    fn nothing(faults: Vec<String>) -> Self {
+        Self { faults, ..Self::default() }
+    }
+}
+
+/// The tightest entries, tried before they are told: the table with them loads, means nobody else, and lets this token in,
+/// or it is said why not.
+pub(super) fn propose(trial: &Trial<'_>) -> Proposal {
+    let seen = trial.seen;
     let no_issuer = seen.text("iss").is_none() && seen.text("sub").and_then(trust_domain).is_none();
     let hidden = |claim: &str| seen.text(claim).is_some_and(|text| text.chars().any(is_forbidden_character));
     let no_subject = seen.text("sub").is_none_or(str::is_empty);
     let hopeless = no_issuer || no_subject || hidden("iss") || hidden("sub") || seen.claim("events").is_some();
     if hopeless || Algorithm::parse(seen.algorithm).is_none() {
-        out.missing.push("nothing: no table can let such a token in".to_owned());
-        return Proposal { yaml: String::new(), missing: out.missing };
+        return Proposal::nothing(vec!["no table can let such a token in".to_owned()]);
     }
-    let issuer = match seen.entry {
-        Some(entry) => entry.name.as_str().to_owned(),
-        None => out.issuer(seen),
-    };
-    let resource = match seen.resource {
-        Some(resource) => resource.name.as_str().to_owned(),
-        None => out.resource(seen),
-    };
-    out.grant(seen, &issuer, &resource);
-    Proposal { yaml: out.yaml, missing: out.missing }
+    if let Some(by) = trial.already() {
+        return Proposal { allowed_by: Some(by), ..Proposal::default() };
+    }
+    let mut out = Writer { table: trial.table.map(|table| table.snapshot), ..Writer::default() };
+    let grant = out.entries(seen);
+    let verdict = trial.with(&out.loading(), &grant);
+    let whole = verdict.unfit.is_empty();
+    // What only a person can fill in may be all that is in the way.
+    let helps = verdict.refused.iter().all(|(reason, _)| out.open.contains(reason));
+    let mut faults: Vec<_> = out.nobody.take().into_iter().chain(verdict.unfit).collect();
+    faults.extend(verdict.refused.into_iter().map(|(_, text)| text));
+    if !whole || !helps {
+        return Proposal::nothing(faults);
+    }
+    let mut yaml = String::new();
+    for fault in &faults {
+        remark(&mut yaml, &format!("this does not let the token in: {fault}"));
+    }
+    for (claim, text) in alarms(seen) {
+        remark(&mut yaml, &format!("think twice: {claim} {text}"));
+    }
+    yaml += &out.yaml;
+    if out.keys_at.is_none() {
+        out.missing.extend(verdict.warnings);
+    }
+    Proposal { yaml, missing: out.missing, faults, allowed_by: None }
+}
+
+/// A line that a table does not read. What is told in it may be a stranger's.
+fn remark(yaml: &mut String, text: &str) {
+    let shown: String = text
+        .chars()
+        .map(|one| if is_forbidden_character(one) { one.escape_unicode().to_string() } else { one.to_string() })
+        .collect();
+    let _ = writeln!(yaml, "# {shown}");
 }
 
 #[derive(Default)]
@@ -53,9 +93,36 @@ struct Writer<'s> {
     table: Option<&'s Snapshot>,
     yaml: String,
     missing: Vec<String>,
+    /// What the token is refused with until somebody fills in what only a person knows.
+    open: Vec<Reason>,
+    /// Why the grant names nobody.
+    nobody: Option<String>,
+    /// Where in the text a source of keys is to be written.
+    keys_at: Option<usize>,
 }
 
 impl Writer<'_> {
+    /// Everything; returns the name of the grant.
+    fn entries(&mut self, seen: &Seen<'_>) -> String {
+        let issuer = match seen.entry() {
+            Some(entry) => entry.name.as_str().to_owned(),
+            None => self.issuer(seen),
+        };
+        let resource = match seen.resource {
+            Some(resource) => resource.name.as_str().to_owned(),
+            None => self.resource(seen),
+        };
+        self.grant(seen, &issuer, &resource)
+    }
+
+    /// The text as it loads: with some source of keys where one is to be written.
+    fn loading(&self) -> String {
+        match self.keys_at.and_then(|at| self.yaml.split_at_checked(at)) {
+            Some((before, after)) => format!("{before}    jwksUri: https://{PLACEHOLDER}/jwks\n{after}"),
+            None => self.yaml.clone(),
+        }
+    }
+
     fn line(&mut self, depth: usize, line: impl AsRef<str>) {
         let _ = writeln!(self.yaml, "{:width$}{}", "", line.as_ref(), width = depth * 2);
     }
@@ -84,10 +151,11 @@ impl Writer<'_> {
         if seen.profile.name != "generic" {
             self.line(2, format!("profile: {}", seen.profile.name));
         }
-        match (seen.text("sub").and_then(trust_domain).filter(|_| seen.profile.name == "spiffe"), iss) {
-            (Some(domain), _) => self.line(2, format!("with: {{trustDomain: {}}}", string(domain))),
-            (None, Some(iss)) if !fixed => self.line(2, format!("issuer: {}", string(iss))),
-            _ => {}
+        if let Some(domain) = seen.text("sub").and_then(trust_domain).filter(|_| seen.profile.name == "spiffe") {
+            self.line(2, format!("with: {{trustDomain: {}}}", string(domain)));
+        }
+        if let Some(iss) = iss.filter(|_| !fixed) {
+            self.line(2, format!("issuer: {}", string(iss)));
         }
         let shared = iss.is_some_and(|iss| (seen.profile.issuer)(iss) == Ok(Tenancy::Shared));
         match (tenant, seen.profile.tenant_ids.first()) {
@@ -98,20 +166,26 @@ impl Writer<'_> {
             }
             (None, Some(id)) if shared => {
                 self.line(2, format!("pin: {{claims: {{{id}: {}}}}}", quoted(PLACEHOLDER)));
+                self.open.push(Reason::PinMismatch);
                 self.missing
                     .push(format!("pin.claims.{id}: the token does not tell the tenant; {}", seen.profile.tenant_hint));
             }
             _ => {}
         }
         self.unusual(seen);
+        self.open.push(Reason::TooOld);
+        let here = self.yaml.len();
         self.line(2, format!("owner: {}", quoted(&format!("somebody@{PLACEHOLDER}"))));
         self.line(2, format!("reviewBy: {}", seen.now.after(REVIEW).to_string().get(..10).unwrap_or_default()));
         self.missing.push("owner: whom to call when this issuer fails or has to be distrusted".to_owned());
-        if iss.is_some_and(|iss| (seen.profile.discovery)(iss).is_err()) {
+        let spiffe = seen.profile.name == "spiffe";
+        if !spiffe && iss.is_some_and(|iss| (seen.profile.discovery)(iss).is_err()) {
+            self.keys_at = Some(here);
             self.missing
                 .push("keys: they cannot be found by this `iss`; add `jwksUri`, `jwks` or `jwksFile`".to_owned());
         }
-        if seen.profile.name == "spiffe" {
+        if spiffe {
+            self.keys_at = Some(here);
             self.missing.push("keys: add `spiffeBundleUrl`, `jwksUri` or `jwksFile`".to_owned());
         }
         self.missing.push(
@@ -140,6 +214,8 @@ impl Writer<'_> {
         let client = seen.text("client_id").filter(|_| seen.audiences().is_empty());
         let audience = seen.audiences().first().copied().or(client).map(str::to_owned);
         let host = seen.destination.map(|destination| destination.host.to_ascii_lowercase());
+        // A host that no request can have may still be a pattern in a table.
+        let host = host.filter(|host| Authority::read(host).is_some());
         let told = host.as_deref().or(audience.as_deref()).unwrap_or_default();
         let base = entry_name(told.split_once("://").map_or(told, |(_, rest)| rest), "new-resource");
         let taken = |name: &str| {
@@ -147,9 +223,11 @@ impl Writer<'_> {
         };
         let name = unused(base, taken);
         if audience.is_none() {
+            self.open.push(Reason::AudienceMismatch);
             self.missing.push("audience: the token is for nobody; choose a text that only this service has".to_owned());
         }
         if host.is_none() {
+            self.open.push(Reason::ResourceUnknown);
             self.missing.push("hosts: where the service is; say METHOD and URL, and they are written in".to_owned());
         }
         let audience = audience.unwrap_or_else(|| format!("https://{PLACEHOLDER}"));
@@ -159,7 +237,7 @@ impl Writer<'_> {
         name
     }
 
-    fn grant(&mut self, seen: &Seen<'_>, issuer: &str, resource: &str) {
+    fn grant(&mut self, seen: &Seen<'_>, issuer: &str, resource: &str) -> String {
         let who = seen.profile.identify.iter().find_map(|claim| seen.text(claim)).unwrap_or_default();
         let taken =
             |name: &str| self.table.is_some_and(|table| table.grants.iter().any(|one| one.name.as_str() == name));
@@ -175,7 +253,17 @@ impl Writer<'_> {
             fields.subject(seen.text("sub").unwrap_or_default());
         }
         let claims = seen.profile.identify.iter().filter(|claim| **claim != "sub");
-        fields.claims(claims.filter_map(|claim| Some((*claim, condition(seen.claim(claim)?)?))));
+        let claims: Vec<_> = claims.filter_map(|claim| Some((*claim, condition(seen.claim(claim)?)?))).collect();
+        if claims.is_empty() && !seen.profile.identify.contains(&"sub") {
+            let wanted: Vec<_> = seen.profile.identify.iter().map(|claim| format!("`{claim}`")).collect();
+            self.nobody = Some(format!(
+                "the token has none of {}, and its `sub` is made of names that can pass to others: nothing in it says for \
+                 good who calls",
+                wanted.join(", ")
+            ));
+        }
+        fields.claims(claims);
+        self.actor(seen, &mut fields);
         for claim in ["scope", "scp", "permissions"] {
             if let Some(value) = seen.claim(claim) {
                 let value = serde_json::json!(value);
@@ -196,19 +284,46 @@ impl Writer<'_> {
         self.line(0, "grants:");
         self.line(1, format!("{name}:"));
         fields.lines().for_each(|field| self.line(2, field));
+        name
+    }
+
+    /// Who acts for the subject: without it a grant takes the subject alone.
+    fn actor(&mut self, seen: &Seen<'_>, fields: &mut GrantFields) {
+        let Some(act) = seen.claim("act") else { return };
+        let Some(subject) = act.get("sub").and_then(Json::as_str).filter(|subject| !subject.is_empty()) else { return };
+        fields.actor(subject, std::iter::successors(Some(act), |act| act.get("act")).count());
+        self.missing.push(format!(
+            "actor: {subject:?} then acts for this subject, and only the token's issuer says that it may: has anybody else \
+             agreed to that?"
+        ));
     }
 
     fn place(&mut self, destination: Option<Destination<'_>>, fields: &mut GrantFields) {
-        let path = destination.map(|one| one.target.split(['?', '#']).next().unwrap_or_default());
-        let path = path.filter(|path| PathPattern::parse(path).is_ok());
-        let method = destination.map(|one| one.method);
-        if path.is_none() {
-            self.missing.push("paths: which part of the service; the fewest that will do".to_owned());
+        let asked = destination.map(|one| one.target.split(['?', '#']).next().unwrap_or_default());
+        let path = asked.map(PathPattern::exactly);
+        match (&path, asked) {
+            (Some(Ok(_)), Some(asked)) if asked.contains('*') => self.missing.push(
+                "paths: the path of the call holds `*`, which is written `%2A`, so that it means itself and no other path; \
+                 whoever calls chooses the path: is it one of the service?"
+                    .to_owned(),
+            ),
+            (Some(Ok(_)), _) => {}
+            (Some(Err(fault)), _) => {
+                self.missing.push(format!("paths: that of the call cannot be written in a table: {fault}"));
+            }
+            (None, _) => self.missing.push("paths: which part of the service; the fewest that will do".to_owned()),
         }
+        let path = path.and_then(Result::ok).or_else(|| {
+            self.open.push(Reason::GrantNone);
+            PathPattern::exactly("/replace-me").ok()
+        });
+        let method = destination.map(|one| one.method);
         if method.is_none() {
             self.missing.push("methods: what the caller does there; `GET` does not mean `HEAD`".to_owned());
         }
-        fields.place(method.unwrap_or("GET"), path.unwrap_or("/replace-me"));
+        if let Some(path) = path {
+            fields.place(method.unwrap_or("GET"), &path);
+        }
         self.missing.push("scopes: what the service is to be told, if it asks for scopes".to_owned());
     }
 }

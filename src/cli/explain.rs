@@ -118,11 +118,9 @@ pub(super) fn credential(
     request: &AuthzRequest<'_>,
     token: &Option<String>,
 ) -> (String, Option<String>) {
+    let Some(token) = token else { return (String::new(), None) };
     let place = RequestPath::read(request.path()).ok().and_then(|path| snapshot.resources.find(request, path).ok());
-    match (place.map(|place| &place.resource.credential), token) {
-        (Some(CredentialPlace::Header(name)), Some(token)) => (name.clone(), Some(token.clone())),
-        (Some(CredentialPlace::Cookie(name)), Some(token)) => ("cookie".to_owned(), Some(format!("{name}={token}"))),
-        (_, Some(token)) => ("authorization".to_owned(), Some(format!("Bearer {token}"))),
-        (_, None) => (String::new(), None),
-    }
+    let place = place.map_or(&CredentialPlace::Authorization, |place| &place.resource.credential);
+    let (name, value) = place.carry(token);
+    (name.to_owned(), Some(value))
 }

@@ -16,7 +16,7 @@ use crate::keys::LiveKeys;
 use crate::path::{Outcome, Rules, walk};
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
-use crate::resource::Methods;
+use crate::resource::{Methods, PathPattern};
 use crate::table::{Compiled, Permissions, SourceFile, Sources, compile, written};
 use crate::trail::Recorder;
 use crate::trust::{Acting, Principal};
@@ -69,6 +69,11 @@ impl Change {
         request: &AuthzRequest<'_>,
         now: Time,
     ) -> Option<Self> {
+        let bench = Bench { story, sources: story.sources, permissions, request, now };
+        // A grant that only watches fits already: one beside it would stay when it is no longer needed.
+        if let Some(change) = story.walk.facts.shadow.iter().find_map(|grant| bench.enforce(grant)) {
+            return Some(change);
+        }
         let misses = &story.walk.facts.near_misses;
         // The grant that lacks what the reason names, which another one that is as near need not lack.
         let lacking = |lacks: &dyn Fn(&Failed<'_>) -> bool| misses.iter().find(|miss| miss.failed.iter().all(lacks));
@@ -78,7 +83,6 @@ impl Change {
             Reason::GrantExpired => lacking(&|failed| matches!(failed, Failed::Expires)),
             _ => None,
         }?;
-        let bench = Bench { story, sources: story.sources, permissions, request, now };
         // Two more values in one grant would also let in every mixture of them; a grant of its own does not.
         let edit = match miss.failed.as_slice() {
             [only] => bench.edit(miss.grant, only),
@@ -130,7 +134,8 @@ impl Bench<'_> {
                 (vec!["methods"], string(method), format!("everyone whom it lets in today also with {method}"))
             }
             Failed::Path => {
-                let path = self.story.path;
+                let path = PathPattern::exactly(self.story.path).ok()?;
+                let path = path.as_str();
                 (vec!["paths"], string(path), format!("everyone whom it lets in today also to {path}"))
             }
             _ => return None,
@@ -146,6 +151,22 @@ impl Bench<'_> {
             was: Some(was),
             becomes,
             widens: format!("grant {name} then lets in {whom}"),
+        })
+    }
+
+    /// A grant that only watches allows.
+    fn enforce(&self, grant: &Grant) -> Option<Change> {
+        let place = written(self.sources, &["grants", grant.name.as_str(), "mode"])?;
+        let becomes = "enforce".to_owned();
+        self.allows(place.file.name(), &place.replaced(&becomes)?).then(|| Change {
+            site: place.site().to_string(),
+            was: place.text().map(str::to_owned),
+            becomes,
+            widens: format!(
+                "grant {} then lets in everyone who fits it, and not this caller alone; `shadow` in the decision log shows \
+                 whom it would have let in so far",
+                grant.name
+            ),
         })
     }
 
@@ -201,10 +222,9 @@ impl Bench<'_> {
         fields.claims(claims);
         let acting = self.story.walk.facts.verified.as_ref().and_then(Principal::acting);
         if let Some(acting) = &acting {
-            let depth = if acting.depth() > 1 { format!(", maxDepth: {}", acting.depth()) } else { String::new() };
-            fields.put("actor", format_args!("{{subject: {}{depth}}}", string(acting.pair().1)));
+            fields.actor(acting.pair().1, acting.depth());
         }
-        fields.place(self.story.method, self.story.path);
+        fields.place(self.story.method, &PathPattern::exactly(self.story.path).ok()?);
         if !grant.scopes.is_empty() {
             let scopes: Vec<_> = grant.scopes.iter().map(|scope| string(scope.as_str())).collect();
             fields.put("scopes", format_args!("[{}]", scopes.join(", ")));

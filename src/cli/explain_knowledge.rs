@@ -57,6 +57,13 @@ pub(super) fn remarks(story: &Story<'_>) -> Vec<Remark> {
     if audience || story.recorder.steps().iter().any(|step| of_another_kind.contains(&step.outcome)) {
         id_token(story, &mut found);
     }
+    for grant in &story.walk.facts.shadow {
+        found.push(Remark::table(format!(
+            "shadow grant {} fits this call: it only watches, and `mode: enforce` is what makes it allow{}",
+            grant.name,
+            told(&grant.site)
+        )));
+    }
     if let Some(miss) = nearest {
         if audience {
             self::audience(story, miss.grant, profile, &mut found);
@@ -88,6 +95,7 @@ fn unknown_issuer(story: &Story<'_>, found: &mut Vec<Remark>) {
         return;
     }
     let Some(claimed) = story.payload.and_then(|payload| payload.get("iss")).and_then(Json::as_str) else { return };
+    let before = found.len();
     for issuer in story.snapshot.issuers.iter() {
         if let Some(how) = slip(issuer.issuer.as_str(), claimed) {
             found.push(Remark::table(format!(
@@ -99,6 +107,29 @@ fn unknown_issuer(story: &Story<'_>, found: &mut Vec<Remark>) {
             )));
         }
     }
+    if found.len() == before {
+        found.extend(same_host(story, claimed));
+    }
+}
+
+/// The issuer of the table at the same host whose `iss` begins most like this one.
+fn same_host(story: &Story<'_>, claimed: &str) -> Option<Remark> {
+    let host = |iss: &str| {
+        let (scheme, rest) = iss.split_once("://").filter(|(scheme, _)| *scheme != "spiffe")?;
+        Some(format!("{scheme}://{}", rest.split('/').next()?).to_ascii_lowercase())
+    };
+    let wanted = host(claimed)?;
+    let there = story.snapshot.issuers.iter().filter(|issuer| host(issuer.issuer.as_str()).as_ref() == Some(&wanted));
+    let alike = |iss: &str| iss.bytes().zip(claimed.bytes()).take_while(|(one, other)| one == other).count();
+    let nearest = there.max_by_key(|issuer| alike(issuer.issuer.as_str()))?;
+    Some(Remark::table(format!(
+        "`iss` is {claimed:?}, and the nearest is issuer {} with {:?}: the same host and another path, which is another issuer. \
+         Where one host signs for several realms or tenants the path says for which: ask its operator whose this one is \
+         before the table names it{}",
+        nearest.name,
+        nearest.issuer.as_str(),
+        told(&nearest.site)
+    )))
 }
 
 /// How two texts differ that people take for the same.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::explain_change::Change;
 use super::explain_knowledge::Remark;
+use super::explain_no_change;
 use super::explain_relation::{Line, Sites, told};
 use super::output::escaped;
 use crate::block::Blocks;
@@ -87,7 +88,16 @@ impl Story<'_> {
         if let Some(change) = &self.change {
             out += &change.text(self.remarks.iter().any(|remark| remark.token_side));
         }
+        if let Some(why) = self.no_change() {
+            out += &format!("\nno change of the table is offered: {why}\n");
+        }
         escaped(&out)
+    }
+
+    /// Why no change is offered, where one could be expected.
+    fn no_change(&self) -> Option<&'static str> {
+        let reason = self.refusal().filter(|_| self.change.is_none())?;
+        Some(explain_no_change::why(reason, !self.walk.facts.near_misses.is_empty()))
     }
 
     fn principal(&self) -> String {
@@ -173,6 +183,7 @@ impl Story<'_> {
             "near_miss": near.collect::<Vec<_>>(),
             "known": self.remarks.iter().map(Remark::json).collect::<Vec<_>>(),
             "change": self.change.as_ref().map(Change::json),
+            "no_change": self.no_change(),
         })
     }
 }

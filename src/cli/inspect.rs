@@ -9,13 +9,14 @@ use super::open::Open;
 use super::output::{Output, escaped, escaped_json, result, trouble};
 use super::token::TokenFile;
 use super::trust::{instant, load};
-use crate::advice::{Alternative, By, Destination, Inspection, alternatives, document, inspect};
+use crate::advice::{Alternative, By, Destination, Inspection, Table, alternatives, document, inspect};
 use crate::clock::{Clock, Time};
 use crate::credential::{Parts, Unverified};
 use crate::json::Json;
 use crate::name::is_name;
 use crate::profile::Tenancy;
 use crate::request::split_url;
+use crate::table::Sources;
 
 /// Take a token apart, and propose the entries that would let it in, for review.
 ///
@@ -80,7 +81,12 @@ fn try_run(verb: &Inspect) -> Result<String, String> {
     if let Some(name) = &verb.block {
         return blocks(verb, name, token, now);
     }
-    let found = inspect(token, loaded.as_ref().map(|loaded| &loaded.snapshot), destination, now);
+    let sources = verb.trust.as_deref().map(Sources::read);
+    let permissions = verb.open.permissions();
+    let table = loaded.as_ref().zip(sources.as_ref());
+    let table =
+        table.map(|(loaded, sources)| Table { snapshot: &loaded.snapshot, sources, permissions: &permissions });
+    let found = inspect(&text, token, table, destination, now);
     Ok(match verb.output {
         Output::Text => escaped(&told(&found, verb.trust.is_some())),
         Output::Json => escaped_json(&written(&found)),
@@ -139,8 +145,13 @@ fn told(found: &Inspection<'_>, with_table: bool) -> String {
     for remark in &found.remarks {
         out += &format!("  {}: {}\n", remark.about, remark.text);
     }
+    if let Some(by) = &found.proposal.allowed_by {
+        out += &format!("\nalready allowed by {by}, if the signature is good and no block stands against it\n");
+        return out;
+    }
     if found.proposal.yaml.is_empty() {
-        out += &format!("\nto let it in, add {}\n", found.proposal.missing.join("; "));
+        out += "\nnothing is proposed, because no entry would let this token in\n";
+        found.proposal.faults.iter().for_each(|fault| out += &format!("  {fault}\n"));
         return out;
     }
     out += "\nto review, and then to add to the table\n\n";
@@ -197,6 +208,11 @@ fn written(found: &Inspection<'_>) -> Value {
         },
         "resource": found.resource.map(|resource| resource.name.as_str()),
         "remarks": found.remarks.iter().map(|one| json!({"about": one.about, "text": one.text})).collect::<Vec<_>>(),
-        "proposal": {"yaml": found.proposal.yaml, "missing": found.proposal.missing},
+        "proposal": {
+            "yaml": found.proposal.yaml,
+            "missing": found.proposal.missing,
+            "faults": found.proposal.faults,
+            "allowed_by": found.proposal.allowed_by,
+        },
     })
 }

@@ -14,6 +14,7 @@ mod explain_change;
 mod explain_elsewhere;
 mod explain_keys;
 mod explain_knowledge;
+mod explain_no_change;
 mod explain_relation;
 mod explain_story;
 mod explain_terms;

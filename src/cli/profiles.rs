@@ -138,6 +138,7 @@ fn whole(profile: &'static Profile) -> Value {
         "run_claims": profile.run_claims,
         "subject_forms": profile.subject_forms,
         "dangers": profile.dangers,
+        "alarms": profile.alarms.iter().map(|one| json!({"claim": one.claim, "values": one.values, "danger": one.danger})).collect::<Vec<_>>(),
         "rules": Value::from_iter(rules),
         "starter": profile.starter,
     });

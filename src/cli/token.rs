@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::output::diagnostic;
 use crate::credential::{Parts, Unverified};
 use crate::json::Json;
 
@@ -30,8 +31,24 @@ impl TokenFile {
             None => std::env::var("CREDENCE_TOKEN").ok(),
             Some(path) => Some(read(path, MAX_TOKEN)?),
         };
-        Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+        Ok(text.map(|text| bare(&text).to_owned()).filter(|text| !text.is_empty()))
     }
+}
+
+/// The token without what stands before it in a header (RFC 6750 §2.1); whoever copied that too is told.
+fn bare(text: &str) -> &str {
+    let (mut rest, mut cut) = (text.trim(), Vec::new());
+    for before in ["Authorization:", "Bearer "] {
+        let Some((start, after)) = rest.split_at_checked(before.len()) else { continue };
+        if start.eq_ignore_ascii_case(before) {
+            rest = after.trim_start();
+            cut.push(before.trim_end());
+        }
+    }
+    if !cut.is_empty() {
+        diagnostic(&format!("note: `{}` before the token is no part of it and was cut off", cut.join(" ")));
+    }
+    rest
 }
 
 /// What a token says, nothing of it verified; `None` where it cannot be read.

@@ -3,7 +3,7 @@
 //! `sub` names the user who started the job, so that it is another one from run to run: match the id claims.
 
 use super::ClaimType::{Bool, String as Text, Strings};
-use super::{Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said};
+use super::{Alarm, Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said};
 use crate::name::{Algorithm, is_guid};
 
 const ROOT: &str = "https://oidc.circleci.com";
@@ -60,6 +60,18 @@ pub(super) static CIRCLECI: Profile = Profile {
         stable: &["oidc.circleci.com/project-id"],
         danger: "a repository that is deleted, renamed or moved leaves its name to whoever makes one so called",
     }],
+    alarms: &[
+        Alarm {
+            claim: "oidc.circleci.com/ssh-rerun",
+            values: &["true"],
+            danger: "means that somebody reran the job with SSH and has this token in a shell of their own",
+        },
+        Alarm {
+            claim: "oidc.circleci.com/vcs-ref",
+            values: &["refs/pull/*"],
+            danger: "is what somebody proposes and nobody has merged: a grant for it lets in code that was not reviewed",
+        },
+    ],
     default_audiences: &["sts.amazonaws.com"],
     run_claims: &["oidc.circleci.com/vcs-ref", "oidc.circleci.com/context-ids"],
     identify: &[

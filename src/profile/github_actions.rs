@@ -4,7 +4,7 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
-use super::{Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, github_values, web};
+use super::{Alarm, Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, github_values, web};
 use crate::name::Algorithm;
 
 pub(super) static GITHUB_ACTIONS: Profile = Profile {
@@ -86,6 +86,18 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
         },
     ],
     mutable: &["actor", "workflow"],
+    alarms: &[
+        Alarm {
+            claim: "event_name",
+            values: &["pull_request*", "issue_comment", "workflow_run"],
+            danger: "starts jobs for people who need not be able to push: what they wrote may run with this token",
+        },
+        Alarm {
+            claim: "ref",
+            values: &["refs/pull/*"],
+            danger: "is what somebody proposes and nobody has merged: a grant for it lets in code that was not reviewed",
+        },
+    ],
     default_audiences: &["https://github.com/*", "sts.amazonaws.com", "api://AzureADTokenExchange"],
     run_claims: &["ref", "environment"],
     identify: &["repository", "repository_id", "ref", "environment"],

@@ -3,7 +3,7 @@
 //! Paths of groups and projects are names that can be given up and taken; `namespace_id` and `project_id` stay.
 
 use super::ClaimType::{Number, String as Text, Strings};
-use super::{Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said, web};
+use super::{Alarm, Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said, web};
 use crate::name::Algorithm;
 
 pub(super) static GITLAB: Profile = Profile {
@@ -104,6 +104,18 @@ pub(super) static GITLAB: Profile = Profile {
         },
     ],
     mutable: &["user_email"],
+    alarms: &[
+        Alarm {
+            claim: "ref_protected",
+            values: &["false"],
+            danger: "means a branch or tag that every developer of the project can push to",
+        },
+        Alarm {
+            claim: "pipeline_source",
+            values: &["merge_request_event", "external_pull_request_event"],
+            danger: "means what somebody proposes and nobody has merged: a grant for it lets in code that was not reviewed",
+        },
+    ],
     default_audiences: &["https://gitlab.com", "sts.amazonaws.com"],
     run_claims: &["ref", "ref_path", "environment"],
     identify: &["project_path", "project_id", "ref", "ref_type", "ref_protected", "environment"],

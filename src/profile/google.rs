@@ -3,7 +3,7 @@
 //! No claim names a customer in a way that holds for service accounts too, so each grant names exact subjects.
 
 use super::ClaimType::{Bool, Number, String as Text, Strings};
-use super::{Identity, PERSONAL, Profile, Tenancy, UNKNOWING};
+use super::{Alarm, Identity, PERSONAL, Profile, Tenancy, UNKNOWING};
 use crate::name::Algorithm;
 
 pub(super) static GOOGLE: Profile = Profile {
@@ -49,6 +49,11 @@ pub(super) static GOOGLE: Profile = Profile {
     },
     subject,
     mutable: PERSONAL,
+    alarms: &[Alarm {
+        claim: "email_verified",
+        values: &["false"],
+        danger: "means that nobody checked whose address `email` is",
+    }],
     default_audiences: &["32555940559.apps.googleusercontent.com", "https://www.googleapis.com/oauth2/v4/token"],
     subject_forms: &["a number of up to 255 digits, as a string: the unique id of the account or service account"],
     dangers: &[

@@ -4,6 +4,7 @@
 //! profile never grants: it fills in defaults, refuses what can never be right, and explains.
 
 mod aks;
+mod alarm;
 mod auth0;
 mod bitbucket;
 mod buildkite;
@@ -32,6 +33,7 @@ mod terraform;
 mod vault;
 mod web;
 
+pub use alarm::Alarm;
 pub use claim::{ClaimType, Reusable};
 pub use hint::{Hint, Sign};
 pub use known::{KnownIssuer, known_issuer};
@@ -105,6 +107,8 @@ pub struct Profile {
     pub reusable: &'static [Reusable],
     /// Claims that must not authorise, because those whom they describe can change them (CR204).
     pub mutable: &'static [&'static str],
+    /// Values of claims that mean danger: a token that has one should rather not be what a grant is made from.
+    pub alarms: &'static [Alarm],
     /// Audiences that these tokens have where nobody asked for one, so that many services share them (CR210); one that
     /// ends in `*` stands for all that begin so, and `{iss}` for the issuer. Judge by [`Profile::is_default_audience`].
     pub default_audiences: &'static [&'static str],
@@ -150,6 +154,7 @@ const UNKNOWING: Profile = Profile {
     families: &[],
     reusable: &[],
     mutable: &[],
+    alarms: &[],
     default_audiences: &[],
     run_claims: &[],
     identify: &["sub"],

@@ -20,6 +20,7 @@ impl Profile {
             ("Keys", self.key_lines()),
             ("Defaults", self.default_lines()),
             ("Dangers", self.dangers.iter().map(ToString::to_string).collect()),
+            ("Values that mean danger", self.alarm_lines()),
             ("Forms of `sub`", self.subject_forms.iter().map(ToString::to_string).collect()),
             ("Ids beside names", self.reusable_lines()),
             ("Claims", self.claim_lines()),
@@ -58,6 +59,11 @@ impl Profile {
             });
         }
         lines
+    }
+
+    fn alarm_lines(&self) -> Vec<String> {
+        let line = |alarm: &super::Alarm| format!("`{}` {}: {}", alarm.claim, alarm.values.join(" or "), alarm.danger);
+        self.alarms.iter().map(line).collect()
     }
 
     fn parameter_lines(&self) -> Vec<String> {

@@ -3,7 +3,7 @@
 //! Names of organisations, projects and workspaces can be changed; so `sub`, which is made of them, says little.
 
 use super::ClaimType::String as Text;
-use super::{Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said, web};
+use super::{Alarm, Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said, web};
 use crate::name::Algorithm;
 
 pub(super) static TERRAFORM: Profile = Profile {
@@ -80,6 +80,11 @@ pub(super) static TERRAFORM: Profile = Profile {
             danger: "it is made of names, which can be changed and taken by another workspace",
         },
     ],
+    alarms: &[Alarm {
+        claim: "terraform_run_phase",
+        values: &["plan"],
+        danger: "is what runs before anybody approves, also for changes that are only proposed",
+    }],
     default_audiences: &[
         "api://AzureADTokenExchange",
         "aws.workload.identity",

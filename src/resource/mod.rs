@@ -88,6 +88,17 @@ pub enum CredentialPlace {
     Cookie(String),
 }
 
+impl CredentialPlace {
+    /// Name and value of the header in which a caller who read the documentation would send this token.
+    pub fn carry(&self, token: &str) -> (&str, String) {
+        match self {
+            Self::Authorization => ("authorization", format!("Bearer {token}")),
+            Self::Header(name) => (name, token.to_owned()),
+            Self::Cookie(name) => ("cookie", format!("{name}={token}")),
+        }
+    }
+}
+
 /// An entry of `anonymous:`: open to all, without identity.
 #[derive(Debug, Clone)]
 pub struct Anonymous {

@@ -226,6 +226,14 @@ impl PathPattern {
         Ok(Self { text: text.into(), segments, tail })
     }
 
+    /// The pattern that means this path and no other: a star of it is written `%2A`, which is the same to every reader.
+    ///
+    /// # Errors
+    /// A [`PatternFault`] where a table cannot write the path, such as one with `%2F`.
+    pub fn exactly(path: &str) -> Result<Self, PatternFault> {
+        Self::parse(&path.replace('*', "%2A"))
+    }
+
     /// `/**`: everything.
     pub fn everything() -> Self {
         Self { text: "/**".into(), segments: Vec::new(), tail: true }
