@@ -100,6 +100,9 @@ pub trait Trail: sealed::Sealed {
     /// The signature was bad.
     fn bad_signature(&self, token: Token<'_>, issuer: &Issuer);
 
+    /// The first judgement that failed so far, where the walk went on after it.
+    fn passed_over(&self) -> Option<Reason>;
+
     /// Spends the token, where policy allows its use and a grant asks that it be the first.
     ///
     /// # Errors
@@ -193,6 +196,10 @@ impl Trail for Strict<'_> {
         if let Some(caller) = self.caller(token) {
             caller.failed(issuer);
         }
+    }
+
+    fn passed_over(&self) -> Option<Reason> {
+        None
     }
 
     fn spend(&self, once: &Use<'_>) -> Result<(), Reason> {
@@ -295,6 +302,10 @@ impl Trail for Recorder {
     }
 
     fn bad_signature(&self, _: Token<'_>, _: &Issuer) {}
+
+    fn passed_over(&self) -> Option<Reason> {
+        self.first_failure()
+    }
 
     /// Nothing is spent, and nothing counts as spent before.
     fn spend(&self, _: &Use<'_>) -> Result<(), Reason> {

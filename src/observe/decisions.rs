@@ -64,6 +64,8 @@ type Slot<T = Counter> = OnceLock<T>;
 struct ByReason {
     /// `ok` where an issuer vouched, `anonymous` where none did.
     accepted: Slot,
+    /// Refused, and let through because the resource only observes.
+    observed: Slot,
     /// By the order of [`Reason::ALL`]; most issuers never need them.
     refused: OnceLock<Box<[Slot; Reason::ALL.len()]>>,
 }
@@ -176,13 +178,15 @@ impl Decisions {
         let tally = tally.as_deref().filter(|tally| Some(tally.generation) == generation);
         let slots = |issuer: &TrustedIssuer| tally.and_then(|tally| at(&tally.issuers, issuer.id.0));
         let refusal = if let Outcome::Refused(reason) = outcome { Some(*reason) } else { None };
+        let observed = matches!(outcome, Outcome::Observed(_));
         let [allow, deny] = &self.timed;
         let (side, decision, timed) = if refusal.is_some() { (1, "deny", deny) } else { (0, "allow", allow) };
 
         timed.get_or_init(|| self.durations.get_or_create_owned(&OfDecision { decision })).took(duration);
         let vouching = facts.vouching_issuer();
         let reasons = vouching.map_or(Some(&self.unverified), |issuer| slots(issuer).map(|slots| &slots.decisions));
-        count(reasons.and_then(|reasons| reasons.slot(refusal)), &self.decisions, || Decision {
+        let slot = |reasons: &'_ ByReason| if observed { Some(&reasons.observed) } else { reasons.slot(refusal) };
+        count(reasons.and_then(slot), &self.decisions, || Decision {
             decision,
             reason: outcome.code(),
             issuer: vouching.map_or("unverified", |issuer| issuer.name.as_str()).to_owned(),
@@ -192,7 +196,7 @@ impl Decisions {
             count(slot, &self.resource_decisions, || AtResource { resource: resource.name.to_string(), decision });
         }
         if let Some(issuer) = facts.issuer {
-            let refusal = refusal.filter(|_| facts.verified.is_none());
+            let refusal = outcome.refusal().filter(|_| facts.verified.is_none());
             let [miss, hit] = CACHE;
             let slot = slots(issuer).and_then(|slots| {
                 let [miss, hit] = &slots.verifications;
@@ -249,7 +253,7 @@ impl Decisions {
     }
 
     fn forget_issuer(&self, issuer: &str) {
-        let codes = Reason::ALL.iter().map(|reason| ("deny", reason.code())).chain([("allow", Accepted::Ok.code())]);
+        let codes = Reason::ALL.iter().map(|reason| ("deny", reason.code())).chain(Accepted::ALL.map(|accepted| ("allow", accepted.code())));
         for (decision, reason) in codes {
             self.decisions.remove(&Decision { decision, reason, issuer: issuer.to_owned() });
             for cache in CACHE {
