@@ -19,7 +19,8 @@ use crate::logbook::{Backtest as Bench, Changes, Summary, Table, Told, Unsettled
 /// Each decision is judged again, at the time it was logged: it stays the same, it changes, or the log does not tell
 /// enough. A log keeps no claims and no audiences, so give the table that was in force with `--base`: then it is known
 /// of each decision which conditions held and which did not. What cannot be told is never guessed, but told with what
-/// is missing. Keys and blocks are taken to be as they were.
+/// is missing. Keys and blocks are taken to be as they were. A refusal that was only observed counts as the refusal that it
+/// was, and a table as though it enforced everywhere.
 ///
 /// Exit code: 0 nothing changes, 1 a decision changes (with `--fail-on cannot-tell` also where one cannot be told), 2
 /// could not run, or there is no decision in these logs.
@@ -109,6 +110,12 @@ impl Report<'_> {
             out += &format!(" ({stays} of them stay allowed or denied as they were)");
         }
         out.push('\n');
+        if self.summary.observed > 0 {
+            out += &format!(
+                "  {} were refusals that were only observed, of which this table refuses {} when it enforces\n",
+                self.summary.observed, self.summary.observed_refused
+            );
+        }
         for change in &self.summary.changes {
             out += &changed_text(change);
         }
@@ -138,6 +145,8 @@ impl Report<'_> {
             "table": {"path": self.backtest.table.display().to_string(), "sha256": self.digest},
             "decisions": summary.decisions,
             "same": summary.same,
+            "observed": summary.observed,
+            "observed_refused": summary.observed_refused,
             "changed": summary.changed,
             "cannot_tell": summary.cannot_tell,
             "stays": summary.stays,

@@ -339,6 +339,9 @@ const fn verdict(record: &Record) -> &'static str {
 /// What the reason means.
 fn sentence(record: &Record) -> String {
     match (record.refusal(), &record.observed_reason, record.reason.as_str()) {
+        (Some(reason), Some(_), _) if record.is_observed() => {
+            format!(": only observed, it would have been refused as {reason}: {}", reason.sentence())
+        }
         (Some(reason), ..) => format!(": {}", reason.sentence()),
         (None, Some(refused), _) => format!(": only observed, it would have been refused as {refused}"),
         (None, None, "ok") => ": a grant fits".to_owned(),

@@ -71,6 +71,14 @@ struct ByReason {
 }
 
 impl ByReason {
+    /// Of a decision, as the label `reason` has it.
+    fn of<P>(&self, outcome: &Outcome<'_, P>) -> Option<&Slot> {
+        match outcome {
+            Outcome::Observed(_) => Some(&self.observed),
+            _ => self.slot(outcome.refusal()),
+        }
+    }
+
     fn slot(&self, refusal: Option<Reason>) -> Option<&Slot> {
         let Some(reason) = refusal else { return Some(&self.accepted) };
         self.refused.get_or_init(|| Box::new([const { Slot::new() }; Reason::ALL.len()])).get(reason as usize)
@@ -177,16 +185,14 @@ impl Decisions {
         let tally = self.tally.load();
         let tally = tally.as_deref().filter(|tally| Some(tally.generation) == generation);
         let slots = |issuer: &TrustedIssuer| tally.and_then(|tally| at(&tally.issuers, issuer.id.0));
-        let refusal = if let Outcome::Refused(reason) = outcome { Some(*reason) } else { None };
-        let observed = matches!(outcome, Outcome::Observed(_));
+        let denied = matches!(outcome, Outcome::Refused(_));
         let [allow, deny] = &self.timed;
-        let (side, decision, timed) = if refusal.is_some() { (1, "deny", deny) } else { (0, "allow", allow) };
+        let (side, decision, timed) = if denied { (1, "deny", deny) } else { (0, "allow", allow) };
 
         timed.get_or_init(|| self.durations.get_or_create_owned(&OfDecision { decision })).took(duration);
         let vouching = facts.vouching_issuer();
         let reasons = vouching.map_or(Some(&self.unverified), |issuer| slots(issuer).map(|slots| &slots.decisions));
-        let slot = |reasons: &'_ ByReason| if observed { Some(&reasons.observed) } else { reasons.slot(refusal) };
-        count(reasons.and_then(slot), &self.decisions, || Decision {
+        count(reasons.and_then(|reasons| reasons.of(outcome)), &self.decisions, || Decision {
             decision,
             reason: outcome.code(),
             issuer: vouching.map_or("unverified", |issuer| issuer.name.as_str()).to_owned(),

@@ -118,6 +118,7 @@ impl<'t> Side<'t> {
         let same = self.resources.get(&now.id) == Some(&known.id);
         same || (known.credential == now.credential
             && known.anonymous.is_empty()
+            && known.observe.is_none()
             && (known.encoded_slash_is_data || !now.encoded_slash_is_data)
             && (known.forward_token || !now.forward_token)
             && (known.forward_overrides || !now.forward_overrides)
