@@ -79,12 +79,13 @@ impl Blocks {
 
     /// Whether one may stand against a token of which nothing is proven: by what it says, and by whatever key.
     pub fn may_stand_against(&self, suspect: &Suspect<'_>, now: Time, namesakes: &dyn Namesakes) -> bool {
-        // Where the key is not at hand, it may be any that is blocked.
-        let by_any_key = self.by_thumbprint.values().flatten().copied().filter(|_| suspect.key.is_none());
+        // Where a key of the entry is not at hand, it may be any that is blocked; of an entry that is in no table it is none.
+        let any_key = suspect.key.is_none() && !suspect.entry.is_empty();
+        let by_any_key = self.by_thumbprint.values().flatten().copied().filter(|_| any_key);
         let judged = self.proposed(suspect).chain(by_any_key).filter_map(|at| self.list.get(at));
         let mut standing = judged.filter(|block| block.is_in_force(now));
         standing.any(|block| match &block.conditions {
-            conditions @ Conditions { key: Some(key), .. } if key.thumbprint.is_some() && suspect.key.is_none() => {
+            conditions @ Conditions { key: Some(key), .. } if key.thumbprint.is_some() && any_key => {
                 let whatever_key = Conditions { key: None, ..conditions.clone() };
                 whatever_key.hold(suspect, namesakes)
             }
