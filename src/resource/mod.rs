@@ -87,6 +87,13 @@ impl Resource {
         let ended = self.expires.is_some_and(|end| now >= end);
         self.observe.as_ref().filter(|observe| !ended && now < observe.until)
     }
+
+    /// From when on refusals count, where they do not yet.
+    pub fn observed_until(&self) -> Option<Time> {
+        let until = self.observe.as_ref()?.until;
+        let end = self.expires.filter(|end| end.seconds() < until.seconds());
+        Some(end.unwrap_or(until))
+    }
 }
 
 /// `route: {namespace, name}`.

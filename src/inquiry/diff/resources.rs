@@ -162,8 +162,7 @@ fn compare(old: &Resource, new: &Resource, grants: &[&Grant], changes: &mut Vec<
         end(old.expires),
         end(*expires),
     );
-    let until = |resource: &Resource| observed_until(resource);
-    let (was, is) = (until(old), until(new));
+    let (was, is) = (old.observed_until(), new.observed_until());
     let sooner = |one: Option<Time>, two: Option<Time>| match (one, two) {
         (None, two) => two.is_some(),
         (Some(one), Some(two)) => one.seconds() < two.seconds(),
@@ -181,13 +180,6 @@ fn compare(old: &Resource, new: &Resource, grants: &[&Grant], changes: &mut Vec<
     );
     places(old, new, changes);
     open_places(old, new, grants, changes);
-}
-
-/// Until when refusals are only observed there.
-fn observed_until(resource: &Resource) -> Option<Time> {
-    let until = resource.observe.as_ref()?.until;
-    let end = resource.expires.filter(|end| end.seconds() < until.seconds());
-    Some(end.unwrap_or(until))
 }
 
 /// Hosts, paths and conditions: what they let through, the grants tell.
