@@ -80,7 +80,6 @@ impl Block {
     pub fn is_in_force(&self, now: Time) -> bool {
         self.expires.is_none_or(|end| now < end)
     }
-
 }
 
 /// Which blocks are in force, and since when.

@@ -72,9 +72,9 @@ impl<'t> Suspect<'t> {
             Token::Remembered(testimony) => testimony.token().key_id,
         });
         let algorithm = Algorithm::parse(&token.header().algorithm);
-        let found = entry.zip(algorithm).and_then(|(entry, algorithm)| {
-            entry.keys.ring().find(key_id, algorithm).ok().map(VerifyKey::thumbprint)
-        });
+        let found = entry
+            .zip(algorithm)
+            .and_then(|(entry, algorithm)| entry.keys.ring().find(key_id, algorithm).ok().map(VerifyKey::thumbprint));
         let carried = match entry.map(|entry| &entry.named_by) {
             Some(NamedBy::TrustDomain { carried, .. }) => carried.as_ref().map(|carried| carried.as_str()),
             Some(NamedBy::Issuer) | None => None,

@@ -55,7 +55,9 @@ fn try_run(args: &WhoCanArgs) -> Result<u8, String> {
         Output::Text => escaped(&text(args, &found)),
         Output::Json => escaped_json(&tree(&found)),
     });
-    let allowed = found.open.is_some() || found.observed.is_some() || found.lines.iter().any(|(state, _)| *state == State::InForce);
+    let allowed = found.open.is_some()
+        || found.observed.is_some()
+        || found.lines.iter().any(|(state, _)| *state == State::InForce);
     Ok(if allowed { YES } else { NO })
 }
 

@@ -259,7 +259,10 @@ impl Decisions {
     }
 
     fn forget_issuer(&self, issuer: &str) {
-        let codes = Reason::ALL.iter().map(|reason| ("deny", reason.code())).chain(Accepted::ALL.map(|accepted| ("allow", accepted.code())));
+        let codes = Reason::ALL
+            .iter()
+            .map(|reason| ("deny", reason.code()))
+            .chain(Accepted::ALL.map(|accepted| ("allow", accepted.code())));
         for (decision, reason) in codes {
             self.decisions.remove(&Decision { decision, reason, issuer: issuer.to_owned() });
             for cache in CACHE {

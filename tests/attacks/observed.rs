@@ -26,7 +26,9 @@ struct Gate {
 
 fn document(ci: &Issuer, observe: &str) -> String {
     let grant = |name: &str, more: &str| {
-        format!("  {name}: {{issuer: ci, resource: api, subject: {SUBJECT}, methods: [GET], paths: [/{name}/**]{more}}}\n")
+        format!(
+            "  {name}: {{issuer: ci, resource: api, subject: {SUBJECT}, methods: [GET], paths: [/{name}/**]{more}}}\n"
+        )
     };
     format!(
         "issuers:\n{}resources:\n  api: {{audience: {API}, hosts: [api.acme.test]{observe}}}\ngrants:\n{}{}",
@@ -67,7 +69,10 @@ impl Gate {
         let set: Vec<_> = answer.headers().into_iter().map(|(name, _)| name).collect();
         assert_eq!(set, ["x-credence-decision-id"]);
         let line = self.credence.decision(&answer.decision_id());
-        assert_eq!((&line["decision"], &line["reason"], &line["status"]), (&"allow".into(), &"observed".into(), &200.into()));
+        assert_eq!(
+            (&line["decision"], &line["reason"], &line["status"]),
+            (&"allow".into(), &"observed".into(), &200.into())
+        );
         assert_eq!(line["observed_reason"], reason, "{line}");
         assert_eq!(line["principal"], Value::Null, "{line}");
         answer
@@ -105,10 +110,16 @@ fn somebody_who_forges_identity_comes_through_as_nobody() {
     // Who may is named as ever.
     let answer = gate.credence.check(&v1(&gate.token().mint()));
     assert_eq!((answer.reason().as_str(), answer.header("x-credence-subject").as_deref()), ("ok", Some(SUBJECT)));
-    assert_eq!(gate.credence.metric(r#"credence_decisions_total{decision="allow",reason="observed",issuer="ci"}"#), Some(2.0));
+    assert_eq!(
+        gate.credence.metric(r#"credence_decisions_total{decision="allow",reason="observed",issuer="ci"}"#),
+        Some(2.0)
+    );
     let unverified = r#"credence_decisions_total{decision="allow",reason="observed",issuer="unverified"}"#;
     assert_eq!(gate.credence.metric(unverified), Some(5.0));
-    assert_eq!(gate.credence.metric(r#"credence_resource_decisions_total{resource="api",decision="allow"}"#), Some(8.0));
+    assert_eq!(
+        gate.credence.metric(r#"credence_resource_decisions_total{resource="api",decision="allow"}"#),
+        Some(8.0)
+    );
     assert_eq!(gate.credence.metric(r#"credence_resource_decisions_total{resource="api",decision="deny"}"#), None);
 }
 
@@ -163,7 +174,9 @@ fn a_path_that_reads_in_two_ways_and_a_place_that_is_no_resource() {
 fn a_token_for_one_use_is_not_spent_by_a_call_that_is_only_observed() {
     let gate = gate(&[]);
     // The store knows nothing of tokens from before its time.
-    eventually("a token that can be spent", || gate.ask("/once/x", &gate.token().mint()).headers().len().gt(&1).then_some(()));
+    eventually("a token that can be spent", || {
+        gate.ask("/once/x", &gate.token().mint()).headers().len().gt(&1).then_some(())
+    });
     let token = gate.token().mint();
     for _ in 0..3 {
         gate.observed(&Call::new("POST", &format!("{API}/once/x")).bearer(&token), "grant_none");

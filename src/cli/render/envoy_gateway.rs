@@ -51,7 +51,8 @@ pub(super) fn render(snapshot: &Snapshot, names: &Names) -> Rendered {
     for policy in &policies {
         text += &security_policy(policy, metadata, names);
     }
-    let away: BTreeSet<_> = policies.iter().map(|policy| policy.namespace).filter(|at| *at != names.namespace).collect();
+    let away: BTreeSet<_> =
+        policies.iter().map(|policy| policy.namespace).filter(|at| *at != names.namespace).collect();
     if !away.is_empty() {
         text += &reference_grant(&away, names);
     }
@@ -131,10 +132,8 @@ spec:
         names.namespace
     );
     for namespace in from {
-        text += &format!(
-            "  - {{group: gateway.envoyproxy.io, kind: SecurityPolicy, namespace: {}}}\n",
-            quoted(namespace)
-        );
+        text +=
+            &format!("  - {{group: gateway.envoyproxy.io, kind: SecurityPolicy, namespace: {}}}\n", quoted(namespace));
     }
     text
 }

@@ -20,8 +20,7 @@ fn snapshot(resources: &str) -> Snapshot {
     );
     let sources = Sources::from_files([SourceFile::new("trust.yaml", text)]);
     let now = Time::from_rfc3339("2026-11-21T12:00:00Z").unwrap();
-    let compiled =
-        compile(&sources, &Permissions::default(), now, |need| Arc::new(LiveKeys::unfetched(need.rules)));
+    let compiled = compile(&sources, &Permissions::default(), now, |need| Arc::new(LiveKeys::unfetched(need.rules)));
     let report = compiled.report.render(false);
     compiled.snapshot.unwrap_or_else(|| panic!("{report}"))
 }
@@ -79,7 +78,10 @@ fn names_come_from_the_flags() {
     };
     for (to, wanted) in [
         (Gateway::Envoy, ["address: authz", "port_value: 7443", "type: STRICT_DNS"]),
-        (Gateway::EnvoyGateway, ["name: authz, namespace: trust, port: 7443", "namespace: \"gates\"", "name: \"edge\""]),
+        (
+            Gateway::EnvoyGateway,
+            ["name: authz, namespace: trust, port: 7443", "namespace: \"gates\"", "name: \"edge\""],
+        ),
         (Gateway::Istio, ["authz.trust.svc.cluster.local", "port: 7443", "istio: edge"]),
     ] {
         let Rendered { text, .. } = rendered(to, PLAIN, &names);

@@ -174,7 +174,11 @@ fn compare(old: &Resource, new: &Resource, grants: &[&Grant], changes: &mut Vec<
     tell(
         kind(sooner(was, is), sooner(is, was)),
         "observe",
-        if sooner(was, is) { OBSERVES } else { "refuses sooner what it refuses: its `observe` ends earlier, or is gone" },
+        if sooner(was, is) {
+            OBSERVES
+        } else {
+            "refuses sooner what it refuses: its `observe` ends earlier, or is gone"
+        },
         observes(&old.observe),
         observes(observe),
     );

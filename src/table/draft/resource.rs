@@ -157,7 +157,11 @@ fn observe(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Observe>
         cx.missing(node.span, "observe.until", "say when refusals begin to count: `observe: {until: DATE, reason: …}`");
     }
     if reason.is_absent() {
-        cx.missing(node.span, "observe.reason", "say why refusals do not count yet: `observe: {until: DATE, reason: …}`");
+        cx.missing(
+            node.span,
+            "observe.reason",
+            "say why refusals do not count yet: `observe: {until: DATE, reason: …}`",
+        );
     }
     let site = cx.place(node.span).site();
     Some(Observe { until: *until.value()?, reason: reason.value()?.clone(), site })
