@@ -25,7 +25,7 @@ use crate::table::Snapshot;
 pub(super) struct Render {
     /// For which gateway.
     #[arg(long, env = "CREDENCE_TO", value_enum)]
-    to: Gateway,
+    to: Target,
     #[command(flatten)]
     trust: Trust,
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub(super) struct Render {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Gateway {
+enum Target {
     /// Plain Envoy.
     Envoy,
     /// Envoy Gateway: ClientTrafficPolicy, SecurityPolicy, ReferenceGrant.
@@ -83,11 +83,11 @@ pub(super) fn run(render: &Render) -> u8 {
     if rendered.lost.is_empty() { YES } else { NO }
 }
 
-fn of(to: Gateway, snapshot: &Snapshot, names: &Names) -> Rendered {
+fn of(to: Target, snapshot: &Snapshot, names: &Names) -> Rendered {
     match to {
-        Gateway::Envoy => envoy::render(snapshot, names),
-        Gateway::EnvoyGateway => envoy_gateway::render(snapshot, names),
-        Gateway::Istio => istio::render(snapshot, names),
+        Target::Envoy => envoy::render(snapshot, names),
+        Target::EnvoyGateway => envoy_gateway::render(snapshot, names),
+        Target::Istio => istio::render(snapshot, names),
     }
 }
 

@@ -29,11 +29,11 @@ fn names() -> Names {
     Names { service: None, namespace: "credence".into(), port: 9191, gateway: None, gateway_namespace: None }
 }
 
-fn rendered(to: Gateway, resources: &str, names: &Names) -> Rendered {
+fn rendered(to: Target, resources: &str, names: &Names) -> Rendered {
     of(to, &snapshot(resources), names)
 }
 
-const ALL: [Gateway; 3] = [Gateway::Envoy, Gateway::EnvoyGateway, Gateway::Istio];
+const ALL: [Target; 3] = [Target::Envoy, Target::EnvoyGateway, Target::Istio];
 
 #[test]
 fn everything_that_is_printed_is_yaml_and_the_same_each_time() {
@@ -50,7 +50,7 @@ fn everything_that_is_printed_is_yaml_and_the_same_each_time() {
 
 #[test]
 fn what_envoy_is_told_is_what_the_tested_example_says() {
-    let Rendered { text, lost } = rendered(Gateway::Envoy, PLAIN, &names());
+    let Rendered { text, lost } = rendered(Target::Envoy, PLAIN, &names());
     assert!(lost.is_empty());
     // Every line of the example that has to do with credence is there, in its order.
     let (listener, rest) = EXAMPLE.split_once("          normalize_path").unwrap();
@@ -77,12 +77,12 @@ fn names_come_from_the_flags() {
         gateway_namespace: Some("gates".into()),
     };
     for (to, wanted) in [
-        (Gateway::Envoy, ["address: authz", "port_value: 7443", "type: STRICT_DNS"]),
+        (Target::Envoy, ["address: authz", "port_value: 7443", "type: STRICT_DNS"]),
         (
-            Gateway::EnvoyGateway,
+            Target::EnvoyGateway,
             ["name: authz, namespace: trust, port: 7443", "namespace: \"gates\"", "name: \"edge\""],
         ),
-        (Gateway::Istio, ["authz.trust.svc.cluster.local", "port: 7443", "istio: edge"]),
+        (Target::Istio, ["authz.trust.svc.cluster.local", "port: 7443", "istio: edge"]),
     ] {
         let Rendered { text, .. } = rendered(to, PLAIN, &names);
         for part in wanted {
@@ -97,9 +97,9 @@ fn names_come_from_the_flags() {
 
 #[test]
 fn envoy_gateway_is_told_context_and_routes_where_resources_are_picked_by_them() {
-    let plain = rendered(Gateway::EnvoyGateway, PLAIN, &names()).text;
+    let plain = rendered(Target::EnvoyGateway, PLAIN, &names()).text;
     assert!(!plain.contains("includeRouteMetadata") && !plain.contains("contextExtensions"), "{plain}");
-    let Rendered { text, lost } = rendered(Gateway::EnvoyGateway, PICKED, &names());
+    let Rendered { text, lost } = rendered(Target::EnvoyGateway, PICKED, &names());
     assert!(lost.is_empty());
     for part in [
         "includeRouteMetadata: true",
@@ -118,19 +118,19 @@ fn envoy_gateway_is_told_context_and_routes_where_resources_are_picked_by_them()
 #[test]
 fn what_a_gateway_cannot_tell_is_said_for_each_resource() {
     let lost = |to| rendered(to, PICKED, &names()).lost;
-    assert_eq!(lost(Gateway::Envoy).len(), 1);
-    assert!(lost(Gateway::Envoy)[0].contains("orders"));
-    let istio = lost(Gateway::Istio);
+    assert_eq!(lost(Target::Envoy).len(), 1);
+    assert!(lost(Target::Envoy)[0].contains("orders"));
+    let istio = lost(Target::Istio);
     assert!(istio.len() == 2 && istio[0].contains("Istio"), "{istio:?}");
 }
 
 #[test]
 fn istio_asks_about_every_host_of_the_table_with_any_port_or_about_everything() {
-    let Rendered { text, .. } = rendered(Gateway::Istio, PLAIN, &names());
+    let Rendered { text, .. } = rendered(Target::Istio, PLAIN, &names());
     for host in ["\"api.acme.test\"", "\"api.acme.test:*\"", "\"ops.acme.test:8443\""] {
         assert!(text.contains(host), "{text}");
     }
     assert!(!text.contains("\"ops.acme.test:8443:*\"") && text.contains("NOT CHECKED AT ALL"), "{text}");
-    let star = rendered(Gateway::Istio, "  api: {audience: api, hosts: [\"*.acme.test\"]}\n", &names()).text;
+    let star = rendered(Target::Istio, "  api: {audience: api, hosts: [\"*.acme.test\"]}\n", &names()).text;
     assert!(star.contains("rules: [{}]") && !star.contains("hosts:\n"), "{star}");
 }
