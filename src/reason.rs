@@ -86,14 +86,20 @@ pub enum Accepted {
     Ok,
     /// The resource is open to all at this place.
     Anonymous,
+    /// It was refused, and the resource only observes for now.
+    Observed,
 }
 
 impl Accepted {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Ok, Self::Anonymous, Self::Observed];
+
     /// The code as it stands in log, metadata and metrics.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Anonymous => "anonymous",
+            Self::Observed => "observed",
         }
     }
 }
@@ -185,6 +191,50 @@ impl Reason {
         Self::LogUnavailable,
         Self::Internal,
     ];
+
+    /// Whether a resource that only observes lets the call through all the same. Written out, so that a new reason must
+    /// say it here.
+    ///
+    /// Never where a block stands, never a request that two readers could read in two ways, and nothing that is judged
+    /// before a resource is known or that overrides all.
+    pub const fn is_observable(self) -> bool {
+        match self {
+            Self::NotReady
+            | Self::MalformedRequest
+            | Self::PathNotNormalized
+            | Self::ResourceUnknown
+            | Self::MultipleTokens
+            | Self::Blocked
+            | Self::LogUnavailable
+            | Self::Internal => false,
+            // Of these `overloaded` is the one for too many bad signatures from one address: the other kind has no walk.
+            Self::Overloaded
+            | Self::NoToken
+            | Self::Malformed
+            | Self::IssuerUnknown
+            | Self::IssuerExpired
+            | Self::AlgNotAllowed
+            | Self::TypeNotAllowed
+            | Self::SubjectMissing
+            | Self::ClaimsMalformed
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::TooOld
+            | Self::KeysUnavailable
+            | Self::KeyUnknown
+            | Self::KeyNotPinned
+            | Self::SignatureInvalid
+            | Self::PinMismatch
+            | Self::ConfirmationRequired
+            | Self::AudienceMismatch
+            | Self::ActorNotAllowed
+            | Self::GrantExpired
+            | Self::Replayed
+            | Self::JtiMissing
+            | Self::ReplayUnavailable
+            | Self::GrantNone => true,
+        }
+    }
 
     /// The stable code: `snake_case`, as in log, metadata, metrics and `explain`.
     pub const fn code(self) -> &'static str {
@@ -291,6 +341,14 @@ mod tests {
             assert!(reason.class().http_status(false) >= 400, "{reason}");
             assert!(reason.class().http_status(true) >= 400, "{reason}");
         }
+    }
+
+    #[test]
+    fn no_request_that_reads_in_two_ways_is_ever_observed_through() {
+        for reason in Reason::ALL.into_iter().filter(|reason| reason.class() == Class::InvalidRequest) {
+            assert!(!reason.is_observable(), "{reason}");
+        }
+        assert!(!Reason::Blocked.is_observable());
     }
 
     #[test]

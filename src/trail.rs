@@ -103,6 +103,9 @@ pub trait Trail: sealed::Sealed {
     /// The signature was bad.
     fn bad_signature(&self, token: Token<'_>, issuer: &Issuer);
 
+    /// The first judgement that failed so far, where the walk went on after it.
+    fn passed_over(&self) -> Option<Reason>;
+
     /// Spends the token, where policy allows its use and a grant asks that it be the first.
     ///
     /// # Errors
@@ -222,6 +225,10 @@ impl Trail for Strict<'_> {
         }
     }
 
+    fn passed_over(&self) -> Option<Reason> {
+        None
+    }
+
     fn spend(&mut self, once: &Use<'_>) -> Result<Spent, Reason> {
         match self.spent.as_mut().ok_or(Reason::ReplayUnavailable)? {
             Till::Here(store) => store.spend(once),
@@ -326,6 +333,10 @@ impl Trail for Recorder {
     }
 
     fn bad_signature(&self, _: Token<'_>, _: &Issuer) {}
+
+    fn passed_over(&self) -> Option<Reason> {
+        self.first_failure()
+    }
 
     /// Nothing is spent, and nothing counts as spent before.
     fn spend(&mut self, _: &Use<'_>) -> Result<Assumed, Reason> {

@@ -178,7 +178,7 @@ fn told(walk: &Walk<'_, Signed>) -> String {
             let token = permit.token();
             format!("{names:?} {:?} {:?} {:?} {token:?}", permit.scopes(), permit.forwarded(), permit.audience())
         }
-        Outcome::Open(_) | Outcome::Refused(_) => String::new(),
+        Outcome::Open(_) | Outcome::Observed(_) | Outcome::Refused(_) => String::new(),
     };
     let near: Vec<_> = facts.near_misses.iter().map(|miss| format!("{}: {:?}", miss.grant.name, miss.failed)).collect();
     let caller = facts.verified.as_ref().map(|principal| format!("{:?} {:?}", principal.pair(), principal.realm()));

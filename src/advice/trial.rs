@@ -128,10 +128,11 @@ impl Trial<'_> {
                     by = permit.grants().map(|grant| grant.as_str()).collect::<Vec<_>>().join(", ");
                 }
                 Outcome::Open(_) => by = format!("an open place ({}), without a token", Accepted::Anonymous.code()),
-                Outcome::Refused(reason) if failures.is_empty() => {
-                    failures.push((*reason, format!("{reason}: {}", reason.sentence())));
+                // What is only observed is a refusal all the same: it ends one day.
+                Outcome::Refused(_) | Outcome::Observed(_) => {
+                    let reason = walked.outcome.refusal().filter(|_| failures.is_empty());
+                    failures.extend(reason.map(|reason| (reason, format!("{reason}: {}", reason.sentence()))));
                 }
-                Outcome::Refused(_) => {}
             }
         }
         if failures.is_empty() { Ok(by) } else { Err(failures) }

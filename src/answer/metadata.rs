@@ -12,6 +12,7 @@ use crate::json::Json;
 use crate::keys::Signed;
 use crate::memory::TokenFacts;
 use crate::path::Facts;
+use crate::reason::Reason;
 use crate::resource::Resource;
 use crate::trust::Principal;
 
@@ -63,6 +64,11 @@ impl<'a> Metadata<'a> {
         let claims = permit.forwarded().into_iter().filter_map(|(name, value)| Some((name, plain(value)?)));
         self.put("claims", Value::Object(claims.collect()));
         self.put("token", token(permit.token()));
+    }
+
+    /// Nobody is named: neither who was verified, nor what was claimed.
+    pub(super) fn observed(&mut self, refusal: Reason) {
+        self.put("observed_reason", refusal.code());
     }
 
     /// A caller whose signature stood is `verified`; what an unverified token said is `claimed`.

@@ -1,8 +1,8 @@
 //! The answer to Envoy.
 //!
 //! In: how a walk ended. Out: an [`Answer`]. Envoy looks at the status code alone: a yes is built in one place
-//! ([`allow`]) out of a [`Permit`] that a real signature stands behind, or of a place that is open to all ([`open`]);
-//! everything else is a no, built in one other place ([`refuse`]). It must know neither keys nor files.
+//! ([`allow`]) out of a [`Permit`] that a real signature stands behind, or of a place that is open to all ([`open`]), or
+//! of a refusal that is only [`observe`]d; everything else is a no, built in one other place ([`refuse`]). It must know neither keys nor files.
 
 mod encode;
 mod headers;
@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::decide::Permit;
 use crate::keys::Signed;
-use crate::path::Facts;
+use crate::path::{Facts, Observed};
 use crate::reason::{Accepted, Class, Reason};
 use crate::request::AuthzRequest;
 use crate::resource::{Opened, Resource};
@@ -85,6 +85,16 @@ pub fn open<'a>(opened: Opened<'a>, request: &AuthzRequest<'_>, occasion: Occasi
     let metadata = Metadata::new(occasion, "allow", Accepted::Anonymous.code(), Some(resource));
     let credential = headers::credential(resource, request, &mut set);
     yes(resource, request, occasion, set, credential, metadata)
+}
+
+/// Lets the request through although it was refused, because its resource only observes: nobody is named, and the
+/// credential stays for whoever judges it today. What it is made of knows no caller.
+pub fn observe<'a>(observed: Observed<'a>, request: &AuthzRequest<'_>, occasion: Occasion<'a>) -> Answer<'a> {
+    let resource = observed.resource();
+    let set = vec![headers::decision_id(occasion)];
+    let mut metadata = Metadata::new(occasion, "allow", Accepted::Observed.code(), Some(resource));
+    metadata.observed(observed.refusal());
+    yes(resource, request, occasion, set, Vec::new(), metadata)
 }
 
 fn yes<'a>(

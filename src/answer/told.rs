@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The answer to one call. Only this room makes one, so that only [`allow`](super::allow) and [`open`](super::open) say
-/// yes.
+/// The answer to one call. Only this room makes one, so that only [`allow`](super::allow), [`open`](super::open) and
+/// [`observe`](super::observe) say yes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer<'a> {
     verdict: Verdict<'a>,

@@ -225,9 +225,10 @@ impl House {
         Reply::of(&match (&walk.outcome, request) {
             (Outcome::Allowed(permit), Some(request)) => answer::allow(permit, request, occasion),
             (Outcome::Open(opened), Some(request)) => answer::open(*opened, request, occasion),
+            (Outcome::Observed(observed), Some(request)) => answer::observe(*observed, request, occasion),
             (Outcome::Refused(reason), request) => answer::refuse(*reason, &walk.facts, request, occasion),
             // A yes without a question cannot come about; if it did, it would be a fault of ours.
-            (Outcome::Allowed(_) | Outcome::Open(_), None) => {
+            (Outcome::Allowed(_) | Outcome::Open(_) | Outcome::Observed(_), None) => {
                 answer::refuse(Reason::Internal, &walk.facts, None, occasion)
             }
         })
@@ -242,7 +243,7 @@ fn refused<'s>(reason: Reason) -> Walk<'s, Signed> {
 fn awaited(walk: &Walk<'_, Signed>) -> Option<Landing> {
     // A key that did not verify may have the name of a new key of a namesake.
     const CURABLE: [Reason; 3] = [Reason::KeyUnknown, Reason::KeysUnavailable, Reason::SignatureInvalid];
-    let Outcome::Refused(reason) = walk.outcome else { return None };
+    let reason = walk.outcome.refusal()?;
     if !CURABLE.contains(&reason) {
         return None;
     }
@@ -315,7 +316,7 @@ impl House {
             style: self.style,
         };
 
-        if let (Outcome::Refused(Reason::KeyUnknown), [_, _, ..]) = (&walk.outcome, walk.facts.candidates.as_slice()) {
+        if let (Some(Reason::KeyUnknown), [_, _, ..]) = (walk.outcome.refusal(), walk.facts.candidates.as_slice()) {
             self.suspicion.notify_one();
         }
         let mut response = self.answer(&walk, request, occasion);
@@ -326,7 +327,7 @@ impl House {
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             status: match walk.outcome {
                 Outcome::Refused(reason) => reason.class().http_status(request.is_some_and(AuthzRequest::is_grpc)),
-                Outcome::Allowed(_) | Outcome::Open(_) => 200,
+                Outcome::Allowed(_) | Outcome::Open(_) | Outcome::Observed(_) => 200,
             },
             request,
             table: occasion.table.map(|(generation, sha256)| Table { generation, sha256 }),

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::{Block, Namesakes, Suspect};
+use super::{Block, Conditions, Namesakes, Suspect};
 use crate::clock::Time;
 use crate::name::Thumbprint;
 
@@ -73,8 +73,29 @@ impl Blocks {
             return None;
         }
         let judged = self.proposed(suspect).filter_map(|at| Some((at, self.list.get(at)?)));
-        let standing = judged.filter(|(_, block)| block.is_in_force(now) && block.holds(suspect, namesakes));
+        let standing = judged.filter(|(_, block)| block.is_in_force(now) && block.conditions.hold(suspect, namesakes));
         standing.min_by_key(|(at, _)| *at).map(|(_, block)| block)
+    }
+
+    /// Whether one may stand against a token of which nothing is proven: by what it says, and by whatever key.
+    pub fn may_stand_against(&self, suspect: &Suspect<'_>, now: Time, namesakes: &dyn Namesakes) -> bool {
+        // Where a key of the entry is not at hand, it may be any that is blocked; of an entry that is in no table it is none.
+        let any_key = suspect.key.is_none() && !suspect.entry.is_empty();
+        let by_any_key = self.by_thumbprint.values().flatten().copied().filter(|_| any_key);
+        let judged = self.proposed(suspect).chain(by_any_key).filter_map(|at| self.list.get(at));
+        let mut standing = judged.filter(|block| block.is_in_force(now));
+        standing.any(|block| match &block.conditions {
+            conditions @ Conditions { key: Some(key), .. } if key.thumbprint.is_some() && any_key => {
+                let whatever_key = Conditions { key: None, ..conditions.clone() };
+                whatever_key.hold(suspect, namesakes)
+            }
+            conditions => conditions.hold(suspect, namesakes),
+        })
+    }
+
+    /// Whether any is in force at this time.
+    pub fn any_in_force(&self, now: Time) -> bool {
+        self.list.iter().any(|block| block.is_in_force(now))
     }
 
     /// The positions of those that may stand against it, some perhaps twice.
@@ -131,7 +152,6 @@ fn meaning(list: &[Block]) -> String {
 mod tests {
     use super::super::tests::{block, issuer, key, subject, suspect};
     use super::*;
-    use crate::block::Conditions;
     use crate::claims::token_id;
 
     #[test]

@@ -48,6 +48,15 @@ impl Conditions {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Whether every condition that is written holds.
+    fn hold(&self, suspect: &Suspect<'_>, namesakes: &dyn Namesakes) -> bool {
+        let Self { issuer, subject, key, token_id, issued_before } = self;
+        suspect.is_pair(issuer.as_deref(), subject.as_deref(), namesakes)
+            && key.as_ref().is_none_or(|key| suspect.is_signed_by(key))
+            && token_id.is_none_or(|id| suspect.token_id == Some(&id))
+            && issued_before.is_none_or(|end| suspect.issued_at.is_none_or(|issued| issued < end.seconds()))
+    }
 }
 
 /// The key that verified a signature. A text that could be a thumbprint and a name means both.
@@ -70,15 +79,6 @@ impl Block {
     /// Whether it counts at this time.
     pub fn is_in_force(&self, now: Time) -> bool {
         self.expires.is_none_or(|end| now < end)
-    }
-
-    /// Whether every condition that is written holds.
-    fn holds(&self, suspect: &Suspect<'_>, namesakes: &dyn Namesakes) -> bool {
-        let Conditions { issuer, subject, key, token_id, issued_before } = &self.conditions;
-        suspect.is_pair(issuer.as_deref(), subject.as_deref(), namesakes)
-            && key.as_ref().is_none_or(|key| suspect.is_signed_by(key))
-            && token_id.is_none_or(|id| suspect.token_id == Some(&id))
-            && issued_before.is_none_or(|end| suspect.issued_at.is_none_or(|issued| issued < end.seconds()))
     }
 }
 

@@ -1,11 +1,14 @@
 //! What of a token a block can be about.
 
 use super::BlockedKey;
-use crate::claims::Actor;
-use crate::name::Thumbprint;
-use crate::trust::{Authentic, NamedBy};
+use crate::claims::{Actor, Claims};
+use crate::credential::Header;
+use crate::keys::VerifyKey;
+use crate::memory::Token;
+use crate::name::{Algorithm, Thumbprint};
+use crate::trust::{Authentic, NamedBy, TrustedIssuer};
 
-/// A token whose signature stood.
+/// A token whose signature stood; or, where that is said, what one says of itself.
 #[derive(Debug)]
 pub struct Suspect<'t> {
     /// The name of the entry that vouched.
@@ -54,6 +57,38 @@ impl<'t> Suspect<'t> {
             key_id: published.or(token.key_id),
             token_id: token.token_id,
             issued_at: token.issued_at,
+        }
+    }
+
+    /// Of a token whose signature did not stand: what it says of itself, were it of this entry, which may be in no table.
+    /// Good for refusing alone.
+    pub fn claimed(claims: &'t Claims, token: &Token<'t>, issuer: &'t str, entry: Option<&'t TrustedIssuer>) -> Self {
+        let header = match token {
+            Token::Read(read) => Some(&read.envelope().header),
+            Token::Remembered(_) => None,
+        };
+        let key_id = header.and_then(Header::key_id).or(match token {
+            Token::Read(_) => None,
+            Token::Remembered(testimony) => testimony.token().key_id,
+        });
+        let algorithm = Algorithm::parse(&token.header().algorithm);
+        let found = entry
+            .zip(algorithm)
+            .and_then(|(entry, algorithm)| entry.keys.ring().find(key_id, algorithm).ok().map(VerifyKey::thumbprint));
+        let carried = match entry.map(|entry| &entry.named_by) {
+            Some(NamedBy::TrustDomain { carried, .. }) => carried.as_ref().map(|carried| carried.as_str()),
+            Some(NamedBy::Issuer) | None => None,
+        };
+        Self {
+            entry: entry.map_or("", |entry| entry.name.as_str()),
+            issuer: entry.map_or(issuer, |entry| entry.issuer.as_str()),
+            carried,
+            subject: claims.subject(),
+            actor: claims.actor(),
+            key: found,
+            key_id,
+            token_id: claims.token_id(),
+            issued_at: claims.issued_at(),
         }
     }
 

@@ -173,7 +173,7 @@ fn what_is_found_is_what_a_look_at_every_block_finds() {
     for window in all.chunks(3) {
         let blocks = Blocks::build(window.to_vec());
         for suspect in [suspect(), acting(&chain), Suspect { token_id: None, issued_at: None, ..suspect() }] {
-            let slow = window.iter().find(|block| block.is_in_force(NOW) && block.holds(&suspect, &Partner));
+            let slow = window.iter().find(|block| block.is_in_force(NOW) && block.conditions.hold(&suspect, &Partner));
             let fast = blocks.against(&suspect, NOW, &Partner);
             assert_eq!(fast.map(|block| &block.name), slow.map(|block| &block.name));
             stopped += usize::from(slow.is_some());

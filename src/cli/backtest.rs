@@ -20,7 +20,8 @@ use crate::logbook::{Backtest as Bench, Changes, Summary, Table, Told, Unsettled
 /// enough. A log keeps no claims and no audiences, so give the table that was in force with `--base`: then it is known
 /// of each decision which conditions held and which did not. What cannot be told is never guessed, but told with what
 /// is missing. Keys and blocks are taken to be as they were; whether a token of `replay: once` had been used before, had
-/// the candidate been in force, no log tells.
+/// the candidate been in force, no log tells. A refusal that was only observed counts as the refusal that it was, and a
+/// table as though it enforced everywhere.
 ///
 /// Exit code: 0 nothing changes, 1 a decision changes (with `--fail-on cannot-tell` also where one cannot be told), 2
 /// could not run, or there is no decision in these logs.
@@ -110,6 +111,12 @@ impl Report<'_> {
             out += &format!(" ({stays} of them stay allowed or denied as they were)");
         }
         out.push('\n');
+        if self.summary.observed > 0 {
+            out += &format!(
+                "  {} were refusals that were only observed, of which this table refuses {} when it enforces\n",
+                self.summary.observed, self.summary.observed_refused
+            );
+        }
         for change in &self.summary.changes {
             out += &changed_text(change);
         }
@@ -139,6 +146,8 @@ impl Report<'_> {
             "table": {"path": self.backtest.table.display().to_string(), "sha256": self.digest},
             "decisions": summary.decisions,
             "same": summary.same,
+            "observed": summary.observed,
+            "observed_refused": summary.observed_refused,
             "changed": summary.changed,
             "cannot_tell": summary.cannot_tell,
             "stays": summary.stays,
@@ -161,7 +170,8 @@ fn times(count: u64, example: &str) -> String {
 fn changed_text(change: &Changes) -> String {
     let realm = change.realm.as_ref().map(|realm| format!(" realm {}", value(realm))).unwrap_or_default();
     let method = change.method.as_deref().map_or_else(|| "?".to_owned(), value);
-    let place = change.resource.as_ref().map_or_else(|| "no resource".to_owned(), |name| format!("resource {}", value(name)));
+    let place =
+        change.resource.as_ref().map_or_else(|| "no resource".to_owned(), |name| format!("resource {}", value(name)));
     format!(
         "\n{} -> {}\n  {}{realm}\n  {method} at {place}\n  {}\n",
         value(&change.from),

@@ -104,7 +104,10 @@ impl Logged {
 
 impl Found {
     fn collides(&self) -> bool {
-        let table = self.table.as_ref().is_some_and(|found| found.cut || !(found.names.is_empty() && found.overlaps.is_empty()));
+        let table = self
+            .table
+            .as_ref()
+            .is_some_and(|found| found.cut || !(found.names.is_empty() && found.overlaps.is_empty()));
         table || self.logs.as_ref().is_some_and(|logs| logs.twins.iter().any(|twin| twin.verified))
     }
 

@@ -10,7 +10,7 @@ use super::output::escaped;
 use crate::block::Blocks;
 use crate::claims::ClaimKey;
 use crate::json::Json;
-use crate::path::{Outcome, Walk};
+use crate::path::{Observed, Outcome, Walk};
 use crate::reason::{Accepted, Reason};
 use crate::table::{Snapshot, Sources};
 use crate::trail::{Assumed, Recorder, SignatureCheck};
@@ -35,17 +35,22 @@ pub(super) struct Story<'a> {
 }
 
 impl Story<'_> {
-    /// Why it is refused.
+    /// Whether it is let through all the same, because its resource only observes.
+    pub(super) const fn observed(&self) -> Option<&Observed<'_>> {
+        match &self.walk.outcome {
+            Outcome::Observed(observed) => Some(observed),
+            _ => None,
+        }
+    }
+
+    /// Why it is refused, or would be if its resource did more than observe.
     pub(super) fn refusal(&self) -> Option<Reason> {
-        let ended = match &self.walk.outcome {
-            Outcome::Refused(reason) => Some(*reason),
-            Outcome::Allowed(_) | Outcome::Open(_) => None,
-        };
-        self.recorder.first_failure().or(ended)
+        self.recorder.first_failure().or(self.walk.outcome.refusal())
     }
 
     fn code(&self) -> &'static str {
         match (&self.walk.outcome, self.refusal()) {
+            (Outcome::Observed(_), _) => Accepted::Observed.code(),
             (_, Some(reason)) => reason.code(),
             (Outcome::Open(_), None) => Accepted::Anonymous.code(),
             (_, None) => Accepted::Ok.code(),
@@ -65,6 +70,13 @@ impl Story<'_> {
 
     pub(super) fn text(&self) -> String {
         let mut out = match self.refusal() {
+            Some(reason) if let Some(observed) = self.observed() => format!(
+                "allow {}: {} only observes until {}; it would be deny {reason}: {}\n",
+                self.code(),
+                observed.resource().name,
+                observed.entry().until,
+                reason.sentence()
+            ),
             Some(reason) => format!("deny {reason}: {}\n", reason.sentence()),
             None if self.recorder.signature() == SignatureCheck::NotChecked => {
                 format!("allow {}, SIGNATURE NOT CHECKED\n", self.code())
@@ -162,8 +174,9 @@ impl Story<'_> {
             _ => None,
         };
         json!({
-            "decision": if self.refusal().is_some() { "deny" } else { "allow" },
+            "decision": if self.refusal().is_some() && self.observed().is_none() { "deny" } else { "allow" },
             "reason": self.code(),
+            "observed_reason": self.observed().map(|observed| observed.refusal().code()),
             "sentence": self.refusal().map(Reason::sentence),
             "resource": self.walk.facts.resource.map(|resource| resource.name.as_str()),
             "issuer_name": self.walk.facts.issuer.map(|issuer| issuer.name.as_str()),

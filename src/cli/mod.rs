@@ -33,6 +33,7 @@ mod probe_stanza;
 mod probe_story;
 mod profiles;
 mod reach;
+mod render;
 mod rule;
 mod schema;
 mod serve;
@@ -89,6 +90,7 @@ enum Verb {
     Diff(diff::Diff),
     Collisions(collisions::CollisionsArgs),
     Backtest(backtest::Backtest),
+    Render(render::Render),
     Issuer(issuer::Issuer),
     Profiles(profiles::Profiles),
     Status(status::StatusOf),
@@ -127,6 +129,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Why(why) => why::run(&why),
         Verb::Test(test) => test::run(&test),
         Verb::Backtest(backtest) => backtest::run(&backtest),
+        Verb::Render(render) => render::run(&render),
         Verb::Issuer(issuer) => issuer::run(&issuer),
         Verb::Profiles(profiles) => profiles::run(&profiles),
         Verb::Status(status) => status::run(&status),
@@ -156,7 +159,7 @@ mod tests {
     #[test]
     fn the_help_of_every_verb_that_judges_tells_its_exit_codes() {
         let questions = ["list", "reach", "who-can", "can", "collisions", "diff"];
-        for verb in ["check", "explain", "why", "test", "backtest"].into_iter().chain(questions) {
+        for verb in ["check", "explain", "why", "test", "backtest", "render"].into_iter().chain(questions) {
             let mut cli = Cli::command();
             let help = cli.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
             assert!(help.contains("Exit code: 0") && help.contains("Example: credence"), "{help}");

@@ -9,6 +9,7 @@ use super::token::{payload, read};
 use super::trust::Trust;
 use super::who_can::line_tree;
 use super::{NO, YES};
+use crate::clock::Time;
 use crate::inquiry::{Asked, Holding, Reach, State, Whose, iss, reach};
 use crate::name::Thumbprint;
 
@@ -85,7 +86,7 @@ fn try_run(args: &ReachArgs) -> Result<u8, String> {
     let now = args.trust.now();
     let lines: Vec<_> = found.lines.iter().map(|line| (line.state(now), line)).collect();
     result(&match args.output {
-        Output::Text => escaped(&text(&whose, &found, &lines)),
+        Output::Text => escaped(&text(&whose, &found, &lines, now)),
         Output::Json => escaped_json(&tree(&whose, &found, &lines)),
     });
     Ok(if lines.iter().any(|(state, _)| *state == State::InForce) { YES } else { NO })
@@ -101,7 +102,7 @@ fn assumption(whose: &Whose<'_>) -> &'static str {
     }
 }
 
-fn text(whose: &Whose<'_>, found: &Reach<'_>, lines: &[(State, &crate::inquiry::Line<'_>)]) -> String {
+fn text(whose: &Whose<'_>, found: &Reach<'_>, lines: &[(State, &crate::inquiry::Line<'_>)], now: Time) -> String {
     let mut out = format!("{}\n", assumption(whose));
     for (number, issuer) in found.issuers.iter().enumerate() {
         let how = found.holdings.get(number).map_or("", |holding| match holding {
@@ -142,7 +143,20 @@ fn text(whose: &Whose<'_>, found: &Reach<'_>, lines: &[(State, &crate::inquiry::
             line.issuer.name,
             value(&line.grant.site)
         );
-        out += &format!("  who    {}\n  if     {}\n", value(line.who()), value(line.conditions().join(", ")));
+        out += &format!(
+            "  who    {}
+  if     {}
+",
+            value(line.who()),
+            value(line.conditions().join(", "))
+        );
+        if let Some(observe) = line.resource.observing(now) {
+            out += &format!(
+                "  note   refusals there are only observed until {}: anyone gets through
+",
+                observe.until
+            );
+        }
         if !line.grant.scopes.is_empty() {
             out += &format!("  gets   {}\n", line.scopes());
         }

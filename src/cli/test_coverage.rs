@@ -43,6 +43,7 @@ fn possible(snapshot: &Snapshot) -> Vec<&'static str> {
     };
     let narrow = |grant: &Grant| grant.subject.is_some() || !grant.claims.is_empty();
     let open = snapshot.resources.iter().any(|(_, resource)| !resource.anonymous.is_empty());
+    let observes = snapshot.resources.iter().any(|(_, resource)| resource.observe.is_some());
     let pinned = snapshot.issuers.iter().any(|issuer| {
         !issuer.pins.is_empty() || matches!(issuer.named_by, NamedBy::TrustDomain { carried: Some(_), .. })
     });
@@ -50,6 +51,7 @@ fn possible(snapshot: &Snapshot) -> Vec<&'static str> {
     let any = enforced().next().is_some();
     [
         (open, Accepted::Anonymous.code()),
+        (observes, Accepted::Observed.code()),
         (snapshot.resources.iter().next().is_some(), Reason::ResourceUnknown.code()),
         (any, Reason::NoToken.code()),
         (any, Reason::IssuerUnknown.code()),

@@ -55,6 +55,7 @@ pub(super) fn judge(rules: Rules<'_>, now: Time, case: &Vector) -> Verdict {
     let walked = walk(rules, &request, now, &mut recorder);
     let failed = recorder.steps().iter().find(|step| step.outcome.is_err());
     let (allowed, reason) = match (&walked.outcome, recorder.first_failure()) {
+        (Outcome::Observed(_), _) => (true, Accepted::Observed.code()),
         (_, Some(reason)) => (false, reason.code()),
         (Outcome::Refused(reason), None) => (false, reason.code()),
         (Outcome::Open(..), None) => (true, Accepted::Anonymous.code()),

@@ -11,7 +11,7 @@ use crate::inquiry::{Line, State, WhoCan, who_can};
 
 /// Tell who may do this at this URL: every issuer, whom it must vouch for, and what else must hold.
 ///
-/// Places that are open to all are told as such. Grants in shadow mode, not started or ended are marked: they allow
+/// Places that are open to all are told as such, and those where refusals are only observed. Grants in shadow mode, not started or ended are marked: they allow
 /// nothing now.
 ///
 /// Exit code: 0 somebody may, 1 nobody may, 2 could not run.
@@ -55,7 +55,9 @@ fn try_run(args: &WhoCanArgs) -> Result<u8, String> {
         Output::Text => escaped(&text(args, &found)),
         Output::Json => escaped_json(&tree(&found)),
     });
-    let allowed = found.open.is_some() || found.lines.iter().any(|(state, _)| *state == State::InForce);
+    let allowed = found.open.is_some()
+        || found.observed.is_some()
+        || found.lines.iter().any(|(state, _)| *state == State::InForce);
     Ok(if allowed { YES } else { NO })
 }
 
@@ -71,7 +73,12 @@ fn text(args: &WhoCanArgs, found: &WhoCan<'_>) -> String {
         out += &format!("\nanyone, without a token: {}  [{}]\n", value(&open.reason), value(&open.site));
         return out;
     }
-    if !found.lines.iter().any(|(state, _)| *state == State::InForce) {
+    if let Some(observe) = found.observed {
+        out += &format!(
+            "\nanyone, without identity, until {}: refusals are only observed: {}  [{}]\n",
+            observe.until, observe.reason, observe.site
+        );
+    } else if !found.lines.iter().any(|(state, _)| *state == State::InForce) {
         out += "\nnobody\n";
     }
     for (state, line) in &found.lines {
@@ -101,6 +108,9 @@ fn tree(found: &WhoCan<'_>) -> serde_json::Value {
     json!({
         "resource": found.resource.name.as_str(),
         "open": found.open.map(|open| json!({"reason": open.reason, "site": open.site.to_string()})),
+        "observed": found.observed.map(|observe| json!({
+            "until": observe.until.to_string(), "reason": observe.reason, "site": observe.site.to_string(),
+        })),
         "who": who,
     })
 }
@@ -119,6 +129,7 @@ pub(super) fn line_tree(line: &Line<'_>, state: State) -> serde_json::Value {
         "paths": line.grant.paths.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "scopes": line.grant.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "state": state.as_str(),
+        "observed_until": line.resource.observe.as_ref().map(|observe| observe.until.to_string()),
         "site": line.grant.site.to_string(),
     })
 }

@@ -225,7 +225,8 @@ impl Story<'_> {
 
     fn tables(&self) -> String {
         let Some(table) = &self.record.table else { return "\ntable\n  none was in force\n".to_owned() };
-        let mut out = format!("\ntable\n  generation {} of that process, sha256 {}\n", table.generation, value(&table.sha256));
+        let mut out =
+            format!("\ntable\n  generation {} of that process, sha256 {}\n", table.generation, value(&table.sha256));
         match (self.is_same_table(), self.table) {
             (Some(true), _) => {
                 out += "  the table at hand has this very meaning: the lines above are those that decided\n"
@@ -341,6 +342,9 @@ const fn verdict(record: &Record) -> &'static str {
 /// What the reason means.
 fn sentence(record: &Record) -> String {
     match (record.refusal(), &record.observed_reason, record.reason.as_str()) {
+        (Some(reason), Some(_), _) if record.is_observed() => {
+            format!(": only observed, it would have been refused as {reason}: {}", reason.sentence())
+        }
         (Some(reason), ..) => format!(": {}", reason.sentence()),
         (None, Some(refused), _) => format!(": only observed, it would have been refused as {}", value(refused)),
         (None, None, "ok") => ": a grant fits".to_owned(),

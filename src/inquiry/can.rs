@@ -90,6 +90,7 @@ pub fn can<'s>(
 
     let failed = recorder.steps().iter().find(|step| step.outcome.is_err());
     let (allowed, reason) = match (&walked.outcome, recorder.first_failure()) {
+        (Outcome::Observed(_), _) => (true, Accepted::Observed.code()),
         (_, Some(reason)) => (false, reason.code()),
         (Outcome::Refused(reason), None) => (false, reason.code()),
         (Outcome::Open(_), None) => (true, Accepted::Anonymous.code()),

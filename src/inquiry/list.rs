@@ -41,7 +41,7 @@ pub fn list<'s>(snapshot: &'s Snapshot, filter: &Filter) -> Vec<Line<'s>> {
 pub struct Due<'s> {
     /// When.
     pub at: Time,
-    /// `expires` or `reviewBy`.
+    /// `expires`, `reviewBy`, or `observe`: from then on refusals count.
     pub what: &'static str,
     /// `issuer`, `resource` or `grant`.
     pub entry: &'static str,
@@ -66,6 +66,7 @@ pub fn expiring<'s>(snapshot: &'s Snapshot, filter: &Filter, now: Time, within: 
         }
     };
     let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    let mut observed = Vec::new();
     let mut seen = None;
     for issuer in
         snapshot.issuers.iter().filter(|issuer| filter.resource.is_none() && is(&filter.issuer, issuer.name.as_str()))
@@ -77,6 +78,19 @@ pub fn expiring<'s>(snapshot: &'s Snapshot, filter: &Filter, now: Time, within: 
     }
     for (_, resource) in snapshot.resources.iter() {
         if filter.issuer.is_none() && is(&filter.resource, resource.name.as_str()) {
+            if let Some(observe) = resource.observe.as_ref().filter(|observe| observe.until <= until) {
+                let steward = snapshot.stewards.of_resource(&resource.name);
+                observed.extend(filter.owner.as_ref().is_none_or(|owner| steward.owner.as_ref() == Some(owner)).then(
+                    || Due {
+                        at: observe.until,
+                        what: "observe",
+                        entry: "resource",
+                        name: resource.name.to_string(),
+                        steward,
+                        site: observe.site.clone(),
+                    },
+                ));
+            }
             look("resource", resource.name.as_str(), snapshot.stewards.of_resource(&resource.name), &resource.site);
         }
     }
@@ -88,6 +102,7 @@ pub fn expiring<'s>(snapshot: &'s Snapshot, filter: &Filter, now: Time, within: 
             look("grant", grant.name.as_str(), snapshot.stewards.of_grant(&grant.name), &grant.site);
         }
     }
+    due.extend(observed);
     due.sort_by(|one, two| one.at.seconds().total_cmp(&two.at.seconds()).then_with(|| one.name.cmp(&two.name)));
     due
 }

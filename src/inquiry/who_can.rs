@@ -4,7 +4,7 @@ use super::line::{Line, State, of};
 use crate::clock::Time;
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
-use crate::resource::{Anonymous, RequestPath, Resource};
+use crate::resource::{Anonymous, Observe, RequestPath, Resource};
 use crate::table::Snapshot;
 
 /// Everyone who may do one thing at one place.
@@ -14,6 +14,8 @@ pub struct WhoCan<'s> {
     pub resource: &'s Resource,
     /// The place is open to all, so no grant is asked.
     pub open: Option<&'s Anonymous>,
+    /// What is refused there is only observed for now, so that anybody else comes through too, without identity.
+    pub observed: Option<&'s Observe>,
     /// Everyone who may, or would in shadow mode, each with whether it counts now; what has ended or not started last.
     pub lines: Vec<(State, Line<'s>)>,
 }
@@ -39,5 +41,5 @@ pub fn who_can<'s>(snapshot: &'s Snapshot, request: &AuthzRequest<'_>, now: Time
         State::NotStarted => 2,
         State::Ended => 3,
     });
-    Ok(WhoCan { resource: place.resource, open, lines })
+    Ok(WhoCan { resource: place.resource, open, observed: place.resource.observing(now), lines })
 }

@@ -61,6 +61,10 @@ pub struct Summary {
     pub cannot_tell: u64,
     /// Of these, those that are at least allowed or denied as they were.
     pub stays: u64,
+    /// Refusals that were only observed.
+    pub observed: u64,
+    /// Of these, those that the table refuses as well: what enforcing would refuse.
+    pub observed_refused: u64,
     /// Decisions of tables that are not at hand.
     pub without_base: u64,
     /// The changes, what lets someone in first, then the most frequent.
@@ -123,17 +127,26 @@ impl<'s> Backtest<'s> {
     /// Judges one decision.
     pub fn take(&mut self, record: &Record) {
         self.summary.decisions += 1;
+        self.summary.observed += u64::from(record.is_observed());
         let digest = record.digest();
         if digest == Some(self.table.snapshot.digest.as_str()) {
             // The same table answers the same question the same.
             self.summary.same += 1;
+            self.summary.observed_refused += u64::from(record.is_observed());
             return;
         }
         let base = self.bases.iter().find(|base| Some(base.snapshot.digest.as_str()) == digest).copied();
         if base.is_none() {
             self.summary.without_base += 1;
         }
-        match rejudge(record, self.table, base) {
+        let verdict = rejudge(record, self.table, base);
+        let refused = match &verdict {
+            Verdict::Same | Verdict::CannotTell { stays: true, .. } => true,
+            Verdict::Changes { to, .. } => to.allowed == Some(false),
+            Verdict::CannotTell { stays: false, .. } => false,
+        };
+        self.summary.observed_refused += u64::from(refused && record.is_observed());
+        match verdict {
             Verdict::Same => self.summary.same += 1,
             Verdict::Changes { kind, to } => {
                 self.summary.changed += 1;

@@ -254,17 +254,24 @@ impl Record {
         })
     }
 
-    /// The refusal, where the line tells of one that this version knows.
+    /// The refusal, where the line tells of one that this version knows; also one that was only observed.
     pub fn refusal(&self) -> Option<Reason> {
-        if self.allowed {
-            return None;
-        }
-        Reason::ALL.into_iter().find(|reason| reason.code() == self.reason)
+        let code = match (self.allowed, self.is_observed()) {
+            (false, _) => &self.reason,
+            (true, true) => self.observed_reason.as_ref()?,
+            (true, false) => return None,
+        };
+        Reason::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
+    /// Whether it was a refusal, and was let through only because it was being observed.
+    pub fn is_observed(&self) -> bool {
+        self.allowed && self.reason == Accepted::Observed.code()
     }
 
     /// Why it was let through, where the line tells it and this version knows it.
     pub fn accepted(&self) -> Option<Accepted> {
-        [Accepted::Ok, Accepted::Anonymous].into_iter().find(|accepted| self.allowed && accepted.code() == self.reason)
+        Accepted::ALL.into_iter().find(|accepted| self.allowed && accepted.code() == self.reason)
     }
 
     /// The pair whose signature stood, whatever was decided.

@@ -64,11 +64,21 @@ type Slot<T = Counter> = OnceLock<T>;
 struct ByReason {
     /// `ok` where an issuer vouched, `anonymous` where none did.
     accepted: Slot,
+    /// Refused, and let through because the resource only observes.
+    observed: Slot,
     /// By the order of [`Reason::ALL`]; most issuers never need them.
     refused: OnceLock<Box<[Slot; Reason::ALL.len()]>>,
 }
 
 impl ByReason {
+    /// Of a decision, as the label `reason` has it.
+    fn of<P>(&self, outcome: &Outcome<'_, P>) -> Option<&Slot> {
+        match outcome {
+            Outcome::Observed(_) => Some(&self.observed),
+            _ => self.slot(outcome.refusal()),
+        }
+    }
+
     fn slot(&self, refusal: Option<Reason>) -> Option<&Slot> {
         let Some(reason) = refusal else { return Some(&self.accepted) };
         self.refused.get_or_init(|| Box::new([const { Slot::new() }; Reason::ALL.len()])).get(reason as usize)
@@ -175,14 +185,14 @@ impl Decisions {
         let tally = self.tally.load();
         let tally = tally.as_deref().filter(|tally| Some(tally.generation) == generation);
         let slots = |issuer: &TrustedIssuer| tally.and_then(|tally| at(&tally.issuers, issuer.id.0));
-        let refusal = if let Outcome::Refused(reason) = outcome { Some(*reason) } else { None };
+        let denied = matches!(outcome, Outcome::Refused(_));
         let [allow, deny] = &self.timed;
-        let (side, decision, timed) = if refusal.is_some() { (1, "deny", deny) } else { (0, "allow", allow) };
+        let (side, decision, timed) = if denied { (1, "deny", deny) } else { (0, "allow", allow) };
 
         timed.get_or_init(|| self.durations.get_or_create_owned(&OfDecision { decision })).took(duration);
         let vouching = facts.vouching_issuer();
         let reasons = vouching.map_or(Some(&self.unverified), |issuer| slots(issuer).map(|slots| &slots.decisions));
-        count(reasons.and_then(|reasons| reasons.slot(refusal)), &self.decisions, || Decision {
+        count(reasons.and_then(|reasons| reasons.of(outcome)), &self.decisions, || Decision {
             decision,
             reason: outcome.code(),
             issuer: vouching.map_or("unverified", |issuer| issuer.name.as_str()).to_owned(),
@@ -192,7 +202,7 @@ impl Decisions {
             count(slot, &self.resource_decisions, || AtResource { resource: resource.name.to_string(), decision });
         }
         if let Some(issuer) = facts.issuer {
-            let refusal = refusal.filter(|_| facts.verified.is_none());
+            let refusal = outcome.refusal().filter(|_| facts.verified.is_none());
             let [miss, hit] = CACHE;
             let slot = slots(issuer).and_then(|slots| {
                 let [miss, hit] = &slots.verifications;
@@ -249,7 +259,10 @@ impl Decisions {
     }
 
     fn forget_issuer(&self, issuer: &str) {
-        let codes = Reason::ALL.iter().map(|reason| ("deny", reason.code())).chain([("allow", Accepted::Ok.code())]);
+        let codes = Reason::ALL
+            .iter()
+            .map(|reason| ("deny", reason.code()))
+            .chain(Accepted::ALL.map(|accepted| ("allow", accepted.code())));
         for (decision, reason) in codes {
             self.decisions.remove(&Decision { decision, reason, issuer: issuer.to_owned() });
             for cache in CACHE {

@@ -74,15 +74,18 @@ fn verdict(line: &mut Object<'_>, walk: &Walk<'_, Signed>, status: u16) {
     let Walk { outcome, facts } = walk;
     line.text("decision", if matches!(outcome, Outcome::Refused(_)) { "deny" } else { "allow" });
     line.text("reason", outcome.code());
+    if let Outcome::Observed(observed) = outcome {
+        line.text("observed_reason", observed.refusal().code());
+    }
     line.number("status", status);
     match (outcome, &facts.verified, &facts.claimed) {
         (Outcome::Allowed(permit), ..) => pair(line, "principal", permit.principal()),
-        (Outcome::Refused(_), Some(verified), _) => pair(line, "verified", verified),
-        (Outcome::Refused(_), None, Some(claimed)) => line.object("claimed", |member| {
+        (Outcome::Observed(_) | Outcome::Refused(_), Some(verified), _) => pair(line, "verified", verified),
+        (Outcome::Observed(_) | Outcome::Refused(_), None, Some(claimed)) => line.object("claimed", |member| {
             member.text_if("iss", claimed.iss.as_deref());
             member.text_if("sub", claimed.sub.as_deref());
         }),
-        (Outcome::Open(_) | Outcome::Refused(_), ..) => {}
+        (Outcome::Open(_) | Outcome::Observed(_) | Outcome::Refused(_), ..) => {}
     }
     if let Some(acting) = facts.verified.as_ref().and_then(Principal::acting) {
         line.object("actor", |member| actor(member, &acting));

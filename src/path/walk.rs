@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::observed::{Observed, may_be_blocked, unread_may_be_blocked};
 use crate::block::{Block, Blocks, Suspect};
 use crate::clock::Time;
 use crate::credential::{Claimed, Parts, Unverified, locate};
@@ -38,17 +39,29 @@ pub enum Outcome<'s, P> {
     Allowed(Permit<'s, P>),
     /// The place is open to all; nothing was verified.
     Open(Opened<'s>),
+    /// No; but its resource only observes, so it goes on without identity.
+    Observed(Observed<'s>),
     /// No.
     Refused(Reason),
 }
 
 impl<P> Outcome<'_, P> {
-    /// `ok`, `anonymous`, or the reason of the refusal.
+    /// `ok`, `anonymous`, `observed`, or the reason of the refusal.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Allowed(_) => Accepted::Ok.code(),
             Self::Open(_) => Accepted::Anonymous.code(),
+            Self::Observed(_) => Accepted::Observed.code(),
             Self::Refused(reason) => reason.code(),
+        }
+    }
+
+    /// Why it is refused, or would be if its resource did more than observe.
+    pub const fn refusal(&self) -> Option<Reason> {
+        match self {
+            Self::Allowed(_) | Self::Open(_) => None,
+            Self::Observed(observed) => Some(observed.refusal()),
+            Self::Refused(reason) => Some(*reason),
         }
     }
 }
@@ -74,6 +87,9 @@ pub struct Facts<'s> {
     pub remembered: bool,
     /// The block that stands against the caller. Its name is for the log, never for the client.
     pub block: Option<&'s Block>,
+    /// The signature did not stand, and by what the token says a block may stand against its caller; looked at only where
+    /// the resource observes.
+    pub may_be_blocked: bool,
     /// The grants that came near, nearest first.
     pub near_misses: Vec<NearMiss<'s>>,
     /// Shadow grants that would have allowed it.
@@ -110,11 +126,12 @@ pub fn walk<'s, T: Trail>(
 ) -> Walk<'s, T::Proof> {
     let mut facts = Facts::default();
     let outcome = corridor(rules, request, now, trail, &mut facts).unwrap_or_else(Outcome::Refused);
-    Walk { outcome, facts }
+    let observed = trail.passed_over().or(outcome.refusal()).and_then(|refusal| Observed::of(refusal, &facts, now));
+    Walk { outcome: observed.map_or(outcome, Outcome::Observed), facts }
 }
 
 fn corridor<'s, T: Trail>(
-    Rules { table: snapshot, blocks }: Rules<'s>,
+    rules @ Rules { table: snapshot, blocks }: Rules<'s>,
     request: &AuthzRequest<'_>,
     now: Time,
     trail: &mut T,
@@ -143,6 +160,7 @@ fn corridor<'s, T: Trail>(
         return Ok(Outcome::Open(open));
     }
 
+    let observes = place.resource.observing(now).is_some();
     let text = trail.need("credential", locate(request, &place.resource.credential), |_| {
         Note::at(&place.resource.site, "one bearer token in the place that the resource names")
     })?;
@@ -153,13 +171,16 @@ fn corridor<'s, T: Trail>(
         Some(testimony) => Token::Remembered(testimony),
         None => {
             parts = Parts::default();
-            read = unverified(text, &mut parts, trail)?;
+            read = unverified(text, &mut parts, trail).inspect_err(|_| {
+                facts.may_be_blocked = observes && unread_may_be_blocked(rules, text, now);
+            })?;
             Token::Read(&read)
         }
     };
     let authentic = authenticate(snapshot, token, now, trail, facts).inspect_err(|_| {
         facts.claimed = Some(token.claimed());
         facts.key_id = token.header().key_id().map(KeyId::new);
+        facts.may_be_blocked = observes && may_be_blocked(rules, token, now);
     })?;
     facts.verified = Some(authentic.principal());
     facts.testimony = Some(Arc::clone(authentic.testimony()));

@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn an_alarm_sounds_for_its_values_alone() {
-        let sounds = |profile: &str, claim: &str, value: Json<'_>| {
+        let sounds = |profile: &str, claim: &str, value: Json| {
             let profile = Profile::find(profile).unwrap();
             profile.alarms.iter().any(|alarm| alarm.claim == claim && alarm.sounds(&value))
         };

@@ -66,6 +66,34 @@ pub struct Resource {
     pub resource_metadata: Option<String>,
     /// From here on the resource has ended: still picked, nothing open, its grants count as expired.
     pub expires: Option<Time>,
+    /// Refusals are only observed for now.
+    pub observe: Option<Observe>,
+}
+
+/// `observe: {until, reason}`: for a roll-out, refusals are told and let through without identity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observe {
+    /// From here on refusals are refusals.
+    pub until: Time,
+    /// Why.
+    pub reason: String,
+    /// Where it is written.
+    pub site: Site,
+}
+
+impl Resource {
+    /// What makes refusals only observed at this time. A resource that has ended observes nothing.
+    pub fn observing(&self, now: Time) -> Option<&Observe> {
+        let ended = self.expires.is_some_and(|end| now >= end);
+        self.observe.as_ref().filter(|observe| !ended && now < observe.until)
+    }
+
+    /// From when on refusals count, where they do not yet.
+    pub fn observed_until(&self) -> Option<Time> {
+        let until = self.observe.as_ref()?.until;
+        let end = self.expires.filter(|end| end.seconds() < until.seconds());
+        Some(end.unwrap_or(until))
+    }
 }
 
 /// `route: {namespace, name}`.

@@ -21,6 +21,7 @@ pub(crate) fn plain(name: &str) -> Resource {
         forward_token: false,
         forward_overrides: false,
         encoded_slash_is_data: false,
+        observe: None,
         resource_metadata: None,
         expires: None,
     }

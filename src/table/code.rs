@@ -93,7 +93,7 @@ codes! {
     CR310 "only one key pinned"
     CR401 "any subject may write"
     CR402 "every run of a pipeline"
-    CR403 "place open to all over a grant's"
+    CR403 "place open to all over a grant's, or resource that only observes"
     CR404 "block that stops nobody"
     CR405 "block that stops more than it may seem"
 }

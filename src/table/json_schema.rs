@@ -131,7 +131,7 @@ fn formed(form: Form) -> Value {
         }
         Form::Profile => json!({"enum": Profile::ALL.iter().map(|profile| profile.name).collect::<Vec<_>>()}),
         Form::Reason => {
-            let accepted = [Accepted::Ok, Accepted::Anonymous].into_iter().map(Accepted::code);
+            let accepted = Accepted::ALL.into_iter().map(Accepted::code);
             json!({"enum": accepted.chain(Reason::ALL.into_iter().map(Reason::code)).collect::<Vec<_>>()})
         }
         Form::Code => {

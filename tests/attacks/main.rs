@@ -15,6 +15,7 @@ mod flood;
 mod issuer_and_subject;
 mod jose;
 mod key_sets;
+mod observed;
 mod realms_and_trust_domains;
 mod replay;
 mod request;

@@ -16,5 +16,6 @@ mod example;
 mod hostile;
 mod paths;
 mod reload;
+mod rollout;
 mod tls;
 mod world;

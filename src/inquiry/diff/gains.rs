@@ -49,6 +49,7 @@ impl<'t> Side<'t> {
         for (id, resource) in self.to.resources.iter() {
             let found = territory.regions(id);
             self.opened(resource, &found, &territory, &mut gains);
+            self.observed(resource, &found, &territory, &mut gains);
             regions.insert(id, found);
         }
         let mut before = Before { snapshot: self.from, pairs: HashMap::new() };
@@ -118,6 +119,7 @@ impl<'t> Side<'t> {
         let same = self.resources.get(&now.id) == Some(&known.id);
         same || (known.credential == now.credential
             && known.anonymous.is_empty()
+            && known.observe.is_none()
             && (known.encoded_slash_is_data || !now.encoded_slash_is_data)
             && (known.forward_token || !now.forward_token)
             && (known.forward_overrides || !now.forward_overrides)
@@ -148,6 +150,26 @@ impl<'t> Side<'t> {
                     let text = format!("is open to all for {} at {}", place(&open), region.told());
                     gains.open.insert((now.id, text));
                 }
+            }
+        }
+    }
+}
+
+impl<'t> Side<'t> {
+    /// Places where refusals are only observed now, and where requests may have reached something else before.
+    fn observed(&self, now: &Resource, regions: &[Region<'t>], territory: &Territory<'t>, gains: &mut Gains) {
+        let Some(until) = now.observed_until() else { return };
+        let was_observed = |owner: ResourceId| {
+            self.from.resources.get(owner).is_some_and(|known| {
+                known.observed_until().is_some_and(|end| end.seconds() >= until.seconds())
+                    && (known.encoded_slash_is_data || !now.encoded_slash_is_data)
+            })
+        };
+        for region in regions {
+            let mut paths = region.paths();
+            let before = paths.next().and_then(|path| territory.before(region, path));
+            if !before.is_some_and(|owners| owners.into_iter().all(was_observed)) {
+                gains.open.insert((now.id, format!("only observes at {}: anyone gets through there", region.told())));
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{Change, Detail, Entry, Kind, kind};
 use crate::clock::Time;
 use crate::decide::{Grant, Mode};
 use crate::relation::{ends_within, opens, overlap_of_paths};
-use crate::resource::{Anonymous, CredentialPlace, Methods, OpenMethods, Resource, ResourceId};
+use crate::resource::{Anonymous, CredentialPlace, Methods, Observe, OpenMethods, Resource, ResourceId};
 use crate::table::Snapshot;
 
 /// Resources of two tables that are the same: by name, else by place.
@@ -68,8 +68,14 @@ fn whole(kind: Kind, resource: &Resource, text: String) -> Change {
     Change { kind, entry: Entry::Resource, name, text, details: Vec::new(), site }
 }
 
+/// What `observe` means to whoever reads a list of changes.
+const OBSERVES: &str = "only observes, for longer: lets through what it refuses, without identity";
+
 fn added(resource: &Resource, changes: &mut Vec<Change>) {
     changes.push(whole(Kind::Changed, resource, "is new; who may do what there, its grants tell".to_owned()));
+    if resource.observe.is_some() {
+        changes.push(whole(Kind::Widened, resource, OBSERVES.to_owned()));
+    }
     for open in &resource.anonymous {
         changes.push(whole(Kind::Widened, resource, format!("is open to all for {}", place(open))));
     }
@@ -93,6 +99,7 @@ fn compare(old: &Resource, new: &Resource, grants: &[&Grant], changes: &mut Vec<
         encoded_slash_is_data,
         resource_metadata,
         expires,
+        observe,
     } = new;
     if *name != old.name {
         changes.push(whole(Kind::Changed, new, format!("is the new name of resource {}", old.name)));
@@ -154,6 +161,26 @@ fn compare(old: &Resource, new: &Resource, grants: &[&Grant], changes: &mut Vec<
         if longer { "ends later, and all that is granted there" } else { "ends earlier" },
         end(old.expires),
         end(*expires),
+    );
+    let (was, is) = (old.observed_until(), new.observed_until());
+    let sooner = |one: Option<Time>, two: Option<Time>| match (one, two) {
+        (None, two) => two.is_some(),
+        (Some(one), Some(two)) => one.seconds() < two.seconds(),
+        (Some(_), None) => false,
+    };
+    let observes = |observe: &Option<Observe>| {
+        observe.as_ref().map_or_else(|| "no".to_owned(), |observe| format!("until {}", observe.until))
+    };
+    tell(
+        kind(sooner(was, is), sooner(is, was)),
+        "observe",
+        if sooner(was, is) {
+            OBSERVES
+        } else {
+            "refuses sooner what it refuses: its `observe` ends earlier, or is gone"
+        },
+        observes(&old.observe),
+        observes(observe),
     );
     places(old, new, changes);
     open_places(old, new, grants, changes);

@@ -113,6 +113,9 @@ fn resource(dice: &mut Dice, number: usize) -> Vec<String> {
     if dice.chance(15) {
         lines.push(format!("expires: {}", dice.one(&TIMES)));
     }
+    if dice.chance(10) {
+        lines.push(format!("observe: {{until: \"{}\", reason: r}}", dice.one(&TIMES)));
+    }
     lines
 }
 
@@ -357,6 +360,7 @@ fn aim(dice: &mut Dice, snapshot: &Snapshot, call: &mut Call) {
 #[derive(Debug, PartialEq, Default)]
 struct Got {
     open: bool,
+    observed: bool,
     principal: Option<(String, String, String)>,
     scopes: BTreeSet<String>,
     forwarded: BTreeSet<String>,
@@ -385,17 +389,20 @@ fn ask(snapshot: &Snapshot, call: &Call) -> Option<Got> {
     };
     let mut recorder = Recorder::signed_by(None);
     let walked = walk(Rules::without_blocks(snapshot), &request, Time::from_rfc3339(call.now).unwrap(), &mut recorder);
-    if recorder.first_failure().is_some() {
+    let observed = matches!(walked.outcome, Outcome::Observed(_));
+    if recorder.first_failure().is_some() && !observed {
         return None;
     }
     match walked.outcome {
         Outcome::Refused(_) => None,
+        Outcome::Observed(_) => Some(Got { observed: true, ..Got::default() }),
         Outcome::Open(_) => Some(Got { open: true, ..Got::default() }),
         Outcome::Allowed(permit) => {
             let (issuer, subject) = permit.principal().pair();
             let realm = permit.principal().realm().map(ToString::to_string).unwrap_or_default();
             Some(Got {
                 open: false,
+                observed: false,
                 principal: Some((issuer.to_string(), realm, subject.to_owned())),
                 scopes: permit.scopes().iter().map(ToString::to_string).collect(),
                 forwarded: permit.forwarded().into_iter().map(|(name, _)| name.to_owned()).collect(),

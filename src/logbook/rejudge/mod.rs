@@ -51,8 +51,9 @@ pub(super) fn rejudge(record: &Record, table: Table<'_>, base: Option<Table<'_>>
     let logged = match (record.accepted(), record.refusal()) {
         (Some(Accepted::Ok), _) => Outcome::Allowed,
         (Some(Accepted::Anonymous), _) => Outcome::Open,
-        (None, Some(reason)) => Outcome::Refused(reason),
-        (None, None) => {
+        // What would have become of it: whether a table observes has no say in what it means.
+        (Some(Accepted::Observed) | None, Some(reason)) => Outcome::Refused(reason),
+        (Some(Accepted::Observed) | None, None) => {
             let gaps = [format!("what the reason {:?} means", record.reason)].into();
             return Verdict::CannotTell { stays: false, gaps };
         }

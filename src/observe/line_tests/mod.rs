@@ -27,6 +27,7 @@ issuers:
 resources:
   api: {audience: api, hosts: [api.test]}
   site: {audience: site, hosts: [site.test], anonymous: [{methods: [GET], paths: [/**], reason: public}]}
+  try: {audience: api, hosts: [try.test], observe: {until: 2099-01-01, reason: roll-out}}
 grants:
   all: {issuer: [ci, red], resource: api, subject: any, methods: any, paths: [/all/**], scopes: [b, a], reason: x}
   more: {issuer: ci, resource: api, subject: any, methods: any, paths: [/all/**], scopes: [b, c], reason: x}
@@ -161,6 +162,7 @@ proptest! {
                 let walk = world.walk("api.test", path, Some(&world.bearer(&header, &claims)));
                 reasons.push(same(&walk, call));
                 reasons.push(same(&walk, Call { table: None, ..call }));
+                same(&world.walk("try.test", path, Some(&world.bearer(&header, &claims))), call);
             }
         }
         reasons.push(same(&world.walk("site.test", "/", None), call));
@@ -205,7 +207,13 @@ fn the_comparison_sees_lines_of_every_shape() {
         line(&mut bytes, &walk, call);
         seen += &String::from_utf8(bytes).unwrap();
     }
+    let walk = world.walk("try.test", "/", None);
+    assert_eq!(same(&walk, call), "observed");
+    let mut bytes = Vec::new();
+    line(&mut bytes, &walk, call);
+    seen += &String::from_utf8(bytes).unwrap();
     for part in [
+        r#""decision":"allow","reason":"observed","observed_reason":"no_token","status":200"#,
         r#""ts":"2025-11-21T12:00:00.250Z","#,
         r#""principal":{"iss":"https://ci.test","sub":"s"}"#,
         r#""verified":{"#,

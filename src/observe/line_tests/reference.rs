@@ -28,6 +28,8 @@ struct Line<'a> {
     decision_id: &'a str,
     decision: &'static str,
     reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed_reason: Option<&'static str>,
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     principal: Option<&'a Principal>,
@@ -123,9 +125,10 @@ pub(super) fn line(walk: &Walk<'_, Signed>, call: Call<'_>) -> Vec<u8> {
     let Walk { outcome, facts } = walk;
     let permit = match outcome {
         Outcome::Allowed(permit) => Some(permit),
-        Outcome::Open(_) | Outcome::Refused(_) => None,
+        Outcome::Open(_) | Outcome::Observed(_) | Outcome::Refused(_) => None,
     };
     let refused = matches!(outcome, Outcome::Refused(_));
+    let unnamed = outcome.refusal().is_some();
     let trace = call.request.and_then(|request| request.headers.first("traceparent")).and_then(trace_context);
     let line = Line {
         schema: "credence.decision/v1",
@@ -133,13 +136,17 @@ pub(super) fn line(walk: &Walk<'_, Signed>, call: Call<'_>) -> Vec<u8> {
         decision_id: call.decision_id,
         decision: if refused { "deny" } else { "allow" },
         reason: outcome.code(),
+        observed_reason: match outcome {
+            Outcome::Observed(observed) => Some(observed.refusal().code()),
+            _ => None,
+        },
         status: call.status,
         principal: permit.map(|permit| permit.principal()),
-        verified: facts.verified.as_ref().filter(|_| refused),
+        verified: facts.verified.as_ref().filter(|_| unnamed),
         claimed: facts
             .claimed
             .as_ref()
-            .filter(|_| refused && facts.verified.is_none())
+            .filter(|_| unnamed && facts.verified.is_none())
             .map(|claimed| Said { iss: claimed.iss.as_deref(), sub: claimed.sub.as_deref() }),
         realm: facts.verified.as_ref().and_then(Principal::realm).map(|realm| realm.as_str()),
         issuer_name: facts.vouching_issuer().map(|issuer| issuer.name.as_str()),

@@ -110,6 +110,9 @@ impl Canon {
         self.line("forward", &(resource.forward_token, resource.forward_overrides, resource.encoded_slash_is_data));
         self.line("metadata", &resource.resource_metadata);
         self.line("expires", &resource.expires);
+        if let Some(observe) = &resource.observe {
+            self.line("observe", &observe.until);
+        }
         let mut open: Vec<_> = resource
             .anonymous
             .iter()

@@ -119,6 +119,7 @@ fn build(id: ResourceId, draft: &ResourceDraft) -> Option<Resource> {
         encoded_slash_is_data: draft.encoded_slash.given().is_some(),
         resource_metadata: draft.resource_metadata.value().cloned(),
         expires: draft.common.expires.value().copied(),
+        observe: draft.observe.value().cloned(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! The fields of one map: the known, the unknown, and those that a later version will know.
+//! The fields of one map: the known and the unknown.
 
 use std::sync::Arc;
 
@@ -150,13 +150,7 @@ impl<'n> Fields<'n> {
 /// Reports a field that is not known here; gives the one that was probably meant.
 fn unknown_field(cx: &mut Cx<'_>, key: &Key, schema: &Schema) -> Option<&'static str> {
     let text = &*key.text;
-    if schema.later.contains(&text) {
-        let message = format!("field \"{text}\" of {} is not supported by this version yet", cx.owner);
-        let help = "remove it: a field that cannot be honoured is never passed over";
-        cx.report_key(key, message, "not supported yet", help);
-        return None;
-    }
-    let near = nearest(text, schema.names().chain(schema.later.iter().copied()));
+    let near = nearest(text, schema.names());
     let elsewhere = SECTIONS.iter().find_map(|(section, schema)| Some((section, nearest(text, schema.names())?)));
     let help = match (near, elsewhere) {
         (Some(near), _) => format!("did you mean `{near}`?"),

@@ -4,10 +4,11 @@ use super::super::{Kind, Node};
 use super::common::Common;
 use super::fields::{At, Cx, Field, Fields};
 use super::read::{boolean, host, list, methods, pairs, paths_or_any, prose, text};
-use super::schema::Shape::{Boolean, List, Map, Object, Prose, Text, Word};
+use super::schema::Shape::{Boolean, Date, List, Map, Object, Prose, Text, Word};
 use super::schema::{self, Schema, field, fields};
+use super::times::end;
 use crate::name::Site;
-use crate::resource::{CredentialPlace, HostPattern, Methods, PathPattern, RouteMatch};
+use crate::resource::{CredentialPlace, HostPattern, Methods, Observe, PathPattern, RouteMatch};
 
 pub(super) const RESOURCE: Schema = fields(&[
     field("audience", Text, "The one value that `aud` must contain."),
@@ -33,11 +34,20 @@ pub(super) const RESOURCE: Schema = fields(&[
         "`%2F` in a path is data inside one segment; needs a `reason`. Without it, it is refused.",
     ),
     field("reason", Prose, "Why it is unlike others."),
+    field(
+        "observe",
+        Object(&OBSERVE),
+        "For a roll-out: refusals are logged and let through without identity, but for blocks and unclear requests. Without it, they are refused.",
+    ),
     field("resourceMetadata", Text, "URL of the protected resource metadata (RFC 9728), for the challenge."),
 ])
 .and(schema::COMMON)
-.with_required(&["audience"])
-.refusing(&["observe"]);
+.with_required(&["audience"]);
+const OBSERVE: Schema = fields(&[
+    field("until", Date, "When refusals begin to count, by itself: a date to its last second in UTC, or an instant."),
+    field("reason", Prose, "Why they do not count yet."),
+])
+.with_required(&["until", "reason"]);
 const ROUTE: Schema = fields(&[
     field("namespace", Text, "Its namespace."),
     field("name", Text, "Its name. Without it every route of the namespace."),
@@ -71,6 +81,7 @@ pub(crate) struct ResourceDraft {
     pub(crate) encoded_slash: Field<()>,
     pub(crate) reason: Field<String>,
     pub(crate) resource_metadata: Field<String>,
+    pub(crate) observe: Field<Observe>,
     pub(crate) common: Common,
 }
 
@@ -102,6 +113,7 @@ impl ResourceDraft {
             encoded_slash: fields.read(cx, "encodedSlash", encoded_slash),
             reason: fields.read(cx, "reason", prose),
             resource_metadata: fields.read(cx, "resourceMetadata", text),
+            observe: fields.read(cx, "observe", observe),
             common: Common::read(cx, &fields),
         })
     }
@@ -134,6 +146,25 @@ fn route(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<RouteMatch
         return None;
     }
     Some(RouteMatch { namespace: namespace.value()?.clone(), name: name.value().cloned() })
+}
+
+/// Both are needed: a roll-out without an end is none, and one without a reason nobody ends.
+fn observe(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Observe> {
+    let fields = Fields::open(cx, field, node, &OBSERVE)?;
+    let until = fields.read(cx, "until", end);
+    let reason = fields.read(cx, "reason", prose);
+    if until.is_absent() {
+        cx.missing(node.span, "observe.until", "say when refusals begin to count: `observe: {until: DATE, reason: …}`");
+    }
+    if reason.is_absent() {
+        cx.missing(
+            node.span,
+            "observe.reason",
+            "say why refusals do not count yet: `observe: {until: DATE, reason: …}`",
+        );
+    }
+    let site = cx.place(node.span).site();
+    Some(Observe { until: *until.value()?, reason: reason.value()?.clone(), site })
 }
 
 fn credential(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<CredentialPlace> {

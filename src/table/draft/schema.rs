@@ -11,8 +11,6 @@ pub(crate) struct Schema {
     pub(crate) shared: &'static [FieldDoc],
     /// Those without which it says nothing.
     pub(crate) required: &'static [&'static str],
-    /// Fields that this version cannot honour, and so refuses.
-    pub(crate) later: &'static [&'static str],
 }
 
 /// One field.
@@ -84,7 +82,7 @@ pub(crate) enum Form {
 
 /// A map of these fields.
 pub(crate) const fn fields(own: &'static [FieldDoc]) -> Schema {
-    Schema { own, shared: &[], required: &[], later: &[] }
+    Schema { own, shared: &[], required: &[] }
 }
 
 /// A field.
@@ -101,11 +99,6 @@ impl Schema {
     /// And these.
     pub(crate) const fn and(self, shared: &'static [FieldDoc]) -> Self {
         Self { shared, ..self }
-    }
-
-    /// And these, which this version cannot honour.
-    pub(crate) const fn refusing(self, later: &'static [&'static str]) -> Self {
-        Self { later, ..self }
     }
 
     /// Every field.

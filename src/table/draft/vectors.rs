@@ -348,12 +348,12 @@ fn decision(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<bool> {
 }
 
 fn codes() -> impl Iterator<Item = &'static str> + Clone {
-    let accepted = [Accepted::Ok, Accepted::Anonymous].into_iter().map(Accepted::code);
+    let accepted = Accepted::ALL.into_iter().map(Accepted::code);
     accepted.chain(Reason::ALL.into_iter().map(Reason::code))
 }
 
 fn is_accepted(code: &str) -> bool {
-    [Accepted::Ok, Accepted::Anonymous].into_iter().any(|accepted| accepted.code() == code)
+    Accepted::ALL.into_iter().any(|accepted| accepted.code() == code)
 }
 
 fn reason(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<&'static str> {

@@ -73,8 +73,12 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// The grants of each resource that is open somewhere are looked at for what lies open (CR403).
+    /// The grants of each resource that is open somewhere are looked at for what lies open, and each resource for whether
+    /// it only observes (CR403).
     pub(in super::super) fn open_over_grants(&mut self, names: &Names<'_, 'a>) {
+        for resource in &self.draft.resources {
+            self.observing(resource);
+        }
         let grants = self.draft.grants.iter();
         let of_open = grants.filter(|grant| {
             let resource = grant.resource.value().and_then(|name| names.resources.get(name.as_str()));

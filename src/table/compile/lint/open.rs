@@ -1,5 +1,5 @@
-//! Places open to all that lie over what a grant is for (CR403): nobody is asked for a token there, and the upstream is
-//! told of no caller.
+//! Where calls get through without identity (CR403): places open to all that lie over what a grant is for, where nobody
+//! is asked for a token, and resources that only observe, where refusals do not count yet.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +26,28 @@ impl Bench<'_> {
                 }
             }
         }
+    }
+
+    /// A resource that only observes, told whatever else it says.
+    pub(super) fn observing(&mut self, resource: &ResourceDraft) {
+        let Some(At { value: observe, place }) = resource.observe.given() else { return };
+        let name = &resource.name.value;
+        let (message, label) = if observe.until <= self.now {
+            let message = format!("`observe` of resource \"{name}\" has ended: refusals count again");
+            (message, "no longer observed".to_owned())
+        } else {
+            let message = format!("resource \"{name}\" lets through what it refuses, without identity");
+            (message, format!("until {}: only observed", observe.until))
+        };
+        let keeps = resource.forward_token.value() != Some(&true);
+        let help = if observe.until <= self.now {
+            "take `observe` out"
+        } else if keeps {
+            "take `observe` out as soon as the log shows no refusal that surprises; allowed calls lose their token already, so if the upstream still reads it add `forwardToken: true`"
+        } else {
+            "take `observe` out as soon as the log shows no refusal that surprises"
+        };
+        self.warn(&resource.common, Code::CR403, place, message, label, help);
     }
 
     fn open_over(&mut self, resource: &ResourceDraft, grant: &GrantDraft, open: &Open<'_>, path: &PathPattern) {

@@ -1,0 +1,100 @@
+//! `render`: what a gateway must be told so that it asks credence about the resources of a table.
+
+mod envoy;
+mod envoy_gateway;
+mod istio;
+mod snippet;
+#[cfg(test)]
+mod tests;
+
+use clap::{Args, ValueEnum};
+
+use super::output::{diagnostic, result, trouble};
+use super::trust::Trust;
+use super::{NO, YES};
+use crate::table::Snapshot;
+
+/// Print the configuration with which a gateway asks credence about the resources of a table.
+///
+/// For Envoy the fields of a listener and the cluster, for Envoy Gateway and Istio the objects to apply. The same table and
+/// names print the same bytes. What must be filled in by hand, and what the gateway cannot do, is said in comments.
+///
+/// Exit code: 0 printed, 1 printed, but the gateway cannot tell credence what some resource is picked by, 2 could not run.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: credence render --to envoy-gateway --trust trust.yaml --namespace credence")]
+pub(super) struct Render {
+    /// For which gateway.
+    #[arg(long, env = "CREDENCE_TO", value_enum)]
+    to: Target,
+    #[command(flatten)]
+    trust: Trust,
+    #[command(flatten)]
+    names: Names,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Target {
+    /// Plain Envoy.
+    Envoy,
+    /// Envoy Gateway: ClientTrafficPolicy, SecurityPolicy, ReferenceGrant.
+    EnvoyGateway,
+    /// Istio: a part of the mesh configuration, EnvoyFilter, AuthorizationPolicy.
+    Istio,
+}
+
+/// Where credence is, and what stands in front.
+#[derive(Debug, Clone, Args)]
+struct Names {
+    /// Name of the Service of credence; for plain Envoy its address or host name [default: credence; plain Envoy: 127.0.0.1].
+    #[arg(long, env = "CREDENCE_SERVICE", value_name = "NAME", value_parser = name)]
+    service: Option<String>,
+    /// Namespace of the Service.
+    #[arg(long, env = "CREDENCE_NAMESPACE", value_name = "NAME", default_value = "credence", value_parser = name)]
+    namespace: String,
+    /// Port of the gRPC service.
+    #[arg(long, env = "CREDENCE_PORT", value_name = "PORT", default_value_t = 9191, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// Name of the Gateway; for Istio the value of the label `istio` on the gateway's pods.
+    #[arg(long, env = "CREDENCE_GATEWAY", value_name = "NAME", value_parser = name)]
+    gateway: Option<String>,
+    /// Namespace of the Gateway, or of the gateway's pods.
+    #[arg(long, env = "CREDENCE_GATEWAY_NAMESPACE", value_name = "NAME", value_parser = name)]
+    gateway_namespace: Option<String>,
+}
+
+/// What is printed, and what cannot be had.
+#[derive(Debug, Default)]
+struct Rendered {
+    text: String,
+    /// Resources that no request would reach, each with why.
+    lost: Vec<String>,
+}
+
+pub(super) fn run(render: &Render) -> u8 {
+    let loaded = match render.trust.load() {
+        Ok(loaded) => loaded,
+        Err(error) => return trouble(error),
+    };
+    let rendered = of(render.to, &loaded.snapshot, &render.names);
+    result(&rendered.text);
+    for lost in &rendered.lost {
+        diagnostic(&format!("warning: {lost}"));
+    }
+    if rendered.lost.is_empty() { YES } else { NO }
+}
+
+fn of(to: Target, snapshot: &Snapshot, names: &Names) -> Rendered {
+    match to {
+        Target::Envoy => envoy::render(snapshot, names),
+        Target::EnvoyGateway => envoy_gateway::render(snapshot, names),
+        Target::Istio => istio::render(snapshot, names),
+    }
+}
+
+/// A DNS name, an address: nothing that YAML or a comment could take for something else.
+fn name(text: &str) -> Result<String, String> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let ends = |at: Option<u8>| at.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let fits = text.len() <= 253 && text.bytes().all(good) && ends(text.bytes().next()) && ends(text.bytes().last());
+    if fits { Ok(text.to_owned()) } else { Err("expected a name of letters, digits, `-` and `.`".to_owned()) }
+}
