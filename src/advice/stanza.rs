@@ -97,8 +97,8 @@ struct Writer<'s> {
     open: Vec<Reason>,
     /// Why the grant names nobody.
     nobody: Option<String>,
-    /// Where in the text a source of keys is to be written.
-    keys_at: Option<usize>,
+    /// Where in the text a source of keys is to be written, and which.
+    keys_at: Option<(usize, &'static str)>,
 }
 
 impl Writer<'_> {
@@ -117,10 +117,9 @@ impl Writer<'_> {
 
     /// The text as it loads: with some source of keys where one is to be written.
     fn loading(&self) -> String {
-        match self.keys_at.and_then(|at| self.yaml.split_at_checked(at)) {
-            Some((before, after)) => format!("{before}    jwksUri: https://{PLACEHOLDER}/jwks\n{after}"),
-            None => self.yaml.clone(),
-        }
+        let Some((at, field)) = self.keys_at else { return self.yaml.clone() };
+        let (before, after) = self.yaml.split_at_checked(at).unwrap_or((&self.yaml, ""));
+        format!("{before}    {field}: https://{PLACEHOLDER}/keys\n{after}")
     }
 
     fn line(&mut self, depth: usize, line: impl AsRef<str>) {
@@ -180,13 +179,20 @@ impl Writer<'_> {
         self.missing.push("owner: whom to call when this issuer fails or has to be distrusted".to_owned());
         let spiffe = seen.profile.name == "spiffe";
         if !spiffe && iss.is_some_and(|iss| (seen.profile.discovery)(iss).is_err()) {
-            self.keys_at = Some(here);
+            self.keys_at = Some((here, "jwksUri"));
             self.missing
                 .push("keys: they cannot be found by this `iss`; add `jwksUri`, `jwks` or `jwksFile`".to_owned());
         }
         if spiffe {
-            self.keys_at = Some(here);
-            self.missing.push("keys: add `spiffeBundleUrl`, `jwksUri` or `jwksFile`".to_owned());
+            self.keys_at = Some((here, "spiffeBundleUrl"));
+            self.missing.push("keys: add `spiffeBundleUrl`, which the operator of the trust domain knows".to_owned());
+            if iss.is_some() {
+                self.missing.push(
+                    "profile: where its keys are found by OpenID Connect Discovery at this `iss`, it is an ordinary issuer: \
+                     leave out `profile` and `with`"
+                        .to_owned(),
+                );
+            }
         }
         self.missing.push(
             "keys: `credence issuer probe` shows them; compare a thumbprint with the issuer's operator".to_owned(),

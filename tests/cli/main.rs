@@ -15,6 +15,7 @@ mod explain_change;
 mod explain_keys;
 mod incident;
 mod inspect;
+mod inspect_hostile;
 mod inspect_profiles;
 mod logs;
 mod explain_uses;
