@@ -84,8 +84,7 @@ fn try_run(verb: &Inspect) -> Result<String, String> {
     let sources = verb.trust.as_deref().map(Sources::read);
     let permissions = verb.open.permissions();
     let table = loaded.as_ref().zip(sources.as_ref());
-    let table =
-        table.map(|(loaded, sources)| Table { snapshot: &loaded.snapshot, sources, permissions: &permissions });
+    let table = table.map(|(loaded, sources)| Table { snapshot: &loaded.snapshot, sources, permissions: &permissions });
     let found = inspect(&text, token, table, destination, now);
     Ok(match verb.output {
         Output::Text => escaped(&told(&found, verb.trust.is_some())),
