@@ -11,7 +11,7 @@ use crate::json::Json;
 use crate::name::{Algorithm, is_forbidden_character};
 use crate::profile::{Identity, Parameters, Tenancy};
 use crate::reason::Reason;
-use crate::resource::{Authority, PathPattern};
+use crate::resource::{Authority, PathPattern, RequestPath};
 use crate::table::Snapshot;
 
 /// What stands where only a person knows what belongs there: a name that nobody has (RFC 2606 §2), so an entry that is
@@ -51,6 +51,9 @@ pub(super) fn propose(trial: &Trial<'_>) -> Proposal {
     if hopeless || Algorithm::parse(seen.algorithm).is_none() {
         return Proposal::nothing(vec!["no table can let such a token in".to_owned()]);
     }
+    if let Some(fault) = seen.destination.and_then(unreadable) {
+        return Proposal::nothing(vec![fault]);
+    }
     if let Some(by) = trial.already() {
         return Proposal { allowed_by: Some(by), ..Proposal::default() };
     }
@@ -77,6 +80,16 @@ pub(super) fn propose(trial: &Trial<'_>) -> Proposal {
         out.missing.extend(verdict.warnings);
     }
     Proposal { yaml, missing: out.missing, faults, allowed_by: None }
+}
+
+/// Why no table can mean where the call went: what two readers could read differently may also be a pattern to a table.
+fn unreadable(call: Destination<'_>) -> Option<String> {
+    let path = call.target.split('?').next().unwrap_or_default();
+    match (RequestPath::read(path), Authority::read(call.host)) {
+        (Err(fault), _) => Some(format!("{}: in the path of the call, {fault}", Reason::PathNotNormalized)),
+        (Ok(_), None) => Some(format!("{}: {:?} is no host that a call can have", Reason::ResourceUnknown, call.host)),
+        (Ok(_), Some(_)) => None,
+    }
 }
 
 /// A line that a table does not read. What is told in it may be a stranger's.
@@ -220,8 +233,6 @@ impl Writer<'_> {
         let client = seen.text("client_id").filter(|_| seen.audiences().is_empty());
         let audience = seen.audiences().first().copied().or(client).map(str::to_owned);
         let host = seen.destination.map(|destination| destination.host.to_ascii_lowercase());
-        // A host that no request can have may still be a pattern in a table.
-        let host = host.filter(|host| Authority::read(host).is_some());
         let told = host.as_deref().or(audience.as_deref()).unwrap_or_default();
         let base = entry_name(told.split_once("://").map_or(told, |(_, rest)| rest), "new-resource");
         let taken = |name: &str| {
