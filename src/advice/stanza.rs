@@ -11,7 +11,7 @@ use crate::json::Json;
 use crate::name::{Algorithm, is_forbidden_character};
 use crate::profile::{Identity, Parameters, Tenancy};
 use crate::reason::Reason;
-use crate::resource::{Authority, PathPattern};
+use crate::resource::{Authority, PathPattern, RequestPath};
 use crate::table::Snapshot;
 
 /// What stands where only a person knows what belongs there: a name that nobody has (RFC 2606 §2), so an entry that is
@@ -51,6 +51,9 @@ pub(super) fn propose(trial: &Trial<'_>) -> Proposal {
     if hopeless || Algorithm::parse(seen.algorithm).is_none() {
         return Proposal::nothing(vec!["no table can let such a token in".to_owned()]);
     }
+    if let Some(fault) = seen.destination.and_then(unreadable) {
+        return Proposal::nothing(vec![fault]);
+    }
     if let Some(by) = trial.already() {
         return Proposal { allowed_by: Some(by), ..Proposal::default() };
     }
@@ -79,6 +82,16 @@ pub(super) fn propose(trial: &Trial<'_>) -> Proposal {
     Proposal { yaml, missing: out.missing, faults, allowed_by: None }
 }
 
+/// Why no table can mean where the call went: what two readers could read differently may also be a pattern to a table.
+fn unreadable(call: Destination<'_>) -> Option<String> {
+    let path = call.target.split('?').next().unwrap_or_default();
+    match (RequestPath::read(path), Authority::read(call.host)) {
+        (Err(fault), _) => Some(format!("{}: in the path of the call, {fault}", Reason::PathNotNormalized)),
+        (Ok(_), None) => Some(format!("{}: {:?} is no host that a call can have", Reason::ResourceUnknown, call.host)),
+        (Ok(_), Some(_)) => None,
+    }
+}
+
 /// A line that a table does not read. What is told in it may be a stranger's.
 fn remark(yaml: &mut String, text: &str) {
     let shown: String = text
@@ -97,8 +110,8 @@ struct Writer<'s> {
     open: Vec<Reason>,
     /// Why the grant names nobody.
     nobody: Option<String>,
-    /// Where in the text a source of keys is to be written.
-    keys_at: Option<usize>,
+    /// Where in the text a source of keys is to be written, and which.
+    keys_at: Option<(usize, &'static str)>,
 }
 
 impl Writer<'_> {
@@ -117,10 +130,9 @@ impl Writer<'_> {
 
     /// The text as it loads: with some source of keys where one is to be written.
     fn loading(&self) -> String {
-        match self.keys_at.and_then(|at| self.yaml.split_at_checked(at)) {
-            Some((before, after)) => format!("{before}    jwksUri: https://{PLACEHOLDER}/jwks\n{after}"),
-            None => self.yaml.clone(),
-        }
+        let Some((at, field)) = self.keys_at else { return self.yaml.clone() };
+        let (before, after) = self.yaml.split_at_checked(at).unwrap_or((&self.yaml, ""));
+        format!("{before}    {field}: https://{PLACEHOLDER}/keys\n{after}")
     }
 
     fn line(&mut self, depth: usize, line: impl AsRef<str>) {
@@ -180,13 +192,20 @@ impl Writer<'_> {
         self.missing.push("owner: whom to call when this issuer fails or has to be distrusted".to_owned());
         let spiffe = seen.profile.name == "spiffe";
         if !spiffe && iss.is_some_and(|iss| (seen.profile.discovery)(iss).is_err()) {
-            self.keys_at = Some(here);
+            self.keys_at = Some((here, "jwksUri"));
             self.missing
                 .push("keys: they cannot be found by this `iss`; add `jwksUri`, `jwks` or `jwksFile`".to_owned());
         }
         if spiffe {
-            self.keys_at = Some(here);
-            self.missing.push("keys: add `spiffeBundleUrl`, `jwksUri` or `jwksFile`".to_owned());
+            self.keys_at = Some((here, "spiffeBundleUrl"));
+            self.missing.push("keys: add `spiffeBundleUrl`, which the operator of the trust domain knows".to_owned());
+            if iss.is_some() {
+                self.missing.push(
+                    "profile: where its keys are found by OpenID Connect Discovery at this `iss`, it is an ordinary issuer: \
+                     leave out `profile` and `with`"
+                        .to_owned(),
+                );
+            }
         }
         self.missing.push(
             "keys: `credence issuer probe` shows them; compare a thumbprint with the issuer's operator".to_owned(),
@@ -214,8 +233,6 @@ impl Writer<'_> {
         let client = seen.text("client_id").filter(|_| seen.audiences().is_empty());
         let audience = seen.audiences().first().copied().or(client).map(str::to_owned);
         let host = seen.destination.map(|destination| destination.host.to_ascii_lowercase());
-        // A host that no request can have may still be a pattern in a table.
-        let host = host.filter(|host| Authority::read(host).is_some());
         let told = host.as_deref().or(audience.as_deref()).unwrap_or_default();
         let base = entry_name(told.split_once("://").map_or(told, |(_, rest)| rest), "new-resource");
         let taken = |name: &str| {

@@ -190,3 +190,83 @@ fn another_end_is_offered_with_whom_it_lets_in_again() {
     let text = ended["change"]["widens"].as_str().unwrap();
     assert!(text.starts_with("grant old then lets in again whom it let in until 2020-01-01, up to "), "{text}");
 }
+
+#[test]
+fn a_path_or_a_subject_that_a_stranger_chose_is_offered_as_itself() {
+    let ci = Issuer::start();
+    let good = ci.token(SUBJECT, API).claim("ref", "refs/heads/main");
+    for (token, url) in [
+        (good.clone().mint(), "https://api.acme.test/**"),
+        (good.clone().mint(), "https://api.acme.test/x/*"),
+        (ci.token("any", API).claim("ref", "dev").mint(), "https://api.acme.test/*/**"),
+        (ci.token("any", API).claim("ref", "dev").mint(), DEPLOYS),
+    ] {
+        let table = table(&ci);
+        let change = told(&explain(&table, &token, &["-o", "json", "POST", url]))["change"].clone();
+        let becomes = change["becomes"].as_str().unwrap_or_else(|| panic!("nothing is offered for {url}"));
+        assert!(!becomes.replace("/v1/deploys/**", "").contains('*'), "{becomes}");
+        apply(&table, &change);
+        assert_eq!(explain(&table, &token, &["POST", url]).code, 0, "{becomes}");
+        assert_eq!(explain(&table, &good.mint(), &["POST", "https://api.acme.test/x/y"]).code, 1, "{becomes}");
+        let other = ci.token("other", API).claim("ref", "dev").mint();
+        assert_eq!(explain(&table, &other, &["POST", url]).code, 1, "{becomes}");
+    }
+}
+
+#[test]
+fn a_caller_whom_a_grant_only_watches_is_let_in_by_that_grant() {
+    let ci = Issuer::start();
+    let table = table(&ci);
+    let watching =
+        "  watched: {issuer: ci, resource: api, subject: pilot, methods: [GET], paths: [/v1/**], mode: shadow}\n";
+    table.replace_raw(format!("{}{watching}", table.text()).as_bytes());
+    let token = ci.token("pilot", API).mint();
+    let before = told(&explain(&table, &token, &["-o", "json", "GET", DEPLOYS]));
+    assert_eq!(
+        (&before["change"]["was"], &before["change"]["becomes"]),
+        (&json!("shadow"), &json!("enforce")),
+        "{before}"
+    );
+    let known = before["known"].to_string();
+    assert!(known.contains("shadow grant watched fits this call") && known.contains("`mode: enforce`"), "{known}");
+    apply(&table, &before["change"]);
+    assert_eq!(explain(&table, &token, &["GET", DEPLOYS]).code, 0);
+}
+
+#[test]
+fn where_no_change_is_offered_one_line_says_why() {
+    let ci = Issuer::start();
+    let table = table(&ci);
+    let good = ci.token(SUBJECT, API);
+    for (token, url, why) in [
+        (good.clone().claim("iss", "https://nobody.test").mint(), DEPLOYS, "the table has no such issuer"),
+        (good.clone().claim("exp", 1000).mint(), DEPLOYS, "the token is what has to change"),
+        (ci.token(SUBJECT, "https://else.test").mint(), DEPLOYS, "the token is for somebody else"),
+        (good.mint(), "https://else.test/", "no resource has this place"),
+        (good.mint(), "https://api.acme.test/a//b", "no table lets such a request in"),
+    ] {
+        let ended = explain(&table, &token, &["--offline", "GET", url]);
+        let lines: Vec<_> =
+            ended.out.lines().filter(|line| line.starts_with("no change of the table is offered: ")).collect();
+        assert!(matches!(lines.as_slice(), [line] if line.contains(why)), "{why}: {}", ended.all());
+        let told = told(&explain(&table, &token, &["--offline", "-o", "json", "GET", url]));
+        assert!(told["no_change"].as_str().unwrap().contains(why) && told["change"].is_null(), "{told}");
+    }
+    let offered = told(&explain(&table, &ci.token("other", API).mint(), &["-o", "json", "GET", DEPLOYS]));
+    assert!(offered["change"].is_object() && offered["no_change"].is_null(), "{offered}");
+}
+
+#[test]
+fn an_issuer_of_the_same_host_is_named_as_the_nearest_and_as_another() {
+    let ci = Issuer::start();
+    let table = table(&ci);
+    for (path, near) in [("/realms/b2b", "the same host and another path"), ("/", "a `/` at the end")] {
+        let token = ci.token(SUBJECT, API).claim("iss", format!("{}{path}", ci.url())).mint();
+        let told = told(&explain(&table, &token, &["--offline", "-o", "json", "GET", DEPLOYS]));
+        let known = told["known"].to_string();
+        assert!(known.contains("issuer ci ") && known.contains(near), "{known}");
+    }
+    let far = ci.token(SUBJECT, API).claim("iss", "https://elsewhere.test/realms/b2b").mint();
+    let told = told(&explain(&table, &far, &["--offline", "-o", "json", "GET", DEPLOYS]));
+    assert_eq!(told["known"], json!([]), "{told}");
+}

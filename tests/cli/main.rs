@@ -17,6 +17,7 @@ mod explain_keys;
 mod hostile;
 mod incident;
 mod inspect;
+mod inspect_hostile;
 mod inspect_profiles;
 mod logs;
 mod explain_uses;
