@@ -39,7 +39,7 @@ pub(super) static CIRCLECI: Profile = Profile {
     complete: true,
     glob,
     subject,
-    says: |sub| said::pairs(sub, '/', STATED),
+    says: |sub| said::pairs(sub, '/', STATED, &["vcs-origin", "vcs-ref"]),
     value,
     hints: &[
         Hint {
@@ -60,6 +60,7 @@ pub(super) static CIRCLECI: Profile = Profile {
         stable: &["oidc.circleci.com/project-id"],
         danger: "a repository that is deleted, renamed or moved leaves its name to whoever makes one so called",
     }],
+    broad: |iss, audience| is_guid(audience) && (iss == ROOT || iss.rsplit('/').next() == Some(audience)),
     default_audiences: &["sts.amazonaws.com"],
     run_claims: &["oidc.circleci.com/vcs-ref", "oidc.circleci.com/context-ids"],
     identify: &[

@@ -124,8 +124,8 @@ fn columns(text: &str, enough: usize) -> usize {
 fn width(character: char) -> usize {
     match character {
         '\t' => 4,
-        _ if is_forbidden_character(character) => character.escape_unicode().count(),
-        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' => 0,
+        _ if is_unseen(character) => character.escape_unicode().count(),
+        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}' => 0,
         '\u{1100}'..='\u{115f}'
         | '\u{2e80}'..='\u{a4cf}'
         | '\u{ac00}'..='\u{d7a3}'
@@ -139,9 +139,14 @@ fn width(character: char) -> usize {
     }
 }
 
+/// What is shown as an escape; a byte order mark too, which at most the parser knows what to do with.
+fn is_unseen(character: char) -> bool {
+    character == '\u{feff}' || is_forbidden_character(character)
+}
+
 /// Escapes what could move the cursor, reorder the line or end it.
 fn push_clean(out: &mut String, character: char) {
-    if is_forbidden_character(character) {
+    if is_unseen(character) {
         out.extend(character.escape_unicode());
     } else {
         out.push(character);
