@@ -123,3 +123,18 @@ pub(super) fn load(path: &Path, open: &Open, now: Time) -> Result<Loaded, String
     let failed = || format!("{}: the trust table does not load, so nothing can be told by it", path.display());
     Ok(Loaded { snapshot: snapshot.ok_or_else(failed)?, blocks: Blocks::default(), origins })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_its_first_second_in_utc() {
+        let midnight = Time::from_rfc3339("2026-11-21T00:00:00Z").unwrap();
+        assert_eq!(instant("2026-11-21"), Ok(midnight));
+        assert_eq!(instant("2026-11-21T01:00:00+01:00"), Ok(midnight));
+        for bad in ["2026-11-31", "2026-11", "21.11.2026", "2026-11-21T12:00:00", "2026-11-21 ", ""] {
+            assert!(instant(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -277,7 +277,7 @@ impl Profile {
     /// The JSON Pointer that was probably meant by a name with dots between, such as `realm_access.roles`.
     pub fn pointer_for(&self, dotted: &str) -> Option<&'static str> {
         let meant = |claim: &str| claim.strip_prefix('/').is_some_and(|path| path.replace('/', ".") == dotted);
-        self.claims.iter().map(|(claim, _)| *claim).find(|claim| meant(claim))
+        self.claims.iter().map(|(claim, _)| *claim).find(|claim| dotted.contains('.') && meant(claim))
     }
 }
 

@@ -187,12 +187,18 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 pub(crate) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let bare = |text: &str| text.replace(['-', '_', '.', ' '], "").to_lowercase();
     let wanted = bare(text);
-    if let Some(same) = names.clone().find(|name| bare(name) == wanted) {
-        return Some(same);
+    let mut longer = Vec::new();
+    for name in names.clone() {
+        let bare = bare(name);
+        if bare == wanted {
+            return Some(name);
+        }
+        if wanted.len() >= 3 && bare.starts_with(&wanted) {
+            longer.push(name);
+        }
     }
-    // Of a word that was broken off only one thing can come.
-    let mut longer = names.clone().filter(|name| wanted.len() >= 3 && bare(name).starts_with(&wanted));
-    if let (Some(only), None) = (longer.next(), longer.next()) {
+    // A word that was broken off goes on in one way, or in several that only likeness can choose from.
+    if let [only] = longer.as_slice() {
         return Some(only);
     }
     // A long text is no slip of the fingers, and comparing it would take long.
