@@ -101,3 +101,52 @@ fn every_rule_is_broken_by_some_table_here() {
     assert!(missing.is_empty(), "no table shows {missing:?}");
     assert!(tables(CORPUS).len() >= 30);
 }
+
+#[test]
+fn a_fix_works_when_it_is_typed_as_it_is_printed() {
+    let judged = |issuer: &str, grant: &str| {
+        let text = format!(
+            "apiVersion: credence.dev/v1alpha1\nkind: TrustTable\nissuers:\n  idp: {{{issuer}}}\nresources:\n  \
+             orders: {{audience: https://orders.acme.test, hosts: [orders.acme.test]}}\ngrants:\n  \
+             g: {{issuer: idp, resource: orders, {grant}}}\n"
+        );
+        let sources = Sources::from_files([SourceFile::new("trust.yaml", text)]);
+        compile(&sources, &Permissions::default(), now(), |need| Arc::new(LiveKeys::unfetched(need.rules))).report
+    };
+    let idp = "issuer: https://idp.acme.test";
+    let grant = "subject: alice, methods: [GET], paths: [/v1/**]";
+    for (issuer, bad, good) in [
+        (idp, "subject: 'team:*', methods: [GET], paths: [/v1/**]", "subject: {glob: \"team:*\"}"),
+        (idp, "subject: alice, methods: [], paths: [/v1/**]", "methods: [GET]"),
+        (idp, "subject: alice, methods: [], paths: [/v1/**]", "methods: any"),
+        (idp, "subject: alice, methods: [GET], paths: []", "paths: [/v1/orders/**]"),
+        (idp, "subject: alice, methods: [GET], paths: []", "paths: any"),
+        (idp, "claims: {team: 'a/*'}, methods: [GET], paths: [/v1/**]", "team: {glob: \"a/*\"}"),
+    ] {
+        let report = judged(issuer, bad);
+        assert!(report.refuses(), "{bad}");
+        let printed = report.sorted().iter().any(|one| one.help_text().is_some_and(|help| help.contains(good)));
+        assert!(printed, "{bad}: {}", report.render(false));
+        let (field, value) = good.split_once(": ").unwrap();
+        let from = bad.find(&format!("{field}: ")).unwrap();
+        let rest = &bad[from..];
+        // To the end of the value: the next field, or the end of the map around it.
+        let end = rest.find([',', '}']).unwrap_or(rest.len());
+        let mended = format!("{}{field}: {value}{}", &bad[..from], &rest[end..]);
+        assert!(!judged(issuer, &mended).refuses(), "{mended}: {}", judged(issuer, &mended).render(false));
+    }
+    let tenant = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+    let entra = |tenants: &str| judged(&format!("profile: entra, with: {{tenants: {tenants}}}"), grant);
+    let listed = format!("`tenants: [{tenant}]`");
+    assert!(entra(tenant).render(false).contains(&listed) && !entra(&format!("[{tenant}]")).refuses());
+    let circleci = judged("profile: circleci", grant).render(false);
+    let root = "issuer: https://oidc.circleci.com";
+    let pin = "pin: {claims: {oidc.circleci.com/org-id: \"<id>\"}}";
+    assert!(circleci.contains(root) && circleci.contains(pin), "{circleci}");
+    let pinned = format!("profile: circleci, {root}, {}", pin.replace("<id>", tenant));
+    let project = format!("claims: {{oidc.circleci.com/project-id: {tenant}}}, methods: [GET], paths: [/v1/**]");
+    assert!(!judged(&pinned, &project).refuses());
+    // Nothing that is printed for a missing value makes another fault.
+    let nothing = judged(idp, "subject: , methods: [GET], paths: [/v1/**]").render(false);
+    assert!(!nothing.contains("\"\""), "{nothing}");
+}

@@ -37,7 +37,7 @@ pub(super) struct Check {
     /// From which severity on the exit code is 1.
     #[arg(long, env = "CREDENCE_FAIL_ON", value_enum, default_value_t = FailOn::Error)]
     fail_on: FailOn,
-    /// Judge as if it were this instant (RFC 3339).
+    /// Judge as if it were this instant (RFC 3339), or the first second of this date, in UTC.
     #[arg(long, env = "CREDENCE_AT", value_parser = super::trust::instant)]
     at: Option<Time>,
     /// Then fetch the keys of every issuer, without credentials; one that fails makes the exit code 1.

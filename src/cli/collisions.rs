@@ -34,7 +34,7 @@ pub(super) struct CollisionsArgs {
     logs: Vec<PathBuf>,
     #[command(flatten)]
     open: Open,
-    /// Judge as if it were this instant (RFC 3339).
+    /// Judge as if it were this instant (RFC 3339), or the first second of this date, in UTC.
     #[arg(long, env = "CREDENCE_AT", value_name = "TIME", value_parser = instant)]
     at: Option<Time>,
     /// For people, or for programs.

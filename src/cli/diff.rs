@@ -29,7 +29,7 @@ pub(super) struct Diff {
     new: PathBuf,
     #[command(flatten)]
     open: Open,
-    /// Judge as if it were this instant (RFC 3339).
+    /// Judge as if it were this instant (RFC 3339), or the first second of this date, in UTC.
     #[arg(long, env = "CREDENCE_AT", value_name = "TIME", value_parser = instant)]
     at: Option<Time>,
     /// What makes the exit code 1.

@@ -43,7 +43,7 @@ pub(super) struct Inspect {
     /// The output is a file of blocks as it stands.
     #[arg(long, env = "CREDENCE_BLOCK", value_name = "NAME", value_parser = name, conflicts_with_all = ["method", "url"])]
     block: Option<String>,
-    /// Judge its times as if it were this instant (RFC 3339).
+    /// Judge its times as if it were this instant (RFC 3339), or the first second of this date, in UTC.
     #[arg(long, env = "CREDENCE_AT", value_name = "TIME", value_parser = instant)]
     at: Option<Time>,
     /// For people, or for programs.

@@ -131,7 +131,7 @@ fn whole(profile: &'static Profile) -> Value {
         "tenant_ids": profile.tenant_ids,
         "claims": Value::from_iter(claims),
         "claims_complete": profile.complete,
-        "claim_families": profile.families,
+        "claim_families": profile.families.iter().map(|(start, _)| start).collect::<Vec<_>>(),
         "reusable": Value::from_iter(reusable),
         "must_not_authorise": profile.mutable,
         "default_audiences": profile.default_audiences,

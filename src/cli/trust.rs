@@ -25,7 +25,7 @@ pub(super) struct Trust {
     blocks: Blocked,
     #[command(flatten)]
     pub(super) open: Open,
-    /// Judge as if it were this instant (RFC 3339).
+    /// Judge as if it were this instant (RFC 3339), or the first second of this date, in UTC.
     #[arg(long, env = "CREDENCE_AT", value_name = "TIME", value_parser = instant)]
     at: Option<Time>,
 }
@@ -53,9 +53,13 @@ impl Blocked {
     }
 }
 
+/// An instant, or the first second of a date in UTC.
 pub(super) fn instant(text: &str) -> Result<Time, String> {
-    Time::from_rfc3339(text)
-        .ok_or_else(|| "expected an RFC 3339 instant with a zone, such as 2026-11-21T12:00:00Z".to_owned())
+    let date = || Time::from_rfc3339(&format!("{text}T00:00:00Z")).filter(|_| text.len() == "2026-11-21".len());
+    Time::from_rfc3339(text).or_else(date).ok_or_else(|| {
+        "expected an RFC 3339 instant with a zone, such as 2026-11-21T12:00:00Z, or a date, such as 2026-11-21"
+            .to_owned()
+    })
 }
 
 /// A compiled table, the blocks beside it, and where the keys of each of its exact issuers come from.
@@ -118,4 +122,19 @@ pub(super) fn load(path: &Path, open: &Open, now: Time) -> Result<Loaded, String
     }
     let failed = || format!("{}: the trust table does not load, so nothing can be told by it", path.display());
     Ok(Loaded { snapshot: snapshot.ok_or_else(failed)?, blocks: Blocks::default(), origins })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_its_first_second_in_utc() {
+        let midnight = Time::from_rfc3339("2026-11-21T00:00:00Z").unwrap();
+        assert_eq!(instant("2026-11-21"), Ok(midnight));
+        assert_eq!(instant("2026-11-21T01:00:00+01:00"), Ok(midnight));
+        for bad in ["2026-11-31", "2026-11", "21.11.2026", "2026-11-21T12:00:00", "2026-11-21 ", ""] {
+            assert!(instant(bad).is_err(), "{bad}");
+        }
+    }
 }

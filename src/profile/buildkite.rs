@@ -39,7 +39,7 @@ pub(super) static BUILDKITE: Profile = Profile {
         ("step_key", Text),
     ],
     complete: true,
-    families: &["agent_tag:", "https://aws.amazon.com/tags"],
+    families: &[("agent_tag:", Some(Text)), ("https://aws.amazon.com/tags", None)],
     glob,
     subject,
     says,
@@ -117,7 +117,7 @@ fn says(sub: &str) -> Vec<(&'static str, String)> {
         ("build_branch", Some(tag)) => ("build_tag", tag.to_owned()),
         _ => (claim, value.strip_prefix("refs/heads/").map_or_else(|| value.clone(), str::to_owned)),
     };
-    said::pairs(sub, ':', STATED).into_iter().map(bare).collect()
+    said::pairs(sub, ':', STATED, &[]).into_iter().map(bare).collect()
 }
 
 /// Judges an exact value.

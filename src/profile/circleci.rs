@@ -39,7 +39,7 @@ pub(super) static CIRCLECI: Profile = Profile {
     complete: true,
     glob,
     subject,
-    says: |sub| said::pairs(sub, '/', STATED),
+    says: |sub| said::pairs(sub, '/', STATED, &["vcs-origin", "vcs-ref"]),
     value,
     hints: &[
         Hint {
@@ -72,6 +72,7 @@ pub(super) static CIRCLECI: Profile = Profile {
             danger: "is what somebody proposes and nobody has merged: a grant for it lets in code that was not reviewed",
         },
     ],
+    broad: |iss, audience| is_guid(audience) && (iss == ROOT || iss.rsplit('/').next() == Some(audience)),
     default_audiences: &["sts.amazonaws.com"],
     run_claims: &["oidc.circleci.com/vcs-ref", "oidc.circleci.com/context-ids"],
     identify: &[

@@ -29,7 +29,7 @@ pub(super) static COGNITO: Profile = Profile {
         ("username", Text),
         ("version", Number),
     ],
-    families: &["custom:", "cognito:", "dev:"],
+    families: &[("custom:", None), ("cognito:", None), ("dev:", None)],
     glob: |claim, _| match claim {
         "client_id" | "cognito:username" | "sub" | "username" => Err("whoever may sign up could take a name that fits"),
         _ => Ok(()),

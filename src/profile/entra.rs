@@ -54,6 +54,8 @@ pub(super) static ENTRA: Profile = Profile {
         "ver" if !matches!(text, "1.0" | "2.0") => Err("it is `\"1.0\"` or `\"2.0\"`"),
         _ => Ok(()),
     },
+    carries,
+    audience,
     hints: &[Hint {
         when: &[Sign::Claim(&["appid", "azp"])],
         unless: &[Sign::Claim(&["idtyp"])],
@@ -94,6 +96,29 @@ fn tenant_of(iss: &str) -> Option<&str> {
     v2.or_else(v1)
 }
 
+/// Whether it is the issuer of v1 tokens.
+fn is_v1(iss: &str) -> bool {
+    iss.starts_with("https://sts.windows.net/")
+}
+
+/// The same thing has another name in v1 and v2.
+fn carries(iss: &str, claim: &str) -> Result<(), &'static str> {
+    match (claim, is_v1(iss)) {
+        ("appid", false) => Err("v2 tokens have it as `azp`; if yours are v1, write `version: v1` in `with`"),
+        ("appidacr", false) => Err("v2 tokens have it as `azpacr`; if yours are v1, write `version: v1` in `with`"),
+        ("azp", true) => Err("v1 tokens have it as `appid`; if yours are v2, leave `version` out of `with`"),
+        ("azpacr", true) => Err("v1 tokens have it as `appidacr`; if yours are v2, leave `version` out of `with`"),
+        _ => Ok(()),
+    }
+}
+
+/// What was asked for as `api://…` comes as the id of the API in v2.
+fn audience(iss: &str, audience: &str) -> Result<(), &'static str> {
+    const FORM: &str = "in v2 tokens `aud` is the id of the API, a GUID (`Application (client) ID` of its registration), \
+                        also where `api://…` was asked for; if yours are v1, write `version: v1` in `with`";
+    if is_v1(iss) || is_guid(audience) || !audience.contains("://") { Ok(()) } else { Err(FORM) }
+}
+
 fn issuer(iss: &str) -> Result<Tenancy, &'static str> {
     const FORM: &str = "an Entra issuer is `https://login.microsoftonline.com/TENANT-ID/v2.0` or, for v1 tokens, \
                         `https://sts.windows.net/TENANT-ID/`; better write `with: {tenants: [TENANT-ID]}`";
@@ -119,6 +144,16 @@ mod tests {
     use super::*;
 
     const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+
+    #[test]
+    fn what_a_claim_and_an_audience_are_called_depends_on_the_version() {
+        let (v1, v2) =
+            (format!("https://sts.windows.net/{TENANT}/"), format!("https://login.microsoftonline.com/{TENANT}/v2.0"));
+        assert!(carries(&v1, "appid").is_ok() && carries(&v1, "azp").is_err());
+        assert!(carries(&v2, "azp").is_ok() && carries(&v2, "appid").is_err() && carries(&v2, "oid").is_ok());
+        assert!(audience(&v1, "api://orders").is_ok() && audience(&v2, "api://orders").is_err());
+        assert!(audience(&v2, TENANT).is_ok());
+    }
 
     #[test]
     fn only_exact_tenants_have_an_issuer() {

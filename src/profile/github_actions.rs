@@ -59,10 +59,11 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
     ],
     glob,
     subject,
+    states: github_values::states,
     says: github_values::says,
     value: github_values::value,
     complete: true,
-    families: &["repo_property_"],
+    families: &[("repo_property_", Some(Text))],
     reusable: &[
         Reusable {
             claim: "repository",

@@ -40,6 +40,17 @@ fn repository(value: &str, said: &mut Vec<(&'static str, String)>) {
     ]);
 }
 
+/// What a value says of other claims: which kind of ref it is, whose repository.
+pub(super) fn states(claim: &str, text: &str) -> Vec<(&'static str, String)> {
+    let stated = match claim {
+        "ref" if text.starts_with("refs/heads/") => Some(("ref_type", "branch")),
+        "ref" if text.starts_with("refs/tags/") => Some(("ref_type", "tag")),
+        "repository" => text.split_once('/').map(|(owner, _)| ("repository_owner", owner)),
+        _ => None,
+    };
+    stated.map(|(claim, value)| (claim, value.to_owned())).into_iter().collect()
+}
+
 /// Claims that may be part of a `sub`.
 const STATED: [&str; 19] = [
     "actor",
@@ -107,6 +118,15 @@ mod tests {
             said("repo:acme/payments:ref:refs/heads/main"),
             "repository=acme/payments repository_owner=acme ref=refs/heads/main"
         );
+    }
+
+    #[test]
+    fn a_ref_states_its_type_and_a_repository_its_owner() {
+        let states = |claim, text| states(claim, text).into_iter().next();
+        assert_eq!(states("ref", "refs/heads/main"), Some(("ref_type", "branch".to_owned())));
+        assert_eq!(states("ref", "refs/tags/v*"), Some(("ref_type", "tag".to_owned())));
+        assert_eq!(states("repository", "acme/web"), Some(("repository_owner", "acme".to_owned())));
+        assert_eq!((states("ref", "refs/pull/1/merge"), states("actor", "jane")), (None, None));
     }
 
     #[test]

@@ -57,10 +57,11 @@ pub(super) static GITLAB: Profile = Profile {
         ("user_login", Text),
     ],
     complete: true,
-    families: &["user_identities"],
+    families: &[("user_identities", None)],
     glob,
     subject,
-    says: |sub| said::pairs(sub, ':', STATED),
+    states,
+    says: |sub| said::pairs(sub, ':', STATED, &[]),
     value,
     hints: &[
         Hint {
@@ -148,6 +149,16 @@ const STATED: &[(&str, &str)] = &[
     ("ref_type", "ref_type"),
 ];
 
+/// What a `ref_path` says of `ref` and its type.
+fn states(claim: &str, text: &str) -> Vec<(&'static str, String)> {
+    let (kind, name) = match (claim, text.strip_prefix("refs/heads/"), text.strip_prefix("refs/tags/")) {
+        ("ref_path", Some(name), _) => ("branch", name),
+        ("ref_path", _, Some(name)) => ("tag", name),
+        _ => return Vec::new(),
+    };
+    vec![("ref_type", kind.to_owned()), ("ref", name.to_owned())]
+}
+
 /// Judges an exact value.
 fn value(claim: &str, text: &str) -> Result<(), &'static str> {
     let digits = || !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -226,6 +237,13 @@ mod tests {
         ] {
             assert!(issuer(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_ref_path_states_the_name_and_the_type() {
+        let stated = [("ref_type", "tag".to_owned()), ("ref", "v1".to_owned())];
+        assert_eq!(states("ref_path", "refs/tags/v1"), stated);
+        assert_eq!((states("ref_path", "refs/merge-requests/1/head"), states("ref", "main")), (vec![], vec![]));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) static GOOGLE: Profile = Profile {
         ("profile", Text),
     ],
     complete: true,
-    families: &["/google/"],
+    families: &[("/google/", None)],
     glob: |claim, _| match claim {
         "azp" | "email" | "hd" | "name" | "sub" => Err("whoever makes an account could take a name that fits"),
         _ => Ok(()),

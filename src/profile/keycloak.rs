@@ -43,6 +43,12 @@ pub(super) static KEYCLOAK: Profile = Profile {
         "azp" | "client_id" | "sub" => Err("whoever may register a client or a user could take a name that fits"),
         _ => Ok(()),
     },
+    carries: |_, claim| match claim {
+        _ if claim.starts_with("resource_access.") => {
+            Err("it lies inside another: write a JSON Pointer, `/resource_access/CLIENT/roles`")
+        }
+        _ => Ok(()),
+    },
     hints: &[Hint {
         when: &[Sign::PlainAudience],
         unless: &[Sign::Claim(&["typ"])],

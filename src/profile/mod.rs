@@ -92,6 +92,15 @@ pub struct Profile {
     pub glob: fn(&str, &str) -> Result<(), &'static str>,
     /// Judges an exact `subject` of a grant; the error says why no token can have it.
     pub subject: fn(&str) -> Result<(), &'static str>,
+    /// Judges whether tokens of an `iss` carry a claim that others of this kind may; the error says what to match (CR203).
+    pub carries: fn(&str, &str) -> Result<(), &'static str>,
+    /// Judges an audience by the `iss` whose tokens are to have it; the error says what theirs looks like (CR206).
+    pub audience: fn(&str, &str) -> Result<(), &'static str>,
+    /// Whether tokens of an `iss` have an audience unasked, besides [`Profile::default_audiences`] (CR210).
+    pub broad: fn(&str, &str) -> bool,
+    /// What a value of a claim (`sub` for a grant's `subject`), or a pattern for one, states about other claims: for
+    /// contradictions (CR122) alone, where [`Profile::says`] also tells what a subject is made of.
+    pub states: fn(&str, &str) -> Vec<(&'static str, String)>,
     /// What an exact `subject`, or a pattern for one, states about other claims, as text: a star in a value stays (CR122,
     /// CR202, CR402).
     pub says: fn(&str) -> Vec<(&'static str, String)>,
@@ -101,8 +110,9 @@ pub struct Profile {
     pub hints: &'static [Hint],
     /// Whether `claims` names every claim of these tokens, so that another one is a slip (CR203).
     pub complete: bool,
-    /// Beginnings of the names of claims that the issuer's customers make up: never a slip.
-    pub families: &'static [&'static str],
+    /// Beginnings of the names of claims that the issuer's customers make up, never a slip; and the JSON type of all that
+    /// begin so, where it is known.
+    pub families: &'static [(&'static str, Option<ClaimType>)],
     /// Claims whose value is a name that can pass to someone else (CR201).
     pub reusable: &'static [Reusable],
     /// Claims that must not authorise, because those whom they describe can change them (CR204).
@@ -147,6 +157,10 @@ const UNKNOWING: Profile = Profile {
     claims: &[],
     glob: |_, _| Ok(()),
     subject: |_| Ok(()),
+    carries: |_, _| Ok(()),
+    audience: |_, _| Ok(()),
+    broad: |_, _| false,
+    states: |_, _| Vec::new(),
     says: |_| Vec::new(),
     value: |_, _| Ok(()),
     hints: &[],
@@ -165,6 +179,21 @@ const UNKNOWING: Profile = Profile {
 /// Claims of OpenID Connect Core §5.1 and its dialects that describe a person, who may change them (§5.7).
 const PERSONAL: &[&str] =
     &["email", "name", "nickname", "phone_number", "preferred_username", "unique_name", "upn", "username"];
+
+/// Audiences that clouds and quick starts have for everybody, whoever signed the token.
+const COMMON_AUDIENCES: &[&str] = &[
+    "00000003-0000-0000-c000-000000000000",
+    "account",
+    "api://AzureADTokenExchange",
+    "api://default",
+    "aws.workload.identity",
+    "hcp.workload.identity",
+    "https://graph.microsoft.com",
+    "https://kubernetes.default.svc",
+    "https://kubernetes.default.svc.cluster.local",
+    "sigstore",
+    "sts.amazonaws.com",
+];
 
 /// Which exact issuers an entry stands for, and by what its tokens find it.
 #[derive(Debug, Clone, Copy)]
@@ -223,10 +252,13 @@ impl Profile {
         &generic::GENERIC
     }
 
-    /// Whether many services share this audience: tokens of this kind have it unasked, or it is the issuer itself.
+    /// Whether many services share this audience: tokens of this kind have it unasked, tokens of many kinds do, or it is
+    /// the issuer itself.
     pub fn is_default_audience(&self, iss: &str, audience: &str) -> bool {
         let own = |rest: &str| audience.strip_prefix(iss) == Some(rest);
         audience == iss
+            || COMMON_AUDIENCES.contains(&audience)
+            || (self.broad)(iss, audience)
             || self.default_audiences.iter().any(|known| match (known.strip_prefix("{iss}"), known.strip_suffix('*')) {
                 (Some(rest), _) => own(rest),
                 (None, Some(start)) => audience.starts_with(start),
@@ -240,7 +272,17 @@ impl Profile {
             Some(pointer) => pointer.split('/').eq(path.iter().map(String::as_str)),
             None => matches!(path, [only] if only == claim),
         };
-        self.claims.iter().find(|(claim, _)| is(claim)).map(|(_, kind)| *kind)
+        let family = || {
+            let [only] = path else { return None };
+            self.families.iter().find(|(start, _)| only.starts_with(start)).and_then(|(_, kind)| *kind)
+        };
+        self.claims.iter().find(|(claim, _)| is(claim)).map(|(_, kind)| *kind).or_else(family)
+    }
+
+    /// The JSON Pointer that was probably meant by a name with dots between, such as `realm_access.roles`.
+    pub fn pointer_for(&self, dotted: &str) -> Option<&'static str> {
+        let meant = |claim: &str| claim.strip_prefix('/').is_some_and(|path| path.replace('/', ".") == dotted);
+        self.claims.iter().map(|(claim, _)| *claim).find(|claim| dotted.contains('.') && meant(claim))
     }
 }
 
@@ -303,5 +345,40 @@ mod tests {
         assert_eq!(kubernetes.claim_type(&uid), Some(ClaimType::String));
         assert_eq!(kubernetes.claim_type(&path(&["uid"])), None);
         assert_eq!(Profile::find("entra").unwrap().claim_type(&path(&["roles"])), Some(ClaimType::Strings));
+        let github = Profile::find("github-actions").unwrap();
+        assert_eq!(github.claim_type(&path(&["repo_property_tier"])), Some(ClaimType::String));
+    }
+
+    #[test]
+    fn a_name_with_dots_leads_to_the_pointer_that_was_meant() {
+        let keycloak = Profile::find("keycloak").unwrap();
+        assert_eq!(keycloak.pointer_for("realm_access.roles"), Some("/realm_access/roles"));
+        let kubernetes = Profile::find("kubernetes").unwrap();
+        assert_eq!(kubernetes.pointer_for("kubernetes.io.namespace"), Some("/kubernetes.io/namespace"));
+        assert_eq!(kubernetes.pointer_for("namespace"), None);
+    }
+
+    #[test]
+    fn an_audience_of_everybody_is_one_whatever_the_profile() {
+        for profile in Profile::ALL {
+            for audience in COMMON_AUDIENCES {
+                assert!(profile.is_default_audience("https://idp.test", audience), "{} {audience}", profile.name);
+            }
+            assert!(!profile.is_default_audience("https://idp.test", "https://orders.test"), "{}", profile.name);
+        }
+    }
+
+    #[test]
+    fn an_audience_that_is_a_whole_trust_domain_or_organisation_is_broad() {
+        let spiffe = Profile::find("spiffe").unwrap();
+        for broad in ["spiffe://a.test", "spiffe://a.test/", "spiffe://other.test"] {
+            assert!(spiffe.is_default_audience("spiffe://a.test", broad), "{broad}");
+        }
+        assert!(!spiffe.is_default_audience("spiffe://a.test", "spiffe://a.test/orders"));
+        const ORG: &str = "a74579f1-2e7d-451e-b009-5c082ad2729e";
+        let circleci = Profile::find("circleci").unwrap();
+        assert!(circleci.is_default_audience(&format!("https://oidc.circleci.com/org/{ORG}"), ORG));
+        assert!(circleci.is_default_audience("https://oidc.circleci.com", ORG));
+        assert!(!circleci.is_default_audience("https://oidc.circleci.com", "https://deploy.test"));
     }
 }

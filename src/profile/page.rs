@@ -120,7 +120,10 @@ impl Profile {
         };
         let mut lines: Vec<_> = kinds.into_iter().filter_map(of).collect();
         if !self.families.is_empty() && self.complete {
-            lines.push(format!("and those that begin with {}", ticked(self.families)));
+            lines.push(format!(
+                "and those that begin with {}",
+                ticked(&self.families.iter().map(|(start, _)| *start).collect::<Vec<_>>())
+            ));
         }
         lines
     }

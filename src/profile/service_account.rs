@@ -19,6 +19,7 @@ pub(super) const CLUSTER: Profile = Profile {
     claims: CLAIMS,
     glob,
     subject,
+    states: |claim, text| if claim == "sub" { names(text) } else { Vec::new() },
     complete: true,
     reusable: &[
         Reusable {
@@ -81,6 +82,13 @@ fn subject(sub: &str) -> Result<(), &'static str> {
     if label(namespace) && name.len() <= 253 && name.split('.').all(label) { Ok(()) } else { Err(FORM) }
 }
 
+/// What `sub` is made of.
+fn names(sub: &str) -> Vec<(&'static str, String)> {
+    let parts = sub.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+    let Some((namespace, name)) = parts else { return Vec::new() };
+    vec![("/kubernetes.io/namespace", namespace.to_owned()), ("/kubernetes.io/serviceaccount/name", name.to_owned())]
+}
+
 /// A namespace is the tenant of a cluster: it is written out, in `sub` and in the claim.
 fn glob(claim: &str, text: &str) -> Result<(), &'static str> {
     let namespace = match claim {
@@ -123,6 +131,14 @@ mod tests {
         ] {
             assert!(subject(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_subject_states_its_namespace_and_its_account() {
+        let said = names("system:serviceaccount:payments:settler");
+        let expected = [("/kubernetes.io/namespace", "payments"), ("/kubernetes.io/serviceaccount/name", "settler")];
+        assert_eq!(said, expected.map(|(claim, value)| (claim, value.to_owned())));
+        assert_eq!(names("system:node:x"), []);
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(super) static SPIFFE: Profile = Profile {
     max_token_age: 3600,
     subject,
     default_audiences: &["production", "staging", "spire-server", "sts.amazonaws.com", "vault"],
+    broad: |_, audience| {
+        audience.strip_prefix("spiffe://").is_some_and(|rest| is_trust_domain(rest.trim_end_matches('/')))
+    },
     subject_forms: &["spiffe://TRUST-DOMAIN/PATH"],
     dangers: &[
         "A SPIFFE ID is a name: who gets it is what the registration entries of the trust domain say today.",

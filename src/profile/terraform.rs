@@ -33,10 +33,10 @@ pub(super) static TERRAFORM: Profile = Profile {
         ("terraform_workspace_name", Text),
     ],
     complete: true,
-    families: &["terraform_stack_", "terraform_module_", "terraform_operation"],
+    families: &[("terraform_stack_", None), ("terraform_module_", None), ("terraform_operation", None)],
     glob,
     subject,
-    says: |sub| said::pairs(sub, ':', STATED),
+    says: |sub| said::pairs(sub, ':', STATED, &[]),
     value,
     hints: &[
         Hint {

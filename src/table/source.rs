@@ -219,7 +219,8 @@ impl Reader {
 
     fn not_utf8(&mut self, name: &Arc<str>, bytes: &[u8], good: usize) {
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            let finding = Diagnostic::about(Code::CR005, name, "the text is UTF-16, not UTF-8");
+            let place = Place { file: Arc::new(SourceFile::new(Arc::clone(name), "")), span: Span::locate("", 0, 0) };
+            let finding = Diagnostic::at(Code::CR005, &place, "the text is UTF-16, not UTF-8").hidden();
             return self.problems.push(finding.help("save the file as UTF-8"));
         }
         let byte = bytes.get(good).copied().unwrap_or_default();

@@ -39,6 +39,8 @@ enum Open {
         members: Vec<(Key, Node)>,
         /// The key whose value comes next; `Some(None)` where the key was refused.
         pending: Option<Option<Key>>,
+        /// Whether fields are missing that a merge key would have put in.
+        merged: bool,
     },
 }
 
@@ -151,7 +153,7 @@ impl<'a> Reader<'a> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.properties(anchor, tag.is_some(), span);
-                return self.begin(Open::Map { members: Vec::new(), pending: None }, span);
+                return self.begin(Open::Map { members: Vec::new(), pending: None, merged: false }, span);
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
@@ -195,7 +197,11 @@ impl<'a> Reader<'a> {
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, marked: bool, span: Span) -> Kind {
         let plain = style == ScalarStyle::Plain;
-        if plain && text == "<<" && matches!(self.open.last(), Some((Open::Map { pending: None, .. }, _))) {
+        if plain
+            && text == "<<"
+            && let Some((Open::Map { pending: None, merged, .. }, _)) = self.open.last_mut()
+        {
+            *merged = true;
             self.push(span, "YAML merge keys are not allowed", "a merge key", "write the fields out");
             return Kind::Refused;
         }
@@ -231,6 +237,8 @@ impl<'a> Reader<'a> {
         };
         let kind = match open {
             Open::List(items) => Kind::List(items),
+            // What it would have without the merge is not what was meant, and not judged.
+            Open::Map { merged: true, .. } => Kind::Refused,
             Open::Map { members, .. } => Kind::Map(self.unique(members)),
         };
         self.complete(kind, span);
@@ -262,7 +270,7 @@ impl<'a> Reader<'a> {
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some((Open::List(items), _)) => items.push(node),
-            Some((Open::Map { members, pending }, _)) => match pending.take() {
+            Some((Open::Map { members, pending, .. }, _)) => match pending.take() {
                 Some(Some(key)) => members.push((key, node)),
                 Some(None) => {}
                 None => {

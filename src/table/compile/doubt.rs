@@ -23,6 +23,16 @@ impl Bench<'_> {
         );
     }
 
+    /// An `iss` that reads as if it came from somewhere else than a token: the address of the discovery document, an
+    /// example of a manual, a host as no server writes its own.
+    pub(super) fn looks_wrong(&mut self, owner: &str, plan: &IssuerPlan<'_>) {
+        let draft = plan.draft;
+        let Some(at) = draft.issuer.given().filter(|at| !is_placeholder(&at.value)) else { return };
+        let Some((label, help)) = oddity(&at.value) else { return };
+        let message = format!("the `iss` of {owner} looks wrong: {:?}", at.value);
+        self.warn(&draft.common, Code::CR205, &at.place, message, label, help);
+    }
+
     /// One pin, where the keys can change while the table does not.
     pub(super) fn lone_pin(&mut self, owner: &str, plan: &IssuerPlan<'_>) {
         let Some((first, rest)) = plan.draft.pin_keys.items().split_first() else { return };
@@ -36,6 +46,34 @@ impl Bench<'_> {
     }
 }
 
+/// What is odd about an `iss`, and the form to try.
+fn oddity(iss: &str) -> Option<(&'static str, String)> {
+    const COPY: &str = "copy `iss` from a token or from `issuer` of the discovery document";
+    if let Some((start, _)) = iss.split_once("/.well-known/") {
+        return Some(("this is where a document is, not who signs", format!("write `issuer: {start}`, or {COPY}")));
+    }
+    let (scheme, rest) = iss.split_once("://")?;
+    let (authority, path) = rest.find('/').and_then(|slash| rest.split_at_checked(slash)).unwrap_or((rest, ""));
+    let host = authority.split(':').next().unwrap_or_default();
+    let example = ["example.com", "example.org", "example.net", "example"];
+    let under = |domain: &&str| host.strip_suffix(*domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let yours = |part: &str| part.starts_with("your-") || part.starts_with("YOUR") || part.starts_with("your_");
+    if example.iter().any(under) {
+        return Some(("this host is kept for examples (RFC 2606), so no token will match", COPY.to_owned()));
+    }
+    if iss.contains(['<', '>']) || rest.split(['/', '.']).any(yours) {
+        return Some(("this is left over from a manual", format!("put in what is meant; {COPY}")));
+    }
+    let port = if scheme == "https" { ":443" } else { ":80" };
+    let plain = authority.strip_suffix(port).unwrap_or(authority).to_lowercase();
+    let label = match authority {
+        _ if authority == plain => return None,
+        _ if authority.bytes().any(|byte| byte.is_ascii_uppercase()) => "hosts are written in lower case",
+        _ => "the default port is left out as a rule",
+    };
+    Some((label, format!("write `issuer: {scheme}://{plain}{path}` if its tokens say so; {COPY}")))
+}
+
 /// Whether the host of a URL, or the whole text, lies under `.invalid`.
 fn is_placeholder(name: &str) -> bool {
     let rest = name.split_once("://").map_or(name, |(_, rest)| rest);
@@ -46,6 +84,31 @@ fn is_placeholder(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_odd_issuer_is_told_with_the_form_to_try() {
+        for (iss, form) in [
+            ("https://idp.test/r/.well-known/openid-configuration", "`issuer: https://idp.test/r`"),
+            ("https://IDP.test/Realm", "`issuer: https://idp.test/Realm`"),
+            ("https://idp.test:443/r", "`issuer: https://idp.test/r`"),
+            ("https://idp.example.com", "copy"),
+            ("https://example.org/x", "copy"),
+            ("https://your-tenant.idp.test/", "put in what is meant"),
+            ("https://idp.test/<tenant>", "put in what is meant"),
+        ] {
+            let help = oddity(iss).map(|(_, help)| help);
+            assert!(help.as_ref().is_some_and(|help| help.contains(form)), "{iss}: {help:?}");
+        }
+        for sound in [
+            "https://idp.test:8443/Realm",
+            "https://myexample.com",
+            "https://idp.test/yours",
+            "idp",
+            "https://[::1]:80/",
+        ] {
+            assert_eq!(oddity(sound), None, "{sound}");
+        }
+    }
 
     #[test]
     fn a_placeholder_is_known_by_its_host() {

@@ -9,7 +9,7 @@ use super::issuer::IssuerPlan;
 use crate::claims::{ClaimKey, ClaimRule, Matcher, Scalar};
 use crate::keys::KeyOrigin;
 use crate::name::{Issuer, Site, TrustDomain};
-use crate::profile::{Identity, Parameter, Parameters, Profile};
+use crate::profile::{Identity, Parameter, Parameters, Profile, Tenancy};
 use crate::trust::{IssuerId, NamedBy};
 
 /// One exact issuer that an entry stands for.
@@ -136,7 +136,10 @@ impl<'a> Bench<'a> {
             };
             if written.list != parameter.list {
                 let (message, help) = if parameter.list {
-                    (format!("`{name}` of {owner} must be a list"), format!("write `{name}: [first, second]`"))
+                    let values =
+                        written.values.iter().map(|at| at.value.split_whitespace().collect::<Vec<_>>().join(", "));
+                    let values = values.collect::<Vec<_>>().join(", ");
+                    (format!("`{name}` of {owner} must be a list"), format!("write `{name}: [{values}]`"))
                 } else {
                     (format!("`{name}` of {owner} must be one value"), format!("write `{name}: value`"))
                 };
@@ -167,9 +170,10 @@ impl<'a> Bench<'a> {
             let example = missing.iter().map(example).collect::<Vec<_>>().join(", ");
             let names = missing.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join("`, `");
             let label = format!("`{names}` is missing");
-            let help = match draft.with.given() {
-                Some(_) => format!("add `{example}` inside this `with`"),
-                None => format!("add `with: {{{example}}}`"),
+            let help = match (draft.with.given(), common_issuer(profile)) {
+                (Some(_), _) => format!("add `{example}` inside this `with`"),
+                (None, None) => format!("add `with: {{{example}}}`"),
+                (None, Some(other)) => format!("add `with: {{{example}}}`; or {other}"),
             };
             self.report(Code::CR106, place, message, label, help);
         }
@@ -203,4 +207,11 @@ impl<'a> Bench<'a> {
         }
         self.report.errors() == before
     }
+}
+
+/// How to name the issuer that signs for all customers, where the profile has one besides those that `with` says.
+fn common_issuer(profile: &Profile) -> Option<String> {
+    let iss = profile.issuers.iter().find(|iss| (profile.issuer)(iss) == Ok(Tenancy::Shared))?;
+    let pin = profile.tenant_ids.first()?;
+    Some(format!("`issuer: {iss}`, which signs for every customer, with `pin: {{claims: {{{pin}: \"<id>\"}}}}`"))
 }

@@ -7,7 +7,7 @@ use super::issuer::IssuerPlan;
 use super::resource::ResourcePlan;
 use super::tenancy::shown;
 use crate::decide::AudienceFrom;
-use crate::profile::Sign;
+use crate::profile::{Profile, Sign};
 use crate::resource::Methods;
 
 /// Methods that change nothing (RFC 9110 §9.2.1).
@@ -27,6 +27,7 @@ impl Bench<'_> {
         let judged = (grant.claims.is_absent() || grant.claims.given().is_some())
             && (grant.subject.is_absent() || grant.subject.given().is_some());
         let seen = Seen { grant, plan, resource };
+        self.foreign_audience(owner, &seen, profile);
         for hint in profile.hints.iter().filter(|_| judged) {
             if !hint.when.iter().all(|sign| seen.shows(*sign)) || hint.unless.iter().any(|sign| seen.shows(*sign)) {
                 continue;
@@ -40,6 +41,20 @@ impl Bench<'_> {
         }
     }
 
+    /// An audience that tokens of an issuer never have.
+    fn foreign_audience(&mut self, owner: &str, seen: &Seen<'_, '_>, profile: &Profile) {
+        let Seen { grant, plan, resource } = seen;
+        let own = grant.audience.given();
+        let Some(audience) = own.or_else(|| resource.and_then(|plan| plan.draft.audience.given())) else { return };
+        // Where an entry stands for several, they are alike.
+        let Some(exact) = plan.exact.first() else { return };
+        let Err(form) = (profile.audience)(exact.issuer.as_str(), &audience.value) else { return };
+        let message = format!("tokens of issuer \"{}\" do not have the audience of {owner}", plan.name);
+        let place = own.map_or(&grant.name.place, |at| &at.place);
+        let label = format!("{:?} will probably never match", audience.value);
+        self.warn_either([&grant.common, &plan.draft.common], Code::CR206, place, message, label, form);
+    }
+
     /// An `iss` that can be right and had better be another.
     pub(super) fn doubtful(&mut self, owner: &str, plan: &IssuerPlan<'_>) {
         let Some(profile) = plan.profile else { return };
@@ -49,7 +64,7 @@ impl Bench<'_> {
         let draft = plan.draft;
         let place = draft.issuer.given().map(|at| &at.place).or(draft.with.given().map(|at| &at.place));
         let message = format!("the `iss` of {owner} is a doubtful one for `{}`", profile.name);
-        let label = "it may belong to another tomorrow";
+        let label = "is it what its tokens say, and will it stay so?";
         self.warn(&draft.common, Code::CR206, place.unwrap_or(&draft.name.place), message, label, why);
     }
 }

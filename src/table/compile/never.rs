@@ -25,6 +25,9 @@ impl Bench<'_> {
         for plan in issuers {
             self.never_this_subject(owner, draft, plan);
             self.never_said(owner, draft, plan);
+            if let Some(profile) = plan.profile {
+                self.never_together(owner, draft.claims.items(), plan.draft.pin_claims.items(), profile);
+            }
             for claim in draft.claims.items() {
                 self.never_this_claim(owner, claim, plan);
             }
@@ -117,6 +120,9 @@ impl Bench<'_> {
 
     /// A pin that contradicts what follows from the `iss` itself.
     pub(super) fn never_pinned(&mut self, owner: &str, plan: &IssuerPlan<'_>) {
+        if let Some(profile) = plan.profile {
+            self.never_together(owner, plan.draft.pin_claims.items(), &[], profile);
+        }
         for pin in plan.draft.pin_claims.items() {
             self.never_this_value(owner, pin, plan);
             if let Some(rule) = contradicted(pin, plan) {

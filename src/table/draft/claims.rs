@@ -2,6 +2,7 @@
 
 use super::super::{Code, Key, Kind, Node, Place, Type};
 use super::fields::Cx;
+use super::grant::pattern_for;
 use super::read::{map, text, wrong};
 use super::schema::Shape::{Boolean, List, Scalar as AnyScalar, Text};
 use super::schema::{Schema, field, fields};
@@ -76,8 +77,11 @@ fn claim(cx: &mut Cx<'_>, key: &Key, value: &Node) -> Option<ClaimDraft> {
 fn matcher(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<Matcher> {
     match &node.kind {
         Kind::Refused => None,
-        Kind::Scalar { .. } => scalar(cx, claim, node).map(Matcher::Equals),
-        Kind::List(_) => scalars(cx, claim, node).map(Matcher::OneOf),
+        Kind::Scalar { .. } => exact(cx, claim, node).map(Matcher::Equals),
+        Kind::List(_) => {
+            let items = super::read::list(cx, claim, node, exact)?;
+            Some(Matcher::OneOf(items.into_iter().map(|at| at.value).collect()))
+        }
         Kind::Map(members) => match members.as_slice() {
             [(key, value)] => named(cx, claim, key, value),
             _ => {
@@ -153,6 +157,25 @@ fn word(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<String> {
 fn scalars(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<Vec<Scalar>> {
     let items = super::read::list(cx, claim, node, scalar)?;
     Some(items.into_iter().map(|at| at.value).collect())
+}
+
+/// As [`scalar`], without a star: it would be compared as it stands, and whoever wrote it means a pattern.
+fn exact(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<Scalar> {
+    let scalar = scalar(cx, claim, node)?;
+    if let Scalar::String(text) = &scalar
+        && text.contains('*')
+    {
+        let message = format!("`{claim}` of {} is compared exactly and holds a star", cx.owner);
+        cx.misfit(node.span, message, "a star", pattern_for(&quoted_key(claim), text));
+        return None;
+    }
+    Some(scalar)
+}
+
+/// A claim's name as it can be typed before a `:`.
+fn quoted_key(claim: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/' | b'.');
+    if claim.bytes().all(plain) { claim.to_owned() } else { format!("{claim:?}") }
 }
 
 /// A string, a number below 2^53, or a boolean.

@@ -1,6 +1,8 @@
 //! Fields that every entry has.
 
-use super::super::{Acceptance, Code, Node, Severity, Steward};
+use std::collections::BTreeMap;
+
+use super::super::{Acceptance, Code, Node, Place, Severity, Steward};
 use super::fields::{At, Cx, Field, Fields};
 use super::read::{list, pairs, prose, text};
 use super::schema::Shape::{Form, Prose};
@@ -27,7 +29,7 @@ impl Common {
             owner: fields.read(cx, "owner", text),
             description: fields.read(cx, "description", prose),
             labels: fields.read(cx, "labels", pairs),
-            accept: fields.read(cx, "accept", |cx, field, node| list(cx, field, node, acceptance)),
+            accept: fields.read(cx, "accept", acceptances),
         }
     }
 
@@ -55,6 +57,22 @@ pub(super) const ACCEPTANCE: Schema = fields(&[
     field("reason", Prose, "Why it is wanted, for whoever reads this next."),
 ])
 .with_required(&["code", "reason"]);
+
+/// A list of them, each code once: of two reasons nobody could tell which one holds.
+fn acceptances(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Vec<At<Acceptance>>> {
+    let items = list(cx, field, node, acceptance)?;
+    let mut first: BTreeMap<Code, Place> = BTreeMap::new();
+    for At { value, place } in &items {
+        let Some(earlier) = first.get(&value.code) else {
+            first.insert(value.code, place.clone());
+            continue;
+        };
+        let message = format!("`accept` of {} names {} twice", cx.owner, value.code);
+        let label = format!("first at {earlier}");
+        cx.misfit(place.span, message, label, "keep one of the two, with its reason");
+    }
+    Some(items)
+}
 
 /// `{code, reason}`: only warnings can be accepted.
 fn acceptance(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<Acceptance> {

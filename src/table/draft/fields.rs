@@ -51,11 +51,13 @@ pub(crate) struct Cx<'r> {
     pub(crate) report: &'r mut Report,
     /// What the fields belong to, for messages: `issuer "github"`.
     pub(crate) owner: String,
+    /// Whether the field that is being read is one that must be there.
+    needed: bool,
 }
 
 impl<'r> Cx<'r> {
     pub(crate) const fn new(file: &'r Arc<SourceFile>, report: &'r mut Report, owner: String) -> Self {
-        Self { file, report, owner }
+        Self { file, report, owner, needed: false }
     }
 
     pub(crate) fn place(&self, span: Span) -> Place {
@@ -89,6 +91,11 @@ impl<'r> Cx<'r> {
     ) {
         let finding = Diagnostic::at(code, &self.place(span), message).label(label).help(help);
         self.report.push(finding);
+    }
+
+    /// What to do about a value that says nothing: `fill`, or no field at all where it may be missing.
+    pub(super) fn empty(&self, fill: &str) -> String {
+        if self.needed { fill.to_owned() } else { format!("{fill}, or leave the field out") }
     }
 
     /// Reports a field of `owner` that must be there (CR002).
@@ -140,7 +147,10 @@ impl<'n> Fields<'n> {
         if matches!(node.kind, Kind::Refused) {
             return Field::Broken;
         }
-        match read(cx, name, node) {
+        let before = std::mem::replace(&mut cx.needed, self.schema.required.contains(&name));
+        let value = read(cx, name, node);
+        cx.needed = before;
+        match value {
             Some(value) => Field::Given(At { value, place: cx.place(node.span) }),
             None => Field::Broken,
         }
@@ -166,12 +176,24 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" ")
 }
 
-/// The name that was probably meant: the same but for case and `-` `_` first, then the most alike.
+/// The name that was probably meant: the same but for case and `-` `_` first, then the only one that begins so, then the
+/// most alike.
 pub(crate) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let bare = |text: &str| text.replace(['-', '_', '.', ' '], "").to_lowercase();
     let wanted = bare(text);
-    if let Some(same) = names.clone().find(|name| bare(name) == wanted) {
-        return Some(same);
+    let mut longer = Vec::new();
+    for name in names.clone() {
+        let bare = bare(name);
+        if bare == wanted {
+            return Some(name);
+        }
+        if wanted.len() >= 3 && bare.starts_with(&wanted) {
+            longer.push(name);
+        }
+    }
+    // A word that was broken off goes on in one way, or in several that only likeness can choose from.
+    if let [only] = longer.as_slice() {
+        return Some(only);
     }
     // A long text is no slip of the fingers, and comparing it would take long.
     if text.len() > 64 {
@@ -191,6 +213,25 @@ pub(crate) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_begins_so_comes_before_one_that_looks_alike() {
+        let profiles = || crate::profile::Profile::ALL.iter().map(|profile| profile.name);
+        for (text, near) in [
+            ("github", Some("github-actions")),
+            ("GitHub", Some("github-actions")),
+            ("gitlb", Some("gitlab")),
+            ("gitlabs", Some("gitlab")),
+            ("kubernets", Some("kubernetes")),
+            ("key", Some("keycloak")),
+            ("git", None),
+            ("azure", None),
+        ] {
+            assert_eq!(nearest(text, profiles()), near, "{text}");
+        }
+        // Several begin so: the one that is most alike.
+        assert_eq!(nearest("audienc", ["audience", "audienceFrom"].into_iter()), Some("audience"));
+    }
 
     #[test]
     fn the_nearest_name_ignores_case_first_and_then_counts_slips() {

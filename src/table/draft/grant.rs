@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::{Kind, Node};
+use super::super::{Kind, Node, Type};
 use super::actor::{ACTOR, ActorDraft, actor};
 use super::claims::{ClaimDraft, claim_key, claims, glob};
 use super::common::Common;
 use super::fields::{At, Cx, Field, Fields};
 use super::issuer::positive;
-use super::read::{is_any, list, map, methods, name, one_or_list, paths_or_any, prose, scope, text};
+use super::read::{is_any, list, map, methods, name, one_or_list, paths_or_any, prose, scope, text, wrong};
 use super::resource::audience;
 use super::schema::Form::Scope;
 use super::schema::Shape::{
@@ -147,6 +147,11 @@ impl GrantDraft {
 pub(super) fn subject(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Subject> {
     match &node.kind {
         _ if is_any(node) => Some(Subject::Any),
+        Kind::Scalar { of: Type::Null, text } if text.is_empty() => {
+            let help = "write the exact `sub`, a list of them, or `any` and a `reason`";
+            wrong(cx, field, node, "a string", help);
+            None
+        }
         Kind::Map(_) => {
             let fields = Fields::open(cx, field, node, &SUBJECT)?;
             fields.node("glob").and_then(|node| glob(cx, "subject", node)).map(Subject::Glob)
@@ -155,11 +160,19 @@ pub(super) fn subject(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Opti
     }
 }
 
+/// How to write a text with a star as a pattern, if one can be made of it.
+pub(super) fn pattern_for(field: &str, text: &str) -> String {
+    if Glob::parse(text).is_ok() {
+        return format!("for a pattern write `{field}: {{glob: {text:?}}}`");
+    }
+    format!("write the exact value; a pattern ends a part with its star, such as `{field}: {{glob: \"acme/*\"}}`")
+}
+
 fn one_subject(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<String> {
     let text = text(cx, field, node)?;
     if text.contains('*') {
         let message = format!("`{field}` of {} is compared exactly and holds a star", cx.owner);
-        cx.misfit(node.span, message, "", format!("for a pattern write `{field}: {{glob: {text:?}}}`"));
+        cx.misfit(node.span, message, "a star", pattern_for(field, &text));
         return None;
     }
     if text.len() > crate::claims::MAX_SUBJECT {

@@ -22,7 +22,8 @@ pub(super) fn wrong(cx: &mut Cx<'_>, field: &str, node: &Node, want: &str, help:
 pub(super) fn map<'n>(cx: &mut Cx<'_>, field: &str, node: &'n Node) -> Option<&'n [(Key, Node)]> {
     match &node.kind {
         Kind::Map(members) if members.is_empty() => {
-            cx.misfit(node.span, format!("`{field}` is an empty map"), "nothing in it", "fill it in or leave it out");
+            let help = cx.empty("fill it in");
+            cx.misfit(node.span, format!("`{field}` is an empty map"), "nothing in it", help);
             None
         }
         Kind::Map(members) => Some(members),
@@ -40,12 +41,14 @@ pub(super) fn text(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<String> 
         return None;
     };
     if *of != Type::String {
-        wrong(cx, field, node, "a string", &format!("quote it: `\"{text}\"`"));
+        let help = if text.is_empty() { cx.empty("write a value") } else { format!("quote it: `\"{text}\"`") };
+        wrong(cx, field, node, "a string", &help);
         return None;
     }
-    if text.is_empty() {
-        let message = format!("`{field}` of {} is the empty string", cx.owner);
-        cx.misfit(node.span, message, "nothing in it", "write a value or leave the field out");
+    if text.trim().is_empty() {
+        let what = if text.is_empty() { "is the empty string" } else { "holds nothing but blanks" };
+        let (message, help) = (format!("`{field}` of {} {what}", cx.owner), cx.empty("write a value"));
+        cx.misfit(node.span, message, "nothing in it", help);
         return None;
     }
     if text.len() > MAX_TEXT {
@@ -99,7 +102,13 @@ pub(super) fn list<T>(
     };
     if nodes.is_empty() {
         let message = format!("`{field}` of {} is an empty list", cx.owner);
-        cx.misfit(node.span, message, "nothing in it", "fill it in or leave it out");
+        let example = match field {
+            "methods" => "write `methods: [GET]`, or `methods: any`",
+            "paths" => "write `paths: [/v1/orders/**]`, or `paths: any`",
+            _ => "fill it in",
+        };
+        let help = cx.empty(example);
+        cx.misfit(node.span, message, "nothing in it", help);
         return None;
     }
     let mut items = Vec::with_capacity(nodes.len());

@@ -15,6 +15,8 @@ struct Asked<'c> {
     issuer: &'c str,
     claim: &'c ClaimDraft,
     profile: &'static Profile,
+    /// Where the tokens come from.
+    plan: &'c IssuerPlan<'c>,
     /// Whether it is a pin of the issuer, and no condition of a grant.
     pin: bool,
     /// The entries that may accept it.
@@ -28,7 +30,7 @@ impl Bench<'_> {
         let entries = [&grant.common, &plan.draft.common];
         let subject = matches!(grant.subject.value(), Some(Subject::Exact(_)));
         for claim in grant.claims.items() {
-            let asked = Asked { owner, issuer: plan.name.as_str(), claim, profile, pin: false, entries };
+            let asked = Asked { owner, issuer: plan.name.as_str(), claim, profile, plan, pin: false, entries };
             let stable = |names: &[&str]| names.iter().any(|name| conditions.settles(name));
             self.name_of(&asked, subject, &stable);
         }
@@ -39,7 +41,7 @@ impl Bench<'_> {
         let Some(profile) = plan.profile else { return };
         let entries = [&plan.draft.common, &plan.draft.common];
         for claim in plan.draft.pin_claims.items() {
-            let asked = Asked { owner, issuer: plan.name.as_str(), claim, profile, pin: true, entries };
+            let asked = Asked { owner, issuer: plan.name.as_str(), claim, profile, plan, pin: true, entries };
             let stable = |names: &[&str]| names.iter().any(|name| settled(plan, name));
             self.name_of(&asked, false, &stable);
         }
@@ -47,8 +49,11 @@ impl Bench<'_> {
 
     fn name_of(&mut self, asked: &Asked<'_>, subject: bool, stable: &dyn Fn(&[&str]) -> bool) {
         let (key, matcher, profile) = (&asked.claim.rule.key, &asked.claim.rule.matcher, asked.profile);
+        if let Some(help) = misnamed(asked) {
+            return self.not_carried(asked, Some(help));
+        }
         if profile.complete && !carried(profile, key) {
-            return self.not_carried(asked);
+            return self.not_carried(asked, None);
         }
         if !asks_for_value(matcher) {
             return;
@@ -64,7 +69,7 @@ impl Bench<'_> {
     }
 
     fn reused(&mut self, asked: &Asked<'_>, reusable: &Reusable) {
-        let Asked { owner, issuer, claim, profile, entries, pin } = asked;
+        let Asked { owner, issuer, claim, profile, entries, pin, .. } = asked;
         let key = &claim.rule.key;
         let message = match pin {
             true => format!("{owner} pins the name in `{key}` alone"),
@@ -87,16 +92,18 @@ impl Bench<'_> {
         self.warn_either(*entries, Code::CR204, &claim.value, message, label, help);
     }
 
-    fn not_carried(&mut self, asked: &Asked<'_>) {
-        let Asked { owner, issuer, claim, profile, entries, pin } = asked;
+    /// `meant` says what to write instead, where it is known.
+    fn not_carried(&mut self, asked: &Asked<'_>, meant: Option<String>) {
+        let Asked { owner, issuer, claim, profile, entries, pin, .. } = asked;
         let key = claim.rule.key.as_str();
         // Nobody reads so many; where every claim is misnamed, looking for what was meant would take long.
         let names = profile.claims.iter().map(|(name, _)| *name);
-        let names = Some(names).filter(|_| self.report.warnings() < MAX_SUGGESTED);
+        let names = Some(names).filter(|_| meant.is_none() && self.report.warnings() < MAX_SUGGESTED);
         let near = names.and_then(|names| nearest(key, names));
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("`credence profiles {}` prints the claims that they carry", profile.name),
+        let help = match (meant, near) {
+            (Some(meant), _) => meant,
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => format!("`credence profiles {}` prints the claims that they carry", profile.name),
         };
         let message = match pin {
             true => format!("{owner} pins `{key}`, and its tokens carry no such claim"),
@@ -105,6 +112,19 @@ impl Bench<'_> {
         let label = if matches!(claim.rule.matcher, Matcher::Absent) { "always absent" } else { "can never match" };
         self.warn_either(*entries, Code::CR203, &claim.key, message, label, help);
     }
+}
+
+/// What to write instead of a claim that is there under another name: one inside another, or one of other tokens.
+fn misnamed(asked: &Asked<'_>) -> Option<String> {
+    let (key, profile) = (&asked.claim.rule.key, asked.profile);
+    if profile.claim_type(key.path()).is_none()
+        && let Some(pointer) = profile.pointer_for(key.name())
+    {
+        return Some(format!("it lies inside another claim: write the JSON Pointer, `{pointer}`"));
+    }
+    // Where an entry stands for several, they are alike.
+    let iss = asked.plan.exact.first()?.issuer.as_str();
+    (profile.carries)(iss, key.name()).err().map(str::to_owned)
 }
 
 /// What to write beside a name.
@@ -124,7 +144,7 @@ fn carried(profile: &Profile, key: &ClaimKey) -> bool {
         key.path().iter().all(|name| names.next() == Some(name.as_str()))
     };
     profile.claim_type(key.path()).is_some()
-        || profile.families.iter().any(|start| key.top().starts_with(start))
+        || profile.families.iter().any(|(start, _)| key.top().starts_with(start))
         || profile.claims.iter().any(|(known, _)| inside(known))
 }
 

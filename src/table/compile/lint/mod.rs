@@ -107,7 +107,7 @@ const fn asks_for_value(matcher: &Matcher) -> bool {
 }
 
 /// Whether a claim as profiles name it, a name or a pointer, is the one of a condition.
-fn is(claim: &str, key: &ClaimKey) -> bool {
+pub(super) fn is(claim: &str, key: &ClaimKey) -> bool {
     match claim.strip_prefix('/') {
         Some(pointer) => pointer.split('/').eq(key.path().iter().map(String::as_str)),
         None => key.name() == claim,
