@@ -17,6 +17,7 @@ mod incident;
 mod inspect;
 mod logs;
 mod explain_uses;
+mod observed;
 mod probe;
 mod probe_check;
 mod profiles;

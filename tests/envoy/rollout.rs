@@ -36,7 +36,9 @@ const STAGES: [Stage; 3] = [Stage::Observed, Stage::Shadow, Stage::Enforced];
 
 fn table(ci: &Issuer, partner: &Issuer, stage: Stage) -> String {
     let grant = |issuer: &str, more: &str| {
-        format!("  {issuer}: {{issuer: {issuer}, resource: live, subject: \"{SUBJECT}\", methods: [GET], paths: any{more}}}\n")
+        format!(
+            "  {issuer}: {{issuer: {issuer}, resource: live, subject: \"{SUBJECT}\", methods: [GET], paths: any{more}}}\n"
+        )
     };
     let observe = ", observe: {until: 2099-01-01, reason: roll-out}";
     format!(
@@ -186,11 +188,8 @@ fn no_answer_is_wrong_while_a_live_gateway_goes_from_observing_to_enforcing_and_
     assert_eq!(stages.len(), 3, "each stage has a digest of its own");
     let seen = seen.into_inner().unwrap();
     credence.decision(&seen.last().unwrap().decision);
-    let lines: HashMap<String, Value> = credence
-        .decisions()
-        .into_iter()
-        .map(|line| (line["decision_id"].as_str().unwrap().to_owned(), line))
-        .collect();
+    let lines: HashMap<String, Value> =
+        credence.decisions().into_iter().map(|line| (line["decision_id"].as_str().unwrap().to_owned(), line)).collect();
     let mut counted: HashMap<String, usize> = HashMap::new();
     for seen in &seen {
         let line = lines.get(&seen.decision).unwrap_or_else(|| panic!("no line for {seen:?}"));

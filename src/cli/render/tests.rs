@@ -78,10 +78,7 @@ fn names_come_from_the_flags() {
     };
     for (to, wanted) in [
         (Target::Envoy, ["address: authz", "port_value: 7443", "type: STRICT_DNS"]),
-        (
-            Target::EnvoyGateway,
-            ["name: authz, namespace: trust, port: 7443", "namespace: \"gates\"", "name: \"edge\""],
-        ),
+        (Target::EnvoyGateway, ["name: authz, namespace: trust, port: 7443", "namespace: \"gates\"", "name: \"edge\""]),
         (Target::Istio, ["authz.trust.svc.cluster.local", "port: 7443", "istio: edge"]),
     ] {
         let Rendered { text, .. } = rendered(to, PLAIN, &names);
