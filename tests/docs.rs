@@ -33,8 +33,18 @@ fn reasons() -> String {
         writeln!(text, "| `{reason}` | {status} | {} | {challenge} | {} |", class.grpc_code(), reason.sentence())
             .unwrap();
     }
+    let never = Reason::ALL.iter().filter(|reason| !reason.is_observable());
+    let never: Vec<_> = never.map(|reason| format!("`{reason}`")).collect();
+    writeln!(
+        text,
+        "\nAllowed calls have the reason `ok` (a grant matched), `anonymous` (the place is open to all) or `observed` (refused, and let\n\
+         through without identity because the resource only observes: [rolling out](rollout.md)). Then `observed_reason` tells the\n\
+         refusal, which is never {}.",
+        never.join(" ")
+    )
+    .unwrap();
     text.push_str(
-        "\nAllowed calls have the reason `ok` (a grant matched) or `anonymous` (the place is open to all).\n\n\
+        "\n\
          The body of a refusal is `{\"decision_id\": …, \"error\": …}`; `error` is the challenge's code, `unauthorized` where nothing was\n\
          presented, `temporarily_unavailable` for 503.\n",
     );

@@ -105,7 +105,7 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
         Output::Text => story.text(),
         Output::Json => escaped_json(&story.json()),
     });
-    Ok(if story.refusal().is_none() { YES } else { NO })
+    Ok(if story.refusal().is_none() || story.observed().is_some() { YES } else { NO })
 }
 
 fn split_url(url: &str) -> Result<(&str, &str), String> {

@@ -205,3 +205,14 @@ fn an_end_that_has_come_makes_refusals_count_without_a_new_table() {
 fn stamp(seconds: u64) -> String {
     credence::clock::Time::from_seconds(f64::from(u32::try_from(seconds).unwrap())).to_rfc3339()
 }
+
+#[test]
+fn a_new_key_is_fetched_at_its_first_token_although_that_is_only_observed() {
+    let gate = gate(&[]);
+    assert_eq!(gate.ask("/v1/x", &gate.token().mint()).reason(), "ok");
+    let key = std::sync::Arc::new(crate::support::key::Key::generate("rotated", "ES256"));
+    gate.ci.publish(&[gate.ci.key(), std::sync::Arc::clone(&key)]);
+    let token = gate.token().signed_by(&key).header("kid", "rotated").mint();
+    // How long it is waited for is not asked here, only that it is fetched as for a refusal that counts.
+    eventually("the new key", || (gate.ask("/v1/x", &token).reason() == "ok").then_some(()));
+}

@@ -21,6 +21,7 @@ mod inspect_hostile;
 mod inspect_profiles;
 mod logs;
 mod explain_uses;
+mod observed;
 mod probe;
 mod probe_check;
 mod profiles;

@@ -235,11 +235,12 @@ impl Told {
         Self { allowed: Some(allowed), reason: Some(reason.to_owned()), ..Self::default() }
     }
 
-    /// What was logged.
+    /// What was logged; of a refusal that was only observed, the refusal.
     pub fn of(record: &Record) -> Self {
+        let observed = record.observed_reason.as_ref().filter(|_| record.is_observed());
         Self {
-            allowed: Some(record.allowed),
-            reason: Some(record.reason.clone()),
+            allowed: Some(record.allowed && observed.is_none()),
+            reason: Some(observed.unwrap_or(&record.reason).clone()),
             grants: record.grants.clone(),
             scopes: record.scopes.clone(),
             perhaps: Vec::new(),
