@@ -54,10 +54,7 @@ impl Trial<'_> {
     pub(super) fn already(&self) -> Option<String> {
         let (table, call) = (self.table?.snapshot, self.seen.destination?);
         let entries = self.seen.entries.iter().map(|entry| Some(entry.name.as_str()));
-        entries.chain([None]).find_map(|signer| match self.walk(table, call, signer) {
-            Ok(by) => Some(by),
-            Err(_) => None,
-        })
+        entries.chain([None]).find_map(|signer| self.walk(table, call, signer).ok())
     }
 
     /// The table with these sections, of which this is the grant.
