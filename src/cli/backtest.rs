@@ -161,7 +161,8 @@ fn times(count: u64, example: &str) -> String {
 fn changed_text(change: &Changes) -> String {
     let realm = change.realm.as_ref().map(|realm| format!(" realm {}", value(realm))).unwrap_or_default();
     let method = change.method.as_deref().map_or_else(|| "?".to_owned(), value);
-    let place = change.resource.as_ref().map_or_else(|| "no resource".to_owned(), |name| format!("resource {}", value(name)));
+    let place =
+        change.resource.as_ref().map_or_else(|| "no resource".to_owned(), |name| format!("resource {}", value(name)));
     format!(
         "\n{} -> {}\n  {}{realm}\n  {method} at {place}\n  {}\n",
         value(&change.from),

@@ -116,7 +116,10 @@ fn text(args: &Can, issuer: &TrustedIssuer, verdict: &Verdict<'_>) -> String {
     let word = if verdict.allowed { "yes" } else { "no" };
     let call = format!("  {} {}\n", value(&args.wanted.method), value(&args.wanted.url));
     let mut out = if verdict.open {
-        format!("{word}: {}, open to all: nobody is looked at, whoever it is and whatever the token\n{call}", verdict.reason)
+        format!(
+            "{word}: {}, open to all: nobody is looked at, whoever it is and whatever the token\n{call}",
+            verdict.reason
+        )
     } else {
         let (iss, sub) = (value(crate::inquiry::iss(issuer)), value(&args.subject));
         format!("{word}: {}, SIGNATURE ASSUMED\n{call}  iss {iss}\n  sub {sub}\n", verdict.reason)

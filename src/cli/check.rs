@@ -144,7 +144,11 @@ fn told(checked: &Checked) {
     if let Some(table) = &checked.table {
         result(&format!(
             "{}: {} issuers, {} resources, {} grants, sha256 {}\n",
-            value(&checked.path), table.issuers, table.resources, table.grants, table.digest
+            value(&checked.path),
+            table.issuers,
+            table.resources,
+            table.grants,
+            table.digest
         ));
     }
     if let Some(blocks) = &checked.blocks {

@@ -20,7 +20,8 @@ fn distance(given: &[char], known: &str) -> usize {
         let mut left = line + 1;
         next.push(left);
         for (other, pair) in given.iter().zip(row.windows(2)) {
-            let (diagonal, above) = (pair.first().copied().unwrap_or_default(), pair.last().copied().unwrap_or_default());
+            let (diagonal, above) =
+                (pair.first().copied().unwrap_or_default(), pair.last().copied().unwrap_or_default());
             left = (diagonal + usize::from(*other != character)).min(above + 1).min(left + 1);
             next.push(left);
         }

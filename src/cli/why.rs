@@ -225,7 +225,8 @@ impl Story<'_> {
 
     fn tables(&self) -> String {
         let Some(table) = &self.record.table else { return "\ntable\n  none was in force\n".to_owned() };
-        let mut out = format!("\ntable\n  generation {} of that process, sha256 {}\n", table.generation, value(&table.sha256));
+        let mut out =
+            format!("\ntable\n  generation {} of that process, sha256 {}\n", table.generation, value(&table.sha256));
         match (self.is_same_table(), self.table) {
             (Some(true), _) => {
                 out += "  the table at hand has this very meaning: the lines above are those that decided\n"

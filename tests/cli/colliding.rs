@@ -31,17 +31,25 @@ fn who_acts_at_two_issuers_is_two_principals() {
     ]);
     assert!(code == 1 && told["collisions"][0]["text"] == "agent:x", "{told:#}");
     assert!(text.starts_with("sub \"agent:x\" is 2 principals\n  https://a.acme.test#agent:x\n"), "{text}");
-    let (code, told, _) =
-        found(&["issuer: a, subject: 'agent:x', paths: [/a]", "issuer: b, subject: v, actor: {subject: 'agent:x'}, paths: [/b]"]);
+    let (code, told, _) = found(&[
+        "issuer: a, subject: 'agent:x', paths: [/a]",
+        "issuer: b, subject: v, actor: {subject: 'agent:x'}, paths: [/b]",
+    ]);
     assert!(code == 1 && told["collisions"][0]["text"] == "agent:x", "{told:#}");
-    let (code, told, _) = found(&["issuer: a, subject: 'agent:x', paths: [/a]", "issuer: a, subject: v, actor: {subject: 'agent:x'}, paths: [/b]"]);
+    let (code, told, _) = found(&[
+        "issuer: a, subject: 'agent:x', paths: [/a]",
+        "issuer: a, subject: v, actor: {subject: 'agent:x'}, paths: [/b]",
+    ]);
     assert_eq!(code, 0, "one issuer's name is one principal: {told:#}");
 }
 
 #[test]
 fn a_grant_that_names_nobody_may_mean_whom_another_issuer_names() {
     for grants in [
-        ["issuer: a, subject: 'x:1', paths: [/a]", "issuer: b, subject: any, claims: {k: v}, paths: [/b]"],
+        [
+            "issuer: a, subject: 'x:1', paths: [/a]",
+            "issuer: b, subject: any, reason: all of b, claims: {k: v}, paths: [/b]",
+        ],
         ["issuer: a, claims: {q: r}, paths: [/a]", "issuer: b, subject: u, paths: [/b]"],
     ] {
         let (code, told, text) = found(&grants);
@@ -53,7 +61,8 @@ fn a_grant_that_names_nobody_may_mean_whom_another_issuer_names() {
 
 #[test]
 fn a_subject_and_a_claim_of_one_issuer_may_be_one_caller() {
-    let (code, told, text) = found(&["issuer: a, subject: u, paths: [/a/**]", "issuer: a, claims: {k: v}, paths: [/a/b]"]);
+    let (code, told, text) =
+        found(&["issuer: a, subject: u, paths: [/a/**]", "issuer: a, claims: {k: v}, paths: [/a/b]"]);
     assert!(code == 1 && told["overlaps"][0]["grants"] == serde_json::json!(["g0", "g1"]), "{told:#}");
     assert!(text.contains("grants g0 and g1 may fit one call: issuer a, resource api"), "{text}");
     for apart in [
