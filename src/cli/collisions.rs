@@ -135,10 +135,11 @@ fn text(found: &Collisions) -> String {
             Shared::Form(form) => {
                 format!("subjects like {form:?} may be {} principals each\n", collision.identities.len())
             }
-            Shared::Any => format!(
-                "any sub may be {} principals: not every grant here names whom it is for\n",
-                collision.identities.len()
-            ),
+            Shared::Any(open) => {
+                let open: Vec<_> = open.iter().map(|issuer| issuer.as_str()).collect();
+                let count = collision.identities.len();
+                format!("any sub may be {count} principals: grants of {} ask nothing of it\n", open.join(" "))
+            }
             Shared::Domain(domain) => format!(
                 "subjects of spiffe://{} may be {} principals each\n",
                 value(domain),
@@ -152,7 +153,7 @@ fn text(found: &Collisions) -> String {
             let grants: Vec<_> = identity.grants.iter().map(|grant| grant.as_str()).collect();
             let pair = match &collision.shared {
                 Shared::Subject(subject) => format!("{}#{subject}", identity.iss),
-                Shared::Form(_) | Shared::Any | Shared::Domain(_) | Shared::Claims(_) => identity.iss.clone(),
+                Shared::Form(_) | Shared::Any(_) | Shared::Domain(_) | Shared::Claims(_) => identity.iss.clone(),
             };
             let pair = value(pair);
             let more = if identity.more > 0 { format!(" and {} more", identity.more) } else { String::new() };
@@ -180,7 +181,7 @@ fn names(found: &Collisions) -> Vec<Value> {
         let (kind, text) = match &collision.shared {
             Shared::Subject(text) => ("subject", text),
             Shared::Form(text) => ("form", text),
-            Shared::Any => ("any", &any),
+            Shared::Any(_) => ("any", &any),
             Shared::Domain(text) => ("trust_domain", text),
             Shared::Claims(text) => ("claims", text),
         };

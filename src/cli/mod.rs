@@ -54,6 +54,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use clap::error::ContextValue;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Yes.
@@ -115,6 +116,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
+            let error = quoted(error);
             // `--help` and `--version` are no errors, and go to standard output.
             let code = if error.use_stderr() { TROUBLE } else { YES };
             let _ = error.print();
@@ -150,6 +152,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             YES
         }
     })
+}
+
+/// What is wrong with the arguments, which are quoted in it like any other value from outside.
+fn quoted(mut error: clap::Error) -> clap::Error {
+    let escaped = |given: &ContextValue| match given {
+        ContextValue::String(text) => Some(ContextValue::String(output::value(text))),
+        ContextValue::Strings(texts) => Some(ContextValue::Strings(texts.iter().map(output::value).collect())),
+        _ => None,
+    };
+    let given: Vec<_> = error.context().filter_map(|(kind, given)| Some((kind, escaped(given)?))).collect();
+    for (kind, text) in given {
+        error.insert(kind, text);
+    }
+    error
 }
 
 #[cfg(test)]

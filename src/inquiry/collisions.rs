@@ -35,8 +35,8 @@ pub enum Shared {
     Subject(String),
     /// A form that subjects of several issuers have, or that of one names a subject of another.
     Form(String),
-    /// Nothing is asked of the `sub` by the grants of some, so that they may say that of any other.
-    Any,
+    /// Nothing is asked of the `sub` by grants of these issuers, so that they may say that of any other.
+    Any(Vec<IssuerName>),
     /// Nothing is asked of the `sub` by the grants of a trust domain's issuer, and another names its members.
     Domain(String),
     /// The same conditions on claims, without a subject.
@@ -81,7 +81,9 @@ pub fn collisions(snapshot: &Snapshot) -> Collisions {
     for (form, said) in &met {
         names.extend(collision(snapshot, Shared::Form((*form).to_owned()), said));
     }
-    names.extend(collision(snapshot, Shared::Any, &mentions.beside_any()));
+    let mut open: Vec<_> = mentions.any.keys().filter_map(|id| Some(snapshot.issuers.get(*id)?.name.clone())).collect();
+    open.dedup();
+    names.extend(collision(snapshot, Shared::Any(open), &mentions.beside_any()));
     for (domain, said) in mentions.beside_domains() {
         names.extend(collision(snapshot, Shared::Domain(domain.to_owned()), &said));
     }

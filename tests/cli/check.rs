@@ -300,3 +300,21 @@ fn a_rule_has_a_page_and_the_rules_a_list() {
     assert_eq!((ended.code, ended.out.as_str()), (2, ""));
     assert!(ended.err.contains("`credence rule` lists them"), "{}", ended.err);
 }
+
+#[test]
+fn findings_that_are_not_told_are_counted_in_every_form() {
+    let bad: String = (0..2500).map(|n| format!("  i{n}: {{issuer: https://i{n}.test, nonsense: 1}}\n")).collect();
+    let table = Table::raw(format!("apiVersion: credence.dev/v1alpha1\nkind: TrustTable\nissuers:\n{bad}").as_bytes());
+    let path = table.path().display().to_string();
+    let told = |output: &str| run(&["check", "-o", output, &path]);
+    let json: serde_json::Value = serde_json::from_str(&told("json").out).unwrap();
+    let errors = json["tables"][0]["errors"].as_u64().unwrap();
+    let warnings = json["tables"][0]["warnings"].as_u64().unwrap();
+    assert!(errors >= 2500, "{errors}");
+    assert_eq!(json["tables"][0]["left_out"], errors + warnings - 1000);
+    let rest = errors + warnings - 100;
+    assert!(told("text").err.ends_with(&format!("\n… and {rest} more\n")), "no rest of {rest}");
+    let github = told("github").out;
+    let last = github.lines().last().unwrap();
+    assert!(last.ends_with(&format!("{} more findings are left out", errors + warnings - 1000)), "{last}");
+}

@@ -87,3 +87,28 @@ fn a_table_that_does_not_load_is_told_and_compares_to_nothing() {
     assert_eq!((ended.code, ended.out.as_str()), (2, ""));
     assert!(ended.err.contains("does not load"), "{}", ended.err);
 }
+
+#[test]
+fn a_host_struck_out_of_jwks_hosts_narrows_and_one_written_in_widens() {
+    let with = |hosts: &str| {
+        TABLE.replace(
+            "issuer: https://build.acme.test,",
+            &format!("issuer: https://build.acme.test, jwksHosts: [{hosts}],"),
+        )
+    };
+    let compare = |old: &str, new: &str| {
+        let (old, new) = (Table::new(&with(old)), Table::new(&with(new)));
+        run(&["diff", &old.path().display().to_string(), &new.path().display().to_string()]).out
+    };
+    let out = compare("k.acme.test, l.acme.test", "k.acme.test");
+    assert!(out.starts_with("narrowed issuer build `jwksHosts` lets less through"), "{out}");
+    for (old, new) in [("k.acme.test", "k.acme.test, l.acme.test"), ("k.acme.test, l.acme.test", "m.acme.test")] {
+        let out = compare(old, new);
+        assert!(out.starts_with("widened  issuer build `jwksHosts` lets more through"), "{out}");
+    }
+    let moved = with("k.acme.test")
+        .replace("https://build.acme.test,", "https://build.acme.test, discoveryUrl: https://other.acme.test/d,");
+    let (old, new) = (Table::new(&with("k.acme.test, l.acme.test")), Table::new(&moved));
+    let out = run(&["diff", &old.path().display().to_string(), &new.path().display().to_string()]).out;
+    assert!(out.starts_with("widened  issuer build `the source of its keys`"), "{out}");
+}

@@ -11,6 +11,9 @@ const EVIL: &str = "x\n::error::owned\r\nallow ok: owned\u{200b}\u{2060}\u{feff}
 /// The same in a double-quoted scalar of YAML.
 const WRITTEN: &str = r#""x\n::error::owned\r\nallow ok: owned\u200b\u2060\uFEFF""#;
 
+/// What the table takes where a newline is an error.
+const QUIET: &str = r#""x\u200b\u2060\uFEFFowned""#;
+
 /// No line begins with what the stranger wrote, and nothing of it hides.
 fn told_on_one_line(ended: &Ended, of: &str) {
     for line in ended.all().lines() {
@@ -76,27 +79,27 @@ fn no_field_of_a_decision_log_begins_a_line() {
     }
 }
 
-fn table() -> Table {
-    Table::new(&format!(
+fn table(value: &str) -> String {
+    format!(
         "issuers:
-  build: {{issuer: https://build.acme.test, owner: {WRITTEN}, description: {WRITTEN}, reviewBy: 2027-06-30, pin: {{claims: {{org: {WRITTEN}}}}}}}
+  build: {{issuer: https://build.acme.test, owner: {value}, description: {WRITTEN}, reviewBy: 2027-06-30, pin: {{claims: {{org: {value}}}}}}}
   other: {{issuer: https://other.acme.test, owner: o@acme.test, reviewBy: 2027-06-30}}
 resources:
   registry:
     audience: https://registry.acme.test
     hosts: [registry.acme.test]
-    owner: {WRITTEN}
+    owner: {value}
     anonymous: [{{methods: [GET], paths: [/healthz], reason: {WRITTEN}}}]
 grants:
-  pushes: {{issuer: build, resource: registry, claims: {{/a: {WRITTEN}}}, methods: [PUT], paths: [/v1/**], reason: {WRITTEN}, owner: {WRITTEN}}}
-  too: {{issuer: other, resource: registry, claims: {{/a: {WRITTEN}}}, methods: [PUT], paths: [/v1/**], reason: {WRITTEN}}}
+  pushes: {{issuer: build, resource: registry, claims: {{/a: {value}}}, methods: [PUT], paths: [/v1/**], reason: {WRITTEN}, owner: {value}}}
+  too: {{issuer: other, resource: registry, claims: {{/a: {value}}}, methods: [PUT], paths: [/v1/**], reason: {WRITTEN}}}
 "
-    ))
+    )
 }
 
 #[test]
 fn no_value_of_a_table_begins_a_line() {
-    let table = table();
+    let table = Table::new(&table(QUIET));
     let path = table.path().display().to_string();
     let plain = Table::new(crate::questions::TABLE);
     let plain = plain.path().display().to_string();
@@ -126,7 +129,7 @@ fn no_value_of_a_table_begins_a_line() {
             told_on_one_line(&run(&["diff", "-o", output, old, new]), &format!("diff -o {output}"));
         }
     }
-    let broken = Table::raw(format!("{}\n  {WRITTEN}: {{issuer: {WRITTEN}}}\n", table.text()).as_bytes());
+    let broken = Table::new(&format!("{}  {WRITTEN}: {{issuer: {WRITTEN}}}\n", crate::hostile::table(WRITTEN)));
     for output in ["text", "json", "sarif", "github"] {
         for table in [&path, &broken.path().display().to_string()] {
             told_on_one_line(&run(&["check", "-o", output, table]), &format!("check -o {output}"));
@@ -136,7 +139,7 @@ fn no_value_of_a_table_begins_a_line() {
 
 #[test]
 fn no_argument_begins_a_line() {
-    let table = table();
+    let table = Table::new(&table(QUIET));
     let path = table.path().display().to_string();
     let place = format!("https://registry.acme.test/v1/{EVIL}");
     let asked: [&[&str]; 24] = [
@@ -203,7 +206,8 @@ fn no_argument_begins_a_line() {
     ];
     for arguments in asked {
         let ended = run(arguments);
-        assert_ne!(ended.code, 0, "{arguments:?}: {}", ended.all());
+        let reaches = arguments.contains(&"reach") && ended.code == 0;
+        assert!(reaches || ended.code != 0, "{arguments:?}: {}", ended.all());
         told_on_one_line(&ended, &format!("{arguments:?}"));
     }
 }

@@ -66,7 +66,7 @@ fn what_a_page_gives_to_start_from_loads_without_a_warning() {
 #[test]
 fn a_profile_that_is_none_is_told_with_those_that_are() {
     let ended = run(&["profiles", "gitlap"]);
-    assert_eq!((ended.code, ended.out.as_str()), (1, ""));
+    assert_eq!((ended.code, ended.out.as_str()), (2, ""));
     assert!(ended.err.contains("\"gitlap\"") && ended.err.contains(" gitlab "), "{}", ended.err);
 }
 

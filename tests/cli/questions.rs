@@ -58,7 +58,7 @@ fn the_relation_is_listed_for_people_and_for_spreadsheets() {
     assert!(csv.starts_with("grant,issuer,iss,profile,pins,who,") && csv.lines().count() == 2, "{csv}");
     assert!(csv.contains("reads,partner,https://idp.partner.test,generic,\"org \"\"acme\"\"\""), "{csv}");
     assert_eq!(json(&ask(&["list", "--owner", "build@acme.test", "-o", "json"])).as_array().unwrap().len(), 2);
-    let nothing = ask(&["list", "--resource", "nowhere"]);
+    let nothing = ask(&["list", "--resource", "registry", "--owner", "build@acme.test", "--issuer", "partner"]);
     assert_eq!((nothing.code, nothing.out.as_str()), (1, ""));
 }
 
@@ -169,4 +169,58 @@ fn one_subject_at_two_issuers_is_told_as_two_pairs() {
     );
     let told = json(&ask(&["collisions", "-o", "json"]));
     assert_eq!(told["collisions"][0]["identities"][1]["iss"], "https://idp.partner.test");
+}
+
+#[test]
+fn a_claim_that_has_a_flag_of_its_own_is_refused_not_judged_beside_it() {
+    for (claim, flag) in [
+        ("iss=https://evil.test", "--issuer"),
+        ("sub=admin", "--subject"),
+        ("/sub=admin", "--subject"),
+        ("aud=https://other.test", "--audience"),
+    ] {
+        let ended = ask(&[
+            "can",
+            "--issuer",
+            "build",
+            "--subject",
+            "pipeline",
+            "--claim",
+            claim,
+            "PUT",
+            "https://registry.acme.test/v1/a",
+        ]);
+        assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{claim}");
+        assert!(ended.err.contains(flag) && ended.err.lines().count() == 1, "{}", ended.err);
+    }
+}
+
+#[test]
+fn where_everybody_may_it_does_not_speak_of_one_caller() {
+    let call = ["can", "--issuer", "build", "--subject", "pipeline", "GET", "https://registry.acme.test/healthz"];
+    let ended = ask(&call);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.starts_with("yes: anonymous, open to all"), "{}", ended.out);
+    assert!(!ended.out.contains("SIGNATURE ASSUMED") && !ended.out.contains("pipeline"), "{}", ended.out);
+    let told = json(&ask(&[&call[..], &["-o", "json"]].concat()));
+    assert!(told["principal"].is_null() && told["open"] == true, "{told}");
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_trouble_everywhere_and_the_nearest_is_told() {
+    let place = "https://registry.acme.test/v1/a";
+    let asked: [(&[&str], &str); 6] = [
+        (&["list", "--issuer", "biuld"], "build"),
+        (&["list", "--resource", "registr"], "registry"),
+        (&["list", "--owner", "build@acme"], "build@acme.test"),
+        (&["list", "--expiring", "1w", "--issuer", "Partner"], "partner"),
+        (&["reach", "--issuer", "partners"], "partner"),
+        (&["can", "--issuer", "buil", "--subject", "s", "PUT", place], "build"),
+    ];
+    let without_table = [(run(&["profiles", "GITHUB-actions"]), "github-actions"), (run(&["rule", "CR99"]), "CR")];
+    for (ended, nearest) in asked.map(|(arguments, nearest)| (ask(arguments), nearest)).into_iter().chain(without_table)
+    {
+        assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{}", ended.err);
+        assert!(ended.err.contains(&format!("; the nearest is \"{nearest}")), "{}", ended.err);
+    }
 }

@@ -82,3 +82,10 @@ fn junit_tells_failures_and_errors_and_a_name_cannot_leave_its_attribute() {
     assert_eq!(ended.code, 2);
     assert!(ended.out.contains("errors=\"1\"") && ended.out.contains("<error message="), "{}", ended.out);
 }
+
+#[test]
+fn a_path_that_does_not_exist_is_called_so() {
+    let ended = run(&["test", "no/such/place"]);
+    assert_eq!(ended.code, 2);
+    assert_eq!(ended.err, "error: no/such/place: no such file or directory\n");
+}
