@@ -128,11 +128,10 @@ fn a_fix_works_when_it_is_typed_as_it_is_printed() {
         let printed = report.sorted().iter().any(|one| one.help_text().is_some_and(|help| help.contains(good)));
         assert!(printed, "{bad}: {}", report.render(false));
         let (field, value) = good.split_once(": ").unwrap();
-        let from = bad.find(&format!("{field}: ")).unwrap();
-        let rest = &bad[from..];
+        let (before, typed) = bad.split_once(&format!("{field}: ")).unwrap();
         // To the end of the value: the next field, or the end of the map around it.
-        let end = rest.find([',', '}']).unwrap_or(rest.len());
-        let mended = format!("{}{field}: {value}{}", &bad[..from], &rest[end..]);
+        let (_, after) = typed.split_at(typed.find([',', '}']).unwrap_or(typed.len()));
+        let mended = format!("{before}{field}: {value}{after}");
         assert!(!judged(issuer, &mended).refuses(), "{mended}: {}", judged(issuer, &mended).render(false));
     }
     let tenant = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";

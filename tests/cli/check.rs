@@ -133,7 +133,9 @@ fn warnings_pass_unless_asked_for_and_time_can_be_chosen() {
     let ended = check(&table, &[before, strict].concat());
     assert_eq!((ended.code, ended.err.as_str()), (0, ""));
     assert_eq!(check(&Table::new(GOOD), &strict).code, 0);
-    for bad in ["yesterday", "2026-06-01", "2026-06-01T00:00:00"] {
+    let day = check(&table, &["--at", "2026-06-01"]);
+    assert!(day.code == 0 && day.err.contains("warning[CR303]"), "a date is its first second: {}", day.err);
+    for bad in ["yesterday", "2026-06-31", "2026-06-01T00:00:00"] {
         let ended = check(&table, &["--at", bad]);
         assert_eq!(ended.code, 2, "{bad}");
         assert!(ended.err.contains("RFC 3339"), "{}", ended.err);
