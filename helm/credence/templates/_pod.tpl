@@ -130,7 +130,7 @@
 {{- define "credence.tableVolumes" -}}
 - name: credence-trust
   projected:
-    defaultMode: 0440
+    defaultMode: 288 # 0440, which not every reader of YAML takes for octal
     sources:
     {{- if .Values.trust.configMaps }}
       {{- range $source := .Values.trust.configMaps }}
@@ -148,7 +148,7 @@
 {{- if .Values.blocks.enabled }}
 - name: credence-blocks
   projected:
-    defaultMode: 0440
+    defaultMode: 288 # 0440, which not every reader of YAML takes for octal
     sources:
       - configMap:
           name: {{ include "credence.blocksConfigMap" . }}
@@ -157,7 +157,7 @@
 - name: credence-secrets
   secret:
     secretName: {{ . }}
-    defaultMode: 0440
+    defaultMode: 288 # 0440, which not every reader of YAML takes for octal
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
@@ -168,7 +168,7 @@
 {{- define "credence.tlsVolume" -}}
 - name: credence-tls
   projected:
-    defaultMode: 0440
+    defaultMode: 288 # 0440, which not every reader of YAML takes for octal
     sources:
       - secret:
           name: {{ include "credence.tlsSecret" . }}
@@ -191,7 +191,7 @@
 {{- define "credence.replayVolume" -}}
 - name: credence-replay
   projected:
-    defaultMode: 0440
+    defaultMode: 288 # 0440, which not every reader of YAML takes for octal
     sources:
     {{- with .Values.replayStore }}
       {{- if .passwordSecret.name }}
@@ -225,7 +225,7 @@
 {{- define "credence.accountVolume" -}}
 - name: credence-account
   projected:
-    defaultMode: 0440
+    defaultMode: 288 # 0440, which not every reader of YAML takes for octal
     sources:
       - serviceAccountToken:
           path: token
