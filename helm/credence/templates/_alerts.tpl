@@ -19,7 +19,7 @@ A counter appears with its first count, which `increase` does not see: `x unless
     description: 'Prometheus reaches no replica. Gateways that fail closed refuse every request with 503.'
 {{- if and .Values.prometheusRule.kubeStateMetrics (ne .Values.mode "Sidecar") }}
 - alert: CredenceNotReady
-  expr: kube_pod_status_ready{namespace={{ $namespace | quote }},pod=~"{{ $full }}-([a-f0-9]+-)?[a-z0-9]{5}",condition="true"} == 0
+  expr: kube_pod_status_ready{namespace={{ $namespace | quote }},pod=~"{{ $full }}-([a-z0-9]+-)?[a-z0-9]{5}",condition="true"} == 0
   for: 10m
   labels: {severity: warning}
   annotations:
