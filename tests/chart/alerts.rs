@@ -305,7 +305,7 @@ fn each_alert_has_a_runbook_and_each_runbook_an_alert() {
 fn alerts_can_be_left_out_and_tuned() {
     let objects = Release::of("sidecar").render();
     assert!(!objects.text.contains("CredenceNotReady"));
-    let tuned = Release::of("several").set("prometheusRule.thresholds.p99Seconds=0.05").render();
+    let tuned = Release::of("several").with("prometheusRule: {thresholds: {p99Seconds: 0.05}}").render();
     assert!(tuned.text.contains("> 0.05"), "{}", tuned.text);
     let own = "prometheusRule: {runbookBase: \"https://wiki.acme.test/runbooks/\", disabled: [CredenceSlow]}";
     let own = Release::of("several").with(own).render();

@@ -9,7 +9,7 @@ use crate::objects::item;
 fn everything_that_is_added_is_there() {
     let objects = Release::of("extras").render();
     let spec = &objects.pod()["spec"];
-    assert_eq!(objects.args().last().unwrap(), "--log-level=debug");
+    assert_eq!(objects.args().last().unwrap(), "--service-account-dir=/var/run/account");
     assert_eq!(objects.container()["env"], json!([{"name": "HTTPS_PROXY", "value": "http://proxy.acme.test:3128"}]));
     assert_eq!(objects.container()["envFrom"][0]["configMapRef"]["name"], "proxies");
     assert_eq!(item(&spec["volumes"], "corp-ca")["configMap"]["name"], "corp-ca");

@@ -99,8 +99,12 @@ impl Release {
 
     /// A verb of helm on the release and the chart.
     pub(crate) fn run(&self, verb: &[&str]) -> Output {
+        self.run_on(&chart(), verb)
+    }
+
+    fn run_on(&self, chart: &Path, verb: &[&str]) -> Output {
         let mut args: Vec<String> = verb.iter().map(|&arg| arg.to_owned()).collect();
-        args.push(chart().display().to_string());
+        args.push(chart.display().to_string());
         args.extend(["--namespace".to_owned(), NAMESPACE.to_owned()]);
         args.extend(self.args.iter().cloned());
         helm(self.home.path(), &args)
@@ -136,11 +140,18 @@ impl Release {
         String::from_utf8(output.stderr).unwrap()
     }
 
-    /// What whoever installs it is told.
+    /// What whoever installs it is told. helm shows it where there is a cluster only, so a copy of the chart renders it
+    /// into an object.
     pub(crate) fn notes(&self) -> String {
-        let output = self.run(&["install", "--dry-run=client", RELEASE]);
+        let copy = self.home.path().join("copy");
+        let status = Command::new("cp").arg("-r").arg(chart()).arg(&copy).status().unwrap();
+        assert!(status.success());
+        std::fs::rename(copy.join("templates/NOTES.txt"), copy.join("notes.txt")).unwrap();
+        let object = "kind: Notes\nmetadata: {name: notes}\ntext: |\n{{ tpl (.Files.Get \"notes.txt\") . | indent 2 }}\n";
+        std::fs::write(copy.join("templates/notes.yaml"), object).unwrap();
+        let output = self.run_on(&copy, &["template", RELEASE, "--kube-version", self.kubernetes]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.split_once("NOTES:\n").unwrap_or_else(|| panic!("no notes in\n{text}")).1.to_owned()
+        let objects = Objects::read(String::from_utf8(output.stdout).unwrap());
+        objects.named("Notes", "notes")["text"].as_str().unwrap().to_owned()
     }
 }

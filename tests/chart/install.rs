@@ -26,8 +26,10 @@ impl Server {
         }
         for entry in std::fs::read_dir(brought("helm-schemas/definitions")).unwrap() {
             let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-            for definition in documents(&text).iter().filter(|document| document.is_object()) {
-                server.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition);
+            for mut definition in documents(&text).into_iter().filter(Value::is_object) {
+                // Where the file is a template of a chart, its labels are.
+                definition["metadata"] = json!({"name": definition["metadata"]["name"]});
+                server.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition);
             }
         }
         for kind in ["monitoring.coreos.com/v1/prometheusrules", "cert-manager.io/v1/certificates"] {
@@ -133,6 +135,7 @@ fn helm_installs_upgrades_and_removes(server: &Server) {
         run(&["install", RELEASE]);
         let status = run(&["upgrade", RELEASE]);
         assert!(status.contains("REVISION: 2") && status.contains("STATUS: deployed"), "{status}");
+        assert!(status.contains("credence explain --trust"), "the notes: {status}");
         let (status, account) = server.call("GET", "/api/v1/namespaces/trust/configmaps/rel-credence-blocks", None);
         assert!(status == 200 || example == "several", "{account}");
         release.uninstall();
