@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::helm::{Release, brought, chart, chart_file, examples};
 use crate::objects::documents;
-use crate::support::scratch;
+use crate::support::{root, scratch};
 
 fn values() -> Value {
     documents(&chart_file("values.yaml")).remove(0)
@@ -140,4 +140,17 @@ fn each_option_is_used_by_an_example() {
     ] {
         assert!(used.contains(option), "no file of ci/ has {option}");
     }
+}
+
+#[test]
+fn the_values_of_the_installation_page_are_enough() {
+    let page = std::fs::read_to_string(root().join("docs/install/kubernetes.md")).unwrap();
+    let values = page.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
+    let objects = Release::bare().with(values).render();
+    for kind in ["Deployment", "NetworkPolicy", "ServiceMonitor", "PrometheusRule"] {
+        objects.only(kind);
+    }
+    let page = chart_file("README.md");
+    let values = page.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
+    Release::bare().with(values).render().only("Deployment");
 }
