@@ -21,11 +21,13 @@ fn image() -> Vec<(String, String)> {
 #[test]
 fn every_base_is_chosen_by_an_argument() {
     let all = instructions();
-    let args: Vec<_> = all.iter().filter(|(word, _)| word == "ARG").map(|(_, rest)| rest.split('=').next().unwrap()).collect();
+    let args: Vec<_> =
+        all.iter().filter(|(word, _)| word == "ARG").map(|(_, rest)| rest.split('=').next().unwrap()).collect();
     for (_, base) in all.iter().filter(|(word, _)| word == "FROM") {
         let name = base.strip_prefix("${").and_then(|rest| rest.split_once('}')).map(|(name, _)| name);
-        let stages = all.iter().filter_map(|(word, rest)| (word == "FROM").then(|| rest.rsplit(" AS ").next().unwrap()));
-        let stage = stages.into_iter().any(|stage| base.split(' ').next().unwrap() == stage);
+        let stages = all.iter().filter(|(word, _)| word == "FROM").map(|(_, rest)| rest.rsplit(" AS ").next().unwrap());
+        let mut stages = stages;
+        let stage = stages.any(|stage| base.split(' ').next().unwrap() == stage);
         assert!(stage || name.is_some_and(|name| args.contains(&name)), "FROM {base}");
     }
 }
@@ -50,7 +52,9 @@ fn the_image_holds_the_program_and_runs_it_as_nobody() {
 fn the_build_is_static_and_locked() {
     let text: String = instructions().into_iter().map(|(word, rest)| format!("{word} {rest}\n")).collect();
     assert!(text.contains("target-feature=+crt-static"), "{text}");
-    for command in text.split("&&").filter(|command| command.contains("cargo build") || command.contains("cargo install")) {
+    for command in
+        text.split("&&").filter(|command| command.contains("cargo build") || command.contains("cargo install"))
+    {
         assert!(command.contains("--locked"), "{command}");
     }
     assert!(text.contains("cargo cyclonedx"), "the bill of materials");

@@ -56,7 +56,8 @@ fn alerts_and_dashboard_find_the_job_whoever_scrapes() {
     for example in ["several", "existing"] {
         let objects = Release::of(example).render();
         let monitors = objects.of("ServiceMonitor").map(|monitor| &monitor["spec"]["endpoints"][0]);
-        let monitors = monitors.chain(objects.of("PodMonitor").map(|monitor| &monitor["spec"]["podMetricsEndpoints"][0]));
+        let monitors =
+            monitors.chain(objects.of("PodMonitor").map(|monitor| &monitor["spec"]["podMetricsEndpoints"][0]));
         for endpoint in monitors {
             let relabeling = json!({"action": "replace", "targetLabel": "job", "replacement": "rel-credence"});
             assert_eq!(endpoint["relabelings"][0], relabeling);
@@ -82,7 +83,13 @@ fn the_dashboard_shows_what_it_should() {
     let panels = dashboard["panels"].as_array().unwrap();
     let titles: Vec<&str> = panels.iter().map(|panel| panel["title"].as_str().unwrap()).collect();
     for title in [
-        "By issuer", "By resource", "Refusals by reason", "Latency", "Age of keys", "What ends", "Shadow grants",
+        "By issuer",
+        "By resource",
+        "Refusals by reason",
+        "Latency",
+        "Age of keys",
+        "What ends",
+        "Shadow grants",
         "Grants that nobody used",
     ] {
         assert!(titles.contains(&title), "{title} is not among {titles:?}");
@@ -102,7 +109,8 @@ fn the_dashboard_shows_what_it_should() {
 fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
     let documented = std::fs::read_to_string(root().join("docs/observability.md")).unwrap();
     let mut asked = metrics(&chart_file("files/dashboard.json"));
-    for rule in Release::of("several").render().only("PrometheusRule")["spec"]["groups"][0]["rules"].as_array().unwrap() {
+    for rule in Release::of("several").render().only("PrometheusRule")["spec"]["groups"][0]["rules"].as_array().unwrap()
+    {
         asked.extend(metrics(rule["expr"].as_str().unwrap()));
     }
     assert!(asked.len() > 12, "{asked:?}");

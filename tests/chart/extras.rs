@@ -15,15 +15,25 @@ fn everything_that_is_added_is_there() {
     assert_eq!(item(&spec["volumes"], "corp-ca")["configMap"]["name"], "corp-ca");
     assert_eq!(item(&objects.container()["volumeMounts"], "corp-ca")["mountPath"], "/etc/corp");
     let check = item(&spec["initContainers"], "check-trust");
-    assert_eq!(item(&check["volumeMounts"], "corp-ca")["mountPath"], "/etc/corp", "the check reads what the table names");
+    assert_eq!(
+        item(&check["volumeMounts"], "corp-ca")["mountPath"],
+        "/etc/corp",
+        "the check reads what the table names"
+    );
     assert_eq!(item(&spec["containers"], "shipper")["image"], "images.acme.test/shipper:1");
     assert_eq!(spec["initContainers"][0]["name"], "wait");
     assert_eq!(spec["hostAliases"][0]["ip"], "192.0.2.7");
-    assert_eq!((&spec["dnsPolicy"], &spec["dnsConfig"]["options"][0]["name"]), (&json!("ClusterFirst"), &json!("ndots")));
+    assert_eq!(
+        (&spec["dnsPolicy"], &spec["dnsConfig"]["options"][0]["name"]),
+        (&json!("ClusterFirst"), &json!("ndots"))
+    );
     assert_eq!(spec["serviceAccountName"], "somebody");
     assert!(objects.lacks("ServiceAccount"));
     let policy = &objects.only("NetworkPolicy")["spec"];
-    assert_eq!(policy["ingress"].as_array().unwrap().last().unwrap()["from"][0]["podSelector"]["matchLabels"]["app"], "prober");
+    assert_eq!(
+        policy["ingress"].as_array().unwrap().last().unwrap()["from"][0]["podSelector"]["matchLabels"]["app"],
+        "prober"
+    );
     assert_eq!(policy["egress"].as_array().unwrap().last().unwrap()["to"][0]["ipBlock"]["cidr"], "192.0.2.0/24");
     assert_eq!(objects.only("Pod")["metadata"]["annotations"]["example.test/why"], "smoke");
 }
@@ -76,7 +86,10 @@ fn every_object_has_a_namespace_and_the_usual_labels() {
             }
             assert!(metadata["namespace"].is_string() || kind == "ClusterRoleBinding", "{example}: {kind}");
             for label in ["name", "instance", "version", "managed-by", "part-of"] {
-                assert!(metadata["labels"][format!("app.kubernetes.io/{label}")].is_string(), "{example}: {kind} {label}");
+                assert!(
+                    metadata["labels"][format!("app.kubernetes.io/{label}")].is_string(),
+                    "{example}: {kind} {label}"
+                );
             }
         }
     }

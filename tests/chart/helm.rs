@@ -147,7 +147,8 @@ impl Release {
         let status = Command::new("cp").arg("-r").arg(chart()).arg(&copy).status().unwrap();
         assert!(status.success());
         std::fs::rename(copy.join("templates/NOTES.txt"), copy.join("notes.txt")).unwrap();
-        let object = "kind: Notes\nmetadata: {name: notes}\ntext: |\n{{ tpl (.Files.Get \"notes.txt\") . | indent 2 }}\n";
+        let object =
+            "kind: Notes\nmetadata: {name: notes}\ntext: |\n{{ tpl (.Files.Get \"notes.txt\") . | indent 2 }}\n";
         std::fs::write(copy.join("templates/notes.yaml"), object).unwrap();
         let output = self.run_on(&copy, &["template", RELEASE, "--kube-version", self.kubernetes]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

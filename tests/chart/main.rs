@@ -18,6 +18,7 @@ mod system;
 #[allow(dead_code, reason = "the tests with other systems use the rest")]
 mod web;
 
+mod alert_cases;
 mod alerts;
 mod containerfile;
 mod dashboard;

@@ -70,7 +70,10 @@ fn whoever_installs_it_is_shown_readiness_and_one_explain() {
     let sidecar = Release::of("sidecar").notes();
     assert!(sidecar.contains("get configmap rel-credence-sidecar"), "{sidecar}");
     let several = Release::of("several").notes();
-    assert!(several.contains("-o jsonpath='{.data.suppliers\\.yaml}' > trust/trust-payments.suppliers.yaml"), "{several}");
+    assert!(
+        several.contains("-o jsonpath='{.data.suppliers\\.yaml}' > trust/trust-payments.suppliers.yaml"),
+        "{several}"
+    );
 }
 
 #[test]

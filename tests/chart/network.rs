@@ -45,7 +45,8 @@ fn no_rule_is_open_to_everybody_by_being_empty() {
             }
         }
     }
-    let refusal = Release::of("inline").with("networkPolicy: {gateways: null}").set("networkPolicy.gateways=null").refusal();
+    let refusal =
+        Release::of("inline").with("networkPolicy: {gateways: null}").set("networkPolicy.gateways=null").refusal();
     assert!(refusal.contains("nobody could ask"), "{refusal}");
 }
 

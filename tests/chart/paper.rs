@@ -25,7 +25,8 @@ fn tests() -> BTreeSet<String> {
 #[test]
 fn every_row_of_the_checklist_names_a_test_and_every_test_a_row() {
     let text = std::fs::read_to_string(root().join("docs/helm.md")).unwrap();
-    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise") && line.ends_with('|'));
+    let rows =
+        text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise") && line.ends_with('|'));
     let mut named = BTreeSet::new();
     for row in rows {
         let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();

@@ -20,7 +20,8 @@ fn pods(objects: &Objects) -> Vec<Value> {
 /// The containers that this chart writes.
 fn own(pod: &Value) -> Vec<&Value> {
     let all = ["containers", "initContainers"].into_iter().filter_map(|list| pod[list].as_array()).flatten();
-    all.filter(|container| ["credence", "check-trust", "status"].iter().any(|name| container["name"] == *name)).collect()
+    all.filter(|container| ["credence", "check-trust", "status"].iter().any(|name| container["name"] == *name))
+        .collect()
 }
 
 #[test]

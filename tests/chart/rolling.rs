@@ -30,7 +30,11 @@ fn replicas_are_spread_over_nodes_and_zones() {
     assert_eq!(keys, ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]);
     for rule in spread {
         assert_eq!(rule["labelSelector"]["matchLabels"], objects.only("Deployment")["spec"]["selector"]["matchLabels"]);
-        assert_eq!(rule["matchLabelKeys"], json!(["pod-template-hash"]), "old and new pods are spread apart from each other");
+        assert_eq!(
+            rule["matchLabelKeys"],
+            json!(["pod-template-hash"]),
+            "old and new pods are spread apart from each other"
+        );
     }
 }
 

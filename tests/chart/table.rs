@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::helm::{NAME, Release, examples};
+use crate::helm::{NAME, Release, chart_file, examples};
 use crate::objects::{documents, item, strings};
 use crate::support::credence::binary;
 use crate::support::scratch;
@@ -22,8 +22,12 @@ fn a_release_without_a_table_is_refused() {
 fn an_inline_table_is_written_as_it_is() {
     let objects = Release::of("inline").render();
     let text = objects.named("ConfigMap", "rel-credence-trust")["data"]["trust.yaml"].as_str().unwrap().to_owned();
-    assert!(text.contains("# GitHub signs for everyone: this is whose tokens count\n"), "comments are kept: {text}");
-    assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{text:?}");
+    let given = documents(&chart_file("ci/inline-values.yaml")).remove(0);
+    assert_eq!(text, given["trust"]["inline"].as_str().unwrap());
+    assert!(text.contains("# GitHub signs for everyone"), "comments are kept: {text}");
+    // A file without an end of line counts as cut off.
+    let cut = Release::of("inline").with("trust: {inline: \"kind: TrustTable\"}").render();
+    assert_eq!(cut.named("ConfigMap", "rel-credence-trust")["data"]["trust.yaml"], "kind: TrustTable\n");
     assert_eq!(
         volume(objects.pod(), "credence-trust")["projected"]["sources"],
         json!([{"configMap": {"name": "rel-credence-trust"}}])
@@ -70,7 +74,10 @@ fn everything_that_is_reloaded_is_a_directory() {
     for example in examples() {
         let objects = Release::of(&example).render();
         assert!(!objects.text.contains("subPath"), "{example}: a file by subPath never changes");
-        assert!(!objects.text.to_lowercase().contains("checksum"), "{example}: a checksum restarts what is hot-reloaded");
+        assert!(
+            !objects.text.to_lowercase().contains("checksum"),
+            "{example}: a checksum restarts what is hot-reloaded"
+        );
     }
 }
 
@@ -143,7 +150,8 @@ fn every_inline_table_passes_credence_check() {
         let objects = Release::of(&example).render();
         let account = scratch();
         for part in ["trust", "blocks"] {
-            let Some(map) = objects.of("ConfigMap").find(|map| map["metadata"]["name"] == format!("{NAME}-{part}").as_str())
+            let Some(map) =
+                objects.of("ConfigMap").find(|map| map["metadata"]["name"] == format!("{NAME}-{part}").as_str())
             else {
                 continue;
             };

@@ -42,7 +42,10 @@ fn certificate_key_and_authorities_come_from_secrets() {
     assert!(!args.contains(&"--insecure-listen".to_owned()));
     let other = sources(&Release::of("autoscaling"));
     assert_eq!(other[0]["secret"]["items"][0]["key"], "cert.pem");
-    assert_eq!(other[1]["secret"], json!({"name": "workload-ca", "items": [{"key": "ca.pem", "path": "client-ca.crt"}]}));
+    assert_eq!(
+        other[1]["secret"],
+        json!({"name": "workload-ca", "items": [{"key": "ca.pem", "path": "client-ca.crt"}]})
+    );
 }
 
 #[test]

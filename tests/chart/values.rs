@@ -134,9 +134,27 @@ fn each_option_is_used_by_an_example() {
     let used: Vec<String> = examples().iter().map(|name| chart_file(&format!("ci/{name}-values.yaml"))).collect();
     let used = used.join("\n");
     for option in [
-        "inline:", "files:", "existingConfigMap:", "configMaps:", "certManager:", "mode: insecure", "mode: DaemonSet",
-        "mode: Sidecar", "listen: tcp", "headless:", "autoscaling:", "minAvailable:", "serviceMonitor:", "podMonitor:",
-        "prometheusRule:", "dashboard:", "extraObjects:", "replayStore:", "issuerSecrets:", "inCluster:", "digest:",
+        "inline:",
+        "files:",
+        "existingConfigMap:",
+        "configMaps:",
+        "certManager:",
+        "mode: insecure",
+        "mode: DaemonSet",
+        "mode: Sidecar",
+        "listen: tcp",
+        "headless:",
+        "autoscaling:",
+        "minAvailable:",
+        "serviceMonitor:",
+        "podMonitor:",
+        "prometheusRule:",
+        "dashboard:",
+        "extraObjects:",
+        "replayStore:",
+        "issuerSecrets:",
+        "inCluster:",
+        "digest:",
     ] {
         assert!(used.contains(option), "no file of ci/ has {option}");
     }
