@@ -1,12 +1,13 @@
 //! A real API server takes what is rendered: by strict server-side dry run, by `helm install`, and under the restricted
 //! Pod Security Standard. No node runs anything.
 
+use reqwest::{Certificate, Client};
 use serde_json::{Value, json};
 
 use crate::cluster::{ADMIN, Cluster};
 use crate::helm::{NAMESPACE, RELEASE, Release, brought, examples};
-use crate::objects::documents;
-use crate::support::eventually;
+use crate::objects::{documents, item};
+use crate::support::{eventually, runtime};
 use crate::web::Web;
 
 struct Server {
@@ -45,6 +46,22 @@ impl Server {
     fn create(&self, path: &str, object: &Value) {
         let (status, answer) = self.call("POST", path, Some(object));
         assert_eq!(status, 201, "{answer}");
+    }
+
+    /// Lays a strategic merge patch over an object; what comes out.
+    fn patch(&self, path: &str, patch: &Value) -> Value {
+        let authority = std::fs::read(self.cluster.ca_file()).unwrap();
+        let authority = Certificate::from_pem(&authority).unwrap();
+        let client = Client::builder().tls_certs_only([authority]).no_proxy().build().unwrap();
+        let request = client
+            .patch(format!("https://127.0.0.1:{}{path}?fieldValidation=Strict", self.cluster.port()))
+            .header("authorization", format!("Bearer {ADMIN}"))
+            .header("content-type", "application/strategic-merge-patch+json")
+            .body(patch.to_string());
+        let text = runtime().block_on(async { request.send().await.unwrap().text().await.unwrap() });
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(answer["kind"], "Deployment", "{answer:#}");
+        answer
     }
 
     /// What it would say to this object, every unknown field an error.
@@ -94,7 +111,33 @@ fn the_api_server_takes_every_object_of_every_example() {
     assert_eq!(server.dry_run(&slip).0, 400);
 
     the_pods_are_restricted(&server);
+    a_gateway_takes_the_sidecar(&server);
     helm_installs_upgrades_and_removes(&server);
+}
+
+fn a_gateway_takes_the_sidecar(server: &Server) {
+    let labels = json!({"app": "gateway"});
+    let envoy = json!({"name": "envoy", "image": "images.acme.test/envoy:1", "volumeMounts": [{"name": "own", "mountPath": "/own"}]});
+    let pod = json!({"containers": [envoy], "volumes": [{"name": "own", "emptyDir": {}}]});
+    let spec = json!({"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}});
+    let deployments = "/apis/apps/v1/namespaces/trust/deployments";
+    server.create(deployments, &json!({"metadata": {"name": "gateway"}, "spec": spec}));
+    let objects = Release::of("sidecar").render();
+    let patch = &objects.named("ConfigMap", "rel-credence-sidecar")["data"]["patch.yaml"];
+    let patched = server.patch(&format!("{deployments}/gateway"), &documents(patch.as_str().unwrap())[0]);
+    let pod = &patched["spec"]["template"]["spec"];
+    let names = |list: &Value, name: &str| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|item| item[name].as_str().unwrap().to_owned()).collect()
+    };
+    let mut containers = names(&pod["containers"], "name");
+    containers.sort();
+    assert_eq!(containers, ["credence", "envoy"]);
+    let gateway = item(&pod["containers"], "envoy");
+    assert_eq!(gateway["image"], "images.acme.test/envoy:1");
+    let mut mounts = names(&gateway["volumeMounts"], "mountPath");
+    mounts.sort();
+    assert_eq!(mounts, ["/own", "/run/credence"], "its own are kept");
+    assert_eq!(server.call("DELETE", &format!("{deployments}/gateway"), None).0, 200);
 }
 
 fn the_pods_are_restricted(server: &Server) {

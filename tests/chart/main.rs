@@ -31,6 +31,7 @@ mod objects;
 mod paper;
 mod pods;
 mod rolling;
+mod running;
 mod schemas;
 mod table;
 mod tls;

@@ -87,4 +87,6 @@ fn a_headless_service_gives_the_addresses_of_all() {
     assert_eq!(service["spec"]["clusterIP"], "None");
     assert_eq!(service["metadata"]["annotations"]["example.test/note"], "headless");
     assert_eq!(service["metadata"]["labels"]["exposed-to"], "gateways");
+    let refusal = Release::of("existing").set("service.type=LoadBalancer").refusal();
+    assert!(refusal.contains("`service.headless`"), "{refusal}");
 }
