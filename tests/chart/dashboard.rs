@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::alerts::promtool;
 use crate::helm::{Release, chart_file};
-use crate::support::root;
+use crate::support::{root, scratch};
 
 fn dashboard() -> Value {
     serde_json::from_str(&chart_file("files/dashboard.json")).unwrap()
@@ -118,4 +119,26 @@ fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
         let family = metric.trim_end_matches("_bucket");
         assert!(documented.contains(&format!("`{family}`")), "docs/observability.md knows no {family}");
     }
+}
+
+#[test]
+fn promtool_takes_every_query_of_the_dashboard() {
+    let dashboard = dashboard();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.filter_map(|panel| panel["targets"].as_array()).flatten();
+    let annotations = dashboard["annotations"]["list"].as_array().unwrap().iter();
+    let expressions = targets.chain(annotations).map(|query| query["expr"].as_str().unwrap());
+    let rules: Vec<Value> = expressions
+        .enumerate()
+        .map(|(number, expr)| {
+            // What Grafana puts in.
+            let expr = expr.replace("$__rate_interval", "2m").replace("$__range", "6h");
+            json!({"record": format!("query:{number}"), "expr": expr})
+        })
+        .collect();
+    assert!(rules.len() > 20);
+    let dir = scratch();
+    let file = dir.path().join("queries.yaml");
+    std::fs::write(&file, json!({"groups": [{"name": "queries", "rules": rules}]}).to_string()).unwrap();
+    promtool(&["check", "rules"], &file);
 }
