@@ -4,7 +4,7 @@
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-interop fuzz bench bench-peers bench-check flame lint audit clean-tools
+.PHONY: help demo test test-interop test-helm helm-docs fuzz bench bench-peers bench-check flame lint audit clean-tools
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,17 @@ test-interop: ## Run credence against every real issuer, Kubernetes, SPIRE and K
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/interop/spire.sh >/dev/null
 	@CI=true INTEROP=true scripts/test.sh --test interop -- --include-ignored $(ARGS)
+
+test-helm: ## Hold the chart against helm, kubeconform, promtool and a real API server: brings them first, 15 minutes once
+	@scripts/helm/tools.sh >/dev/null
+	@scripts/helm/schemas.sh >/dev/null
+	@scripts/helm/promtool.sh >/dev/null
+	@scripts/interop/kubernetes.sh >/dev/null
+	@scripts/test.sh --test chart $(ARGS)
+
+helm-docs: ## Write helm/credence/README.md anew out of values.yaml
+	@scripts/helm/tools.sh >/dev/null
+	.tools/helm/bin/helm-docs --chart-search-root helm --sort-values-order file --skip-version-footer
 
 bench: ## Measure a decision against a null server and print the goals; ARGS="--quick" a minute, "--help" the rest
 	@scripts/envoy.sh >/dev/null

@@ -19,7 +19,7 @@ tool() {
 
 # Ends the script with a reason.
 fail() {
-    echo "scripts/interop/$name.sh: $1" >&2
+    echo "$0: $1" >&2
     exit 1
 }
 

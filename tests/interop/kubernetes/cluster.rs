@@ -16,7 +16,7 @@ use crate::web::Web;
 pub(crate) const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 /// Whoever may do everything in a test's cluster.
-const ADMIN: &str = "the-token-of-the-administrator";
+pub(crate) const ADMIN: &str = "the-token-of-the-administrator";
 
 /// A running cluster.
 pub(crate) struct Cluster {

@@ -1,0 +1,119 @@
+//! The alerts: each fires when it should and not otherwise, by promtool, and each has its page.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::alert_cases::{CASES, Case};
+use crate::helm::{Release, brought};
+use crate::support::{root, scratch};
+
+fn rules() -> Value {
+    Release::of("several").render().only("PrometheusRule")["spec"].clone()
+}
+
+fn alerts() -> Vec<Value> {
+    rules()["groups"][0]["rules"].as_array().unwrap().clone()
+}
+
+/// The series with the labels that a scrape gives it.
+fn scraped(series: &str) -> String {
+    let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+    let labels = labels.trim_end_matches('}');
+    let mut all: Vec<String> = (!labels.is_empty()).then(|| labels.to_owned()).into_iter().collect();
+    if !labels.contains("namespace=") {
+        all.push("namespace=\"trust\"".into());
+    }
+    all.push("job=\"rel-credence\"".into());
+    format!("{name}{{{}}}", all.join(","))
+}
+
+/// promtool has nothing against this file.
+pub(crate) fn promtool(args: &[&str], file: &Path) {
+    let output = Command::new(brought("promtool/bin/promtool")).args(args).arg(file).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+}
+
+#[test]
+fn promtool_takes_the_rules() {
+    let dir = scratch();
+    let file = dir.path().join("rules.yaml");
+    std::fs::write(&file, rules().to_string()).unwrap();
+    promtool(&["check", "rules"], &file);
+}
+
+#[test]
+fn each_alert_fires_when_it_should_and_not_otherwise() {
+    let dir = scratch();
+    std::fs::write(dir.path().join("rules.yaml"), rules().to_string()).unwrap();
+    let tests = CASES.iter().map(|Case(name, series, minutes, firing)| {
+        let series: Vec<_> =
+            series.iter().map(|(series, values)| json!({"series": scraped(series), "values": values})).collect();
+        let samples: Vec<_> =
+            firing.iter().map(|alert| json!({"labels": format!("{{alertname={alert:?}}}"), "value": 1})).collect();
+        let expr = "count by (alertname) (count by (alertname, job) (ALERTS{alertstate=\"firing\"}))";
+        let look = json!({"expr": expr, "eval_time": format!("{minutes}m"), "exp_samples": samples});
+        json!({"name": name, "interval": "1m", "input_series": series, "promql_expr_test": [look]})
+    });
+    let tests = json!({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests.collect::<Vec<_>>()});
+    let file = dir.path().join("tests.yaml");
+    std::fs::write(&file, format!("{tests:#}")).unwrap();
+    promtool(&["test", "rules"], &file);
+    let tried: BTreeSet<_> = CASES.iter().flat_map(|case| case.3.iter().copied()).collect();
+    let written: Vec<_> = alerts();
+    let written: BTreeSet<_> = written.iter().map(|alert| alert["alert"].as_str().unwrap()).collect();
+    assert_eq!(tried, written, "each alert is seen firing");
+}
+
+#[test]
+fn each_alert_says_how_bad_it_is_and_where_to_read_on() {
+    for alert in alerts() {
+        let name = alert["alert"].as_str().unwrap();
+        let severity = alert["labels"]["severity"].as_str().unwrap();
+        assert!(["critical", "warning", "info"].contains(&severity), "{name}");
+        assert_eq!(alert["labels"]["team"], "platform", "{name}");
+        let url = alert["annotations"]["runbook_url"].as_str().unwrap();
+        assert!(url.ends_with(&format!("/docs/runbooks/{name}.md")), "{url}");
+        for text in ["summary", "description"] {
+            assert!(alert["annotations"][text].is_string(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn each_alert_has_a_runbook_and_each_runbook_an_alert() {
+    let alerts = alerts();
+    let alerts: BTreeSet<_> = alerts.iter().map(|alert| alert["alert"].as_str().unwrap().to_owned()).collect();
+    let pages = std::fs::read_dir(root().join("docs/runbooks")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found = BTreeSet::new();
+    for page in pages {
+        let name = page.file_stem().unwrap().to_str().unwrap().to_owned();
+        if name == "README" {
+            continue;
+        }
+        let text = std::fs::read_to_string(&page).unwrap();
+        for heading in [format!("# {name}\n"), "\n## What it means\n".into(), "\n## What to do\n".into()] {
+            assert!(text.contains(&heading), "{name}: no {heading:?}");
+        }
+        found.insert(name);
+    }
+    assert_eq!(found, alerts);
+    let list = std::fs::read_to_string(root().join("docs/runbooks/README.md")).unwrap();
+    for alert in &alerts {
+        assert!(list.contains(&format!("[{alert}]({alert}.md)")), "docs/runbooks/README.md does not name {alert}");
+    }
+}
+
+#[test]
+fn alerts_can_be_left_out_and_tuned() {
+    let objects = Release::of("sidecar").render();
+    assert!(!objects.text.contains("CredenceNotReady"));
+    let tuned = Release::of("several").with("prometheusRule: {thresholds: {p99Seconds: 0.05}}").render();
+    assert!(tuned.text.contains("> 0.05"), "{}", tuned.text);
+    let own = "prometheusRule: {runbookBase: \"https://wiki.acme.test/runbooks/\", disabled: [CredenceSlow]}";
+    let own = Release::of("several").with(own).render();
+    assert!(own.text.contains("https://wiki.acme.test/runbooks/CredenceDown.md") && !own.text.contains("CredenceSlow"));
+}

@@ -1,0 +1,86 @@
+//! One on each node, or beside each gateway: over a socket, or over TCP that stays on the node.
+
+use serde_json::{Value, json};
+
+use crate::helm::Release;
+use crate::objects::{Objects, documents, item, strings};
+
+fn patch(objects: &Objects) -> Value {
+    let text = objects.named("ConfigMap", "rel-credence-sidecar")["data"]["patch.yaml"].as_str().unwrap();
+    documents(text)[0].clone()
+}
+
+#[test]
+fn a_daemon_set_is_asked_over_a_socket_of_its_node() {
+    let objects = Release::of("daemonset-socket").render();
+    assert!(objects.lacks("Deployment") && objects.lacks("PodDisruptionBudget"));
+    let args = objects.args();
+    assert!(args.contains(&"--listen=unix:/run/credence/authz.sock".to_owned()), "{args:?}");
+    assert!(!args.iter().any(|arg| arg.starts_with("--tls") || arg == "--insecure-listen"), "{args:?}");
+    let volume = item(&objects.pod()["spec"]["volumes"], "credence-socket");
+    assert_eq!(volume["hostPath"], json!({"path": "/run/credence", "type": "Directory"}));
+    // Nobody asks over the network.
+    let services: Vec<_> = objects.of("Service").map(|service| &service["metadata"]["name"]).collect();
+    assert_eq!(services, ["rel-credence-admin"]);
+    let ports = objects.container()["ports"].as_array().unwrap();
+    assert_eq!(ports.len(), 1);
+}
+
+#[test]
+fn a_daemon_set_on_tcp_keeps_to_its_node() {
+    let objects = Release::of("daemonset-tcp").render();
+    let service = objects.named("Service", "trust");
+    assert_eq!(service["spec"]["internalTrafficPolicy"], "Local");
+    let refusal = Release::of("daemonset-tcp").set("service.internalTrafficPolicy=Cluster").refusal();
+    assert!(refusal.contains("keeps to the node"), "{refusal}");
+}
+
+#[test]
+fn a_sidecar_is_a_patch_for_the_gateways_pods() {
+    let objects = Release::of("sidecar").render();
+    for kind in ["Deployment", "DaemonSet", "Service", "NetworkPolicy", "Pod", "ServiceAccount"] {
+        assert!(objects.lacks(kind), "{kind}");
+    }
+    let patch = patch(&objects);
+    let spec = &patch["spec"]["template"]["spec"];
+    let credence = item(&spec["containers"], "credence");
+    assert!(strings(&credence["args"]).contains(&"--listen=unix:/run/credence/authz.sock".to_owned()));
+    let gateway = item(&spec["containers"], "envoy");
+    assert_eq!(gateway["volumeMounts"], json!([{"name": "credence-socket", "mountPath": "/run/credence"}]));
+    assert_eq!(item(&spec["volumes"], "credence-socket")["emptyDir"]["medium"], "Memory");
+    // The socket has mode 0660.
+    assert_eq!(spec["securityContext"]["supplementalGroups"], json!([65532]));
+    assert_eq!(spec["securityContext"]["fsGroup"], 65532);
+    assert_eq!(item(&spec["initContainers"], "check-trust")["args"][0], "check");
+}
+
+#[test]
+fn whoever_installs_it_is_shown_readiness_and_one_explain() {
+    let notes = Release::of("inline").notes();
+    for line in [
+        "kubectl -n trust rollout status deployment/rel-credence",
+        "helm -n trust test rel",
+        "curl http://127.0.0.1:9192/readyz",
+        "credence explain --trust trust.yaml --token-file token.jwt GET https://your.host/path",
+        "Gateways ask at rel-credence.trust.svc:9191, gRPC with mutual TLS, as spiffe://acme.test/ns/gateways/sa/envoy.",
+    ] {
+        assert!(notes.contains(line), "{line:?} is not in\n{notes}");
+    }
+    assert!(!notes.contains("WARNING"), "{notes}");
+    let sidecar = Release::of("sidecar").notes();
+    assert!(sidecar.contains("get configmap rel-credence-sidecar"), "{sidecar}");
+    let several = Release::of("several").notes();
+    assert!(
+        several.contains("-o jsonpath='{.data.suppliers\\.yaml}' > trust/trust-payments.suppliers.yaml"),
+        "{several}"
+    );
+}
+
+#[test]
+fn whoever_installs_it_is_warned() {
+    let existing = Release::of("existing").notes();
+    assert!(existing.contains("WARNING: tls.mode is insecure"), "{existing}");
+    assert!(existing.contains("WARNING: there is more than one replica and no replayStore.url"), "{existing}");
+    assert!(Release::of("daemonset-tcp").notes().contains("WARNING: networkPolicy.enabled is false"));
+    assert!(Release::of("replay").notes().contains("WARNING: one replica"));
+}
