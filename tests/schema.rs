@@ -9,8 +9,13 @@ use boon::{Compiler, SchemaIndex, Schemas};
 use credence::clock::Time;
 use credence::keys::LiveKeys;
 use credence::table::{Code, Permissions, Sources, blocks_schema, compile, table_schema, vectors_schema};
-use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
-use serde_json::{Number, Value};
+use saphyr::{LoadableYamlNode as _, Yaml};
+use serde_json::Value;
+
+use crate::yaml::json;
+
+#[path = "support/yaml.rs"]
+mod yaml;
 
 /// A schema that was itself held against the rules of JSON Schema.
 struct Judge {
@@ -29,22 +34,6 @@ impl Judge {
 
     fn judge(&self, value: &Value) -> Result<(), String> {
         self.schemas.validate(value, self.index).map_err(|error| format!("{error:#}"))
-    }
-}
-
-fn json(yaml: &Yaml<'_>) -> Value {
-    match yaml {
-        Yaml::Value(Scalar::Boolean(value)) => Value::Bool(*value),
-        Yaml::Value(Scalar::Integer(number)) => Value::from(*number),
-        Yaml::Value(Scalar::FloatingPoint(number)) => {
-            Number::from_f64(number.into_inner()).map_or(Value::Null, Value::Number)
-        }
-        Yaml::Value(Scalar::String(text)) => Value::String(text.to_string()),
-        Yaml::Sequence(items) => items.iter().map(json).collect(),
-        Yaml::Mapping(members) => {
-            members.iter().map(|(key, value)| (key.as_str().unwrap_or_default().to_owned(), json(value))).collect()
-        }
-        _ => Value::Null,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Buildkite: one issuer for every organisation. Ids are in a token only where the job asked for them.
 
 use super::ClaimType::{Number, String as Text};
-use super::{Hint, Identity, Profile, Reusable, Sign, Tenancy, UNKNOWING, said};
+use super::{Hint, Identity, Profile, Reusable, Sign, Tenancy, UNKNOWING, said, star};
 use crate::name::Algorithm;
 
 pub(super) static BUILDKITE: Profile = Profile {
@@ -138,12 +138,7 @@ fn glob(claim: &str, text: &str) -> Result<(), &'static str> {
         _ if claim.ends_with("_id") => Some(text),
         _ => None,
     };
-    match name {
-        Some(name) if name.contains('*') => {
-            Err("anyone can take a name that fits: organisations and ids are written out")
-        }
-        _ => Ok(()),
-    }
+    star::none_on(name, "anyone can take a name that fits: organisations and ids are written out")
 }
 
 #[cfg(test)]

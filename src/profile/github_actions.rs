@@ -4,7 +4,7 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
-use super::{Alarm, Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, github_values, web};
+use super::{Alarm, Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, github_values, star, web};
 use crate::name::Algorithm;
 
 pub(super) static GITHUB_ACTIONS: Profile = Profile {
@@ -141,10 +141,7 @@ fn glob(claim: &str, text: &str) -> Result<(), &'static str> {
         _ if NAMES.contains(&claim) => Some(text),
         _ => None,
     };
-    match owner {
-        Some(owner) if owner.contains('*') => Err("anyone can take a name that fits: owners and ids are written out"),
-        _ => Ok(()),
-    }
+    star::none_on(owner, "anyone can take a name that fits: owners and ids are written out")
 }
 
 /// `https://token.actions.githubusercontent.com[/ENTERPRISE]`, `https://token.actions.SUB.ghe.com`, or an Enterprise

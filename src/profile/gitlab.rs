@@ -3,7 +3,9 @@
 //! Paths of groups and projects are names that can be given up and taken; `namespace_id` and `project_id` stay.
 
 use super::ClaimType::{Number, String as Text, Strings};
-use super::{Alarm, Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said, web};
+use super::{
+    Alarm, Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said, star, web,
+};
 use crate::name::Algorithm;
 
 pub(super) static GITLAB: Profile = Profile {
@@ -212,10 +214,7 @@ fn glob(claim: &str, text: &str) -> Result<(), &'static str> {
         _ if claim.ends_with("_id") => Some(text),
         _ => None,
     };
-    match owner {
-        Some(owner) if owner.contains('*') => Err("anyone can take a name that fits: groups and ids are written out"),
-        _ => Ok(()),
-    }
+    star::none_on(owner, "anyone can take a name that fits: groups and ids are written out")
 }
 
 #[cfg(test)]

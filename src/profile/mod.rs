@@ -30,6 +30,7 @@ mod parameters;
 mod said;
 mod service_account;
 mod spiffe;
+mod star;
 mod terraform;
 mod vault;
 mod web;

@@ -3,7 +3,9 @@
 //! Names of organisations, projects and workspaces can be changed; so `sub`, which is made of them, says little.
 
 use super::ClaimType::String as Text;
-use super::{Alarm, Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said, web};
+use super::{
+    Alarm, Hint, Identity, Parameter, Parameters, Profile, Reusable, Sign, Tenancy, UNKNOWING, said, star, web,
+};
 use crate::name::Algorithm;
 
 pub(super) static TERRAFORM: Profile = Profile {
@@ -155,12 +157,7 @@ fn glob(claim: &str, text: &str) -> Result<(), &'static str> {
         _ if claim.ends_with("_id") => Some(text),
         _ => None,
     };
-    match name {
-        Some(name) if name.contains('*') => {
-            Err("anyone can take a name that fits: organisations and ids are written out")
-        }
-        _ => Ok(()),
-    }
+    star::none_on(name, "anyone can take a name that fits: organisations and ids are written out")
 }
 
 #[cfg(test)]

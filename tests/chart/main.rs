@@ -7,6 +7,8 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/yaml.rs"]
+mod yaml;
 
 #[path = "../interop/kubernetes/cluster.rs"]
 #[allow(dead_code, reason = "the other tests with a real API server use the rest")]

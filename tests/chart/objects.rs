@@ -1,7 +1,9 @@
 //! Rendered objects as JSON, found by kind and name.
 
-use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
-use serde_json::{Number, Value};
+use saphyr::{LoadableYamlNode as _, Yaml};
+use serde_json::Value;
+
+use crate::yaml::json;
 
 /// What one rendering made, in its order.
 #[derive(Debug, Clone)]
@@ -78,20 +80,4 @@ pub(crate) fn item<'a>(list: &'a Value, name: &str) -> &'a Value {
 pub(crate) fn strings(list: &Value) -> Vec<String> {
     let items = list.as_array().unwrap_or_else(|| panic!("no list: {list:#}"));
     items.iter().map(|item| item.as_str().unwrap_or_else(|| panic!("no string: {item}")).to_owned()).collect()
-}
-
-fn json(yaml: &Yaml<'_>) -> Value {
-    match yaml {
-        Yaml::Value(Scalar::Boolean(value)) => Value::Bool(*value),
-        Yaml::Value(Scalar::Integer(number)) => Value::from(*number),
-        Yaml::Value(Scalar::FloatingPoint(number)) => {
-            Number::from_f64(number.into_inner()).map_or(Value::Null, Value::Number)
-        }
-        Yaml::Value(Scalar::String(text)) => Value::String(text.to_string()),
-        Yaml::Sequence(items) => items.iter().map(json).collect(),
-        Yaml::Mapping(members) => {
-            members.iter().map(|(key, value)| (key.as_str().unwrap_or_default().to_owned(), json(value))).collect()
-        }
-        _ => Value::Null,
-    }
 }
