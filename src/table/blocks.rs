@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::draft::{BlockDraft, head, read_blocks};
-use super::yaml::parse;
+use super::kind::kind_of;
 use super::{Code, Diagnostic, Issuers, Place, Report, Snapshot, Sources};
 use crate::block::{Block, Blocks, Conditions, Namesakes};
 use crate::claims::{MAX_ID, MAX_SUBJECT, token_id};
@@ -31,7 +31,7 @@ pub fn compile_blocks(sources: &Sources, now: Time, table: Option<&Snapshot>) ->
         idle(block, now, table, &mut report);
         wide(block, now, &mut report);
     }
-    let blocks = (!report.refuses()).then(|| Blocks::build(draft.blocks.iter().map(BlockDraft::block).collect()));
+    let blocks = (!report.refuses()).then(|| Blocks::build(draft.blocks.iter().map(|block| block.block()).collect()));
     CompiledBlocks { blocks, files: draft.files, report }
 }
 
@@ -176,11 +176,7 @@ pub struct Documents {
 impl Documents {
     /// Looks at the `kind` of each file. What says nothing of itself that is known is taken for a table.
     pub fn of(sources: &Sources) -> Self {
-        let kinds: Vec<_> = sources
-            .files()
-            .iter()
-            .map(|file| parse(file).0.and_then(|root| head::kind_of(&root).map(str::to_owned)).unwrap_or_default())
-            .collect();
+        let kinds: Vec<_> = sources.files().iter().map(|file| kind_of(file).unwrap_or_default()).collect();
         let blocks = kinds.iter().any(|kind| kind == head::BLOCKS.kind);
         Self { table: !blocks || kinds.iter().any(|kind| kind == head::TABLE.kind), blocks }
     }

@@ -10,6 +10,7 @@ mod compile;
 mod diagnostic;
 mod draft;
 mod json_schema;
+mod kind;
 mod live;
 mod node;
 mod offsets;

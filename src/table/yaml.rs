@@ -1,6 +1,6 @@
 //! YAML text → tree, with every construct refused that could make one table mean two things.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
@@ -16,6 +16,9 @@ const MAX_DEPTH: usize = 32;
 
 /// Most values in one file.
 const MAX_NODES: usize = 2_000_000;
+
+/// In a map of at most so many members all keys are held against all.
+const SMALL: usize = 16;
 
 /// Reads one file as exactly one YAML document. The tree is there as far as it could be read; anything in the report
 /// refuses it. Every finding here is CR005, but for doubled keys (CR004) and keys that are no strings (CR002).
@@ -245,23 +248,23 @@ impl<'a> Reader<'a> {
     }
 
     /// Keeps the first of each key and reports the others.
-    fn unique(&mut self, members: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
-        let mut first: BTreeMap<Box<str>, Span> = BTreeMap::new();
-        let mut kept = Vec::with_capacity(members.len());
-        for (key, value) in members {
-            if let Some(earlier) = first.get(&key.text) {
-                let place = Place { file: Arc::clone(self.file), span: *earlier };
-                let finding =
-                    Diagnostic::at(Code::CR004, &self.place(key.span), format!("\"{}\" is defined twice", key.text))
-                        .label(format!("first at {place}"))
-                        .help("keep one of the two");
-                self.report.push(finding);
-                continue;
-            }
-            first.insert(key.text.clone(), key.span);
-            kept.push((key, value));
+    fn unique(&mut self, mut members: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
+        let doubled = doubled(&members);
+        if doubled.is_empty() {
+            return members;
         }
-        kept
+        for (later, earlier) in &doubled {
+            let (Some((key, _)), Some((first, _))) = (members.get(*later), members.get(*earlier)) else { continue };
+            let place = self.place(first.span);
+            let finding =
+                Diagnostic::at(Code::CR004, &self.place(key.span), format!("\"{}\" is defined twice", key.text))
+                    .label(format!("first at {place}"))
+                    .help("keep one of the two");
+            self.report.push(finding);
+        }
+        let mut position = 0..;
+        members.retain(|_| !position.next().is_some_and(|at| doubled.contains_key(&at)));
+        members
     }
 
     /// A value is whole: it becomes an item, a key, a member, or the root.
@@ -338,6 +341,24 @@ impl<'a> Reader<'a> {
             column: narrow(start.col() + 1),
         }
     }
+}
+
+/// The positions of keys that stand there already, each with the position of the first. Most maps are small, and a look
+/// at all pairs is cheaper for them than any set.
+fn doubled(members: &[(Key, Node)]) -> BTreeMap<usize, usize> {
+    if members.len() <= SMALL {
+        let first = |at: usize, key: &Key| members.iter().take(at).position(|(other, _)| other.text == key.text);
+        return members.iter().enumerate().filter_map(|(at, (key, _))| Some((at, first(at, key)?))).collect();
+    }
+    let mut first: HashMap<&str, usize> = HashMap::with_capacity(members.len());
+    let mut doubled = BTreeMap::new();
+    for (at, (key, _)) in members.iter().enumerate() {
+        let earlier = *first.entry(&key.text).or_insert(at);
+        if earlier != at {
+            doubled.insert(at, earlier);
+        }
+    }
+    doubled
 }
 
 #[cfg(test)]

@@ -65,6 +65,19 @@ fn a_doubled_key_is_named_with_the_place_of_the_first_and_the_first_stays() {
 }
 
 #[test]
+fn a_doubled_key_is_found_among_few_and_among_many() {
+    for count in [2, 16, 17, 1000] {
+        let mut text: String = (0..count).map(|number| format!("k{number}: {number}\n")).collect();
+        assert_eq!(read(&text).1, "");
+        text.push_str("k1: later\nk0: later\n");
+        let (root, said) = read(&text);
+        assert_eq!(said.matches("is defined twice").count(), 2, "{said}");
+        assert!(said.contains("first at t.yaml:2:1") && said.contains("first at t.yaml:1:1"), "{said}");
+        assert_eq!(root.unwrap().members().unwrap().len(), count);
+    }
+}
+
+#[test]
 fn a_key_that_is_no_string_asks_for_quotes() {
     let (_, said) = read("1: a\ntrue: b\n~: c\nno: fine\n");
     assert!(said.contains("this is a number") && said.contains("quote it: `\"1\"`"), "{said}");

@@ -131,6 +131,6 @@ fn reloading(pace: &Pace, subject: &Subject, tables: &[String; 2]) -> Outcome<St
 }
 
 /// How many tables came into force so far, by credence's own log.
-fn taken(subject: &Subject) -> usize {
+pub(super) fn taken(subject: &Subject) -> usize {
     subject.credence().stderr().lines().filter(|line| line.contains("trust table is in force")).count()
 }

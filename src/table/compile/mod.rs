@@ -105,7 +105,7 @@ impl<'a> Bench<'a> {
             (0..).map(ResourceId).zip(&draft.resources).map(|(id, entry)| self.resource(id, entry)).collect();
         let index = self.resource_index(&resources);
         self.ceilings();
-        let mut audiences: HashMap<_, Vec<_>> = HashMap::new();
+        let mut audiences: HashMap<_, Vec<&ResourceDraft>> = HashMap::new();
         for entry in &draft.resources {
             audiences.entry(entry.audience.value().map_or("", String::as_str)).or_default().push(entry);
         }

@@ -55,7 +55,7 @@ pub(crate) struct BlockDraft {
 /// All blocks of all files; of a name that stands twice the first.
 #[derive(Debug, Default)]
 pub(crate) struct BlocksDraft {
-    pub(crate) blocks: Vec<BlockDraft>,
+    pub(crate) blocks: Vec<Box<BlockDraft>>,
     /// Files of this kind.
     pub(crate) files: Vec<Arc<str>>,
 }
@@ -108,7 +108,7 @@ fn says_table(text: &str) -> bool {
 }
 
 /// A file that was cut off above its first block must not read as one that lifts them all: `{}` has to be written.
-fn blocks(cx: &mut Cx<'_>, root: &Node) -> Vec<BlockDraft> {
+fn blocks(cx: &mut Cx<'_>, root: &Node) -> Vec<Box<BlockDraft>> {
     let Some(fields) = Fields::open(cx, "the file", root, &BLOCKS) else { return Vec::new() };
     match fields.node("blocks") {
         None => {

@@ -61,7 +61,7 @@ fn word(node: &Node) -> Option<&str> {
 }
 
 /// What a file says of its kind.
-pub(in crate::table) fn kind_of(root: &Node) -> Option<&str> {
+fn kind_of(root: &Node) -> Option<&str> {
     root.member("kind").and_then(word)
 }
 

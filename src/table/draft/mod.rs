@@ -1,5 +1,10 @@
 //! What was typed: every entry with the place of each value, read but not yet believed to make sense together.
+#![expect(
+    clippy::vec_box,
+    reason = "a draft has a kilobyte and more: gathered and sorted it would be copied again and again"
+)]
 
+mod abreast;
 mod actor;
 mod block;
 mod claims;
@@ -33,15 +38,16 @@ pub(super) use vectors::{CaseDraft, Presented as PresentedDraft, read as read_ve
 use super::yaml::parse;
 use super::{Code, Diagnostic, Node, Report, SourceFile, Sources};
 use crate::name::is_name;
+use abreast::abreast;
 use fields::Fields;
 use head::Belongs;
 
-/// All entries of all files; of a name that stands twice the first.
+/// All entries of all files; of a name that stands twice the first. Each in a box: they are large, and sorted and moved.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    pub(super) issuers: Vec<IssuerDraft>,
-    pub(super) resources: Vec<ResourceDraft>,
-    pub(super) grants: Vec<GrantDraft>,
+    pub(super) issuers: Vec<Box<IssuerDraft>>,
+    pub(super) resources: Vec<Box<ResourceDraft>>,
+    pub(super) grants: Vec<Box<GrantDraft>>,
     /// Names of issuers and of resources that were seen, readable entries or not.
     pub(super) issuer_names: BTreeSet<String>,
     pub(super) resource_names: BTreeSet<String>,
@@ -54,10 +60,10 @@ pub(super) fn read(sources: &Sources, report: &mut Report) -> Draft {
     report.append(sources.problems().clone());
     let mut draft = Draft { torn: report.refuses(), ..Draft::default() };
     let mut tables = 0;
-    for file in sources.files() {
-        if draft.file(file, sources.is_directory(), report) {
-            tables += 1;
-        }
+    for (part, found) in abreast(sources.files(), |file| Draft::of(file, sources.is_directory())) {
+        tables += usize::from(part.is_some());
+        draft.extend(part.unwrap_or_default());
+        report.append(found);
     }
     if let (Some(file), 0, false) = (sources.files().first(), tables, report.refuses()) {
         let directory = std::path::Path::new(&**file.name()).parent();
@@ -72,27 +78,31 @@ pub(super) fn read(sources: &Sources, report: &mut Report) -> Draft {
 }
 
 impl Draft {
-    /// Takes in one file; says whether it is part of the table.
-    fn file(&mut self, file: &Arc<SourceFile>, in_directory: bool, report: &mut Report) -> bool {
+    /// What one file holds; `None` if it is no part of the table.
+    fn of(file: &Arc<SourceFile>, in_directory: bool) -> (Option<Self>, Report) {
+        let mut draft = Self::default();
         let (root, mut found) = parse(file);
-        let Some(root) = root else {
-            self.torn = true;
-            report.append(found);
-            return true;
+        let root = match root {
+            Some(root) if root.members().is_some() || !found.refuses() => root,
+            _ => return (Some(Self { torn: true, ..draft }), found),
         };
-        if root.members().is_none() && found.refuses() {
-            self.torn = true;
-            report.append(found);
-            return true;
-        }
         let mut cx = Cx::new(file, &mut found, String::from("the table"));
         match head::judge(&mut cx, &root, in_directory, head::TABLE) {
-            Belongs::Elsewhere => return false,
+            Belongs::Elsewhere => return (None, Report::default()),
             Belongs::Nowhere => {}
-            Belongs::Here => self.sections(&mut cx, &root),
+            Belongs::Here => draft.sections(&mut cx, &root),
         }
-        report.append(found);
-        true
+        (Some(draft), found)
+    }
+
+    fn extend(&mut self, part: Self) {
+        let Self { issuers, resources, grants, issuer_names, resource_names, torn } = part;
+        self.issuers.extend(issuers);
+        self.resources.extend(resources);
+        self.grants.extend(grants);
+        self.issuer_names.extend(issuer_names);
+        self.resource_names.extend(resource_names);
+        self.torn |= torn;
     }
 
     fn sections(&mut self, cx: &mut Cx<'_>, root: &Node) {
@@ -122,7 +132,7 @@ fn entries<T>(
     section: &str,
     what: &str,
     read: fn(&mut Cx<'_>, At<String>, &Node) -> Option<T>,
-) -> Vec<T> {
+) -> Vec<Box<T>> {
     let Some(node) = fields.node(section) else { return Vec::new() };
     let Some(members) = read::map(cx, section, node) else { return Vec::new() };
     let mut found = Vec::with_capacity(members.len());
@@ -135,7 +145,7 @@ fn entries<T>(
             cx.report.push(finding);
         }
         cx.owner = format!("{what} \"{}\"", key.text);
-        found.extend(read(cx, At { value: key.text.to_string(), place }, node));
+        found.extend(read(cx, At { value: key.text.to_string(), place }, node).map(Box::new));
     }
     found
 }
@@ -145,7 +155,7 @@ fn article(what: &str) -> &'static str {
 }
 
 /// Keeps the first entry of each name, and reports the others (CR004); inside one file the parser has done so.
-fn unique<T>(entries: Vec<T>, what: &str, name: fn(&T) -> &At<String>, report: &mut Report) -> Vec<T> {
+fn unique<T>(entries: Vec<Box<T>>, what: &str, name: fn(&T) -> &At<String>, report: &mut Report) -> Vec<Box<T>> {
     let mut first = BTreeMap::new();
     let mut kept = Vec::with_capacity(entries.len());
     for entry in entries {
