@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Time;
+use crate::decide::testing::Dice;
 use crate::keys::{KeyOrigin, LiveKeys};
 use crate::name::{Issuer, IssuerName};
 use crate::path::{Outcome, Rules, walk};
@@ -20,33 +21,14 @@ use crate::trail::Recorder;
 
 const NOW: &str = "2026-11-21T12:00:00Z";
 
-/// A small generator: the same numbers for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 11).unwrap() % sides
+/// One to three of these, in any order, as the inside of a list.
+fn some(dice: &mut Dice, of: &[&str]) -> String {
+    let chosen: BTreeSet<_> = (0..=dice.throw(2)).map(|_| dice.one(of)).collect();
+    let mut chosen: Vec<_> = chosen.into_iter().collect();
+    if dice.chance(50) {
+        chosen.reverse();
     }
-
-    fn one<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.throw(of.len())]
-    }
-
-    fn some(&mut self, of: &[&str]) -> String {
-        let chosen: BTreeSet<_> = (0..=self.throw(2)).map(|_| self.one(of)).collect();
-        let mut chosen: Vec<_> = chosen.into_iter().collect();
-        if self.chance(50) {
-            chosen.reverse();
-        }
-        chosen.join(", ")
-    }
-
-    fn chance(&mut self, percent: usize) -> bool {
-        self.throw(100) < percent
-    }
+    chosen.join(", ")
 }
 
 const HOSTS: [&str; 7] = ["a.t", "b.t", "\"*.t\"", "\"a.t:8443\"", "\"b.t:8443\"", "c.t", "\"*.t:8443\""];
@@ -69,9 +51,9 @@ fn issuer(dice: &mut Dice, number: usize) -> Vec<String> {
     };
     let line = format!("expires: {}", dice.one(&TIMES));
     maybe(dice, 15, line);
-    let line = format!("signingAlgs: [{}]", dice.some(&["RS256", "PS256", "ES256"]));
+    let line = format!("signingAlgs: [{}]", some(dice, &["RS256", "PS256", "ES256"]));
     maybe(dice, 20, line);
-    let line = format!("tokenTypes: [{}]", dice.some(&["JWT", "at+jwt", "\"\""]));
+    let line = format!("tokenTypes: [{}]", some(dice, &["JWT", "at+jwt", "\"\""]));
     maybe(dice, 20, line);
     let line = format!("maxTokenAge: {}", dice.one(&["5m", "10m", "2h"]));
     maybe(dice, 20, line);
@@ -94,15 +76,15 @@ fn resource(dice: &mut Dice, number: usize) -> Vec<String> {
         lines.push(format!("route: {{namespace: n{}}}", dice.one(&["", ", name: x", ", name: y"])));
     }
     if !by_context || dice.chance(40) {
-        lines.push(format!("hosts: [{}]", dice.some(&HOSTS)));
+        lines.push(format!("hosts: [{}]", some(dice, &HOSTS)));
     }
     if dice.chance(25) {
-        lines.push(format!("paths: [{}]", dice.some(&PATHS)));
+        lines.push(format!("paths: [{}]", some(dice, &PATHS)));
     }
     if dice.chance(25) {
-        let methods = dice.some(&METHODS);
+        let methods = some(dice, &METHODS);
         let open = if dice.chance(20) { "preflight: true".to_owned() } else { format!("methods: [{methods}]") };
-        lines.push(format!("anonymous: [{{{open}, paths: [{}], reason: r}}]", dice.some(&PATHS)));
+        lines.push(format!("anonymous: [{{{open}, paths: [{}], reason: r}}]", some(dice, &PATHS)));
     }
     if dice.chance(15) {
         lines.push(format!("credential: {{header: {}}}", dice.one(&["x-a", "x-b"])));
@@ -121,23 +103,23 @@ fn resource(dice: &mut Dice, number: usize) -> Vec<String> {
 
 fn grant(dice: &mut Dice) -> Vec<String> {
     let mut lines = vec![
-        format!("issuer: [{}]", dice.some(&["i0", "i1", "i2"])),
+        format!("issuer: [{}]", some(dice, &["i0", "i1", "i2"])),
         format!("resource: r{}", dice.throw(3)),
-        format!("methods: {}", if dice.chance(20) { "any".to_owned() } else { format!("[{}]", dice.some(&METHODS)) }),
-        format!("paths: {}", if dice.chance(50) { "any".to_owned() } else { format!("[{}]", dice.some(&PATHS)) }),
+        format!("methods: {}", if dice.chance(20) { "any".to_owned() } else { format!("[{}]", some(dice, &METHODS)) }),
+        format!("paths: {}", if dice.chance(50) { "any".to_owned() } else { format!("[{}]", some(dice, &PATHS)) }),
     ];
     let claims =
         ["k: v", "k: [v, w]", "k: {present: true}", "k: {glob: \"x/*\"}", "l: {contains: v}", "l: {absent: true}"];
     match dice.throw(4) {
         0 => lines.push("subject: {glob: \"x/*\"}".to_owned()),
         1 => lines.push("subject: {glob: \"x/**\"}".to_owned()),
-        _ => lines.push(format!("subject: [{}]", dice.some(&SUBJECTS))),
+        _ => lines.push(format!("subject: [{}]", some(dice, &SUBJECTS))),
     }
     if dice.chance(40) {
         lines.push(format!("claims: {{{}}}", dice.one(&claims)));
     }
     if dice.chance(60) {
-        lines.push(format!("scopes: [{}]", dice.some(&["p", "q"])));
+        lines.push(format!("scopes: [{}]", some(dice, &["p", "q"])));
     }
     if dice.chance(15) {
         lines.push(format!("expires: {}", dice.one(&TIMES)));
