@@ -18,7 +18,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use credence::clock::{Clock, Time};
 use credence::keys::{KeySet, LiveKeys, Signed};
-use credence::observe::{Call, DecisionId, DecisionLog, Metrics, Sink, Table, line};
+use credence::observe::{Call, DecisionId, DecisionLog, Made, Metrics, Sink, Table, line};
 use credence::path::{Outcome, Rules, Walk, walk};
 use credence::request::{AuthzRequest, Headers};
 use credence::table::{Permissions, Published, Report, Snapshot, SourceFile, Sources, compile};
@@ -156,7 +156,9 @@ fn main() {
         assert_eq!(matches!(walk.outcome, Outcome::Allowed(_)), good);
         let metrics = Metrics::default();
         metrics.published(&world.published, &Report::default());
-        let count = || metrics.decided(Some(1), &walk, Duration::from_micros(17));
+        let at = Clock::System.now();
+        let made = Made { id: DecisionId::new(at), at, took: Duration::from_micros(17) };
+        let count = || metrics.decided(Some(1), &walk, &made);
         let write = |log: &DecisionLog, time: Time, id: &str| {
             let _ = log.take(|to| line(to, &walk, world.call(time, id, &request)));
         };

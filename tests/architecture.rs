@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Crates that only these rooms may name.
 const WALLS: [(&str, &[&str]); 21] = [
     ("tonic", &["proto", "wire", "grpc"]),
-    ("prost", &["proto", "wire"]),
+    ("prost", &["proto", "wire", "observe"]),
     ("prost_types", &[]),
     ("tokio", &["fetch", "redis_store", "wire", "grpc", "admin", "app", "cli"]),
     ("tokio_rustls", &["grpc"]),

@@ -18,7 +18,9 @@ use crate::grpc::Validity;
 use crate::keys::{Landing, Signed};
 use crate::memory::Memory;
 use crate::name::KeyId;
-use crate::observe::{Call, Counts, DecisionId, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
+use crate::observe::{
+    Call, Counts, DecisionId, DecisionLog, FetchTimes, Format, Made, Metrics, ReloadKind, Table, WhenFull, line,
+};
 use crate::path::{Facts, Outcome, Rules, Walk, walk};
 use crate::reason::Reason;
 use crate::replay::{Answered, Claim};
@@ -337,7 +339,8 @@ impl House {
             walk.outcome = Outcome::Refused(Reason::LogUnavailable);
             response = self.answer(&walk, request, occasion);
         }
-        self.metrics.decided(published.map(|published| published.generation), &walk, duration);
+        let made = Made { id: decision_id, at: time, took: duration };
+        self.metrics.decided(published.map(|published| published.generation), &walk, &made);
         response
     }
 }
@@ -395,13 +398,13 @@ impl Status for House {
         }
     }
 
-    fn metrics(&self) -> String {
+    fn metrics(&self, format: Format) -> Vec<u8> {
         let published = self.live.load();
         let counts = Counts {
             dropped: self.log.dropped(),
             spent: self.spent.entries(self.clock.now()),
             store_up: self.spent.state().map(|state| state.up),
         };
-        self.metrics.expose(published.as_deref().map(|published| &published.snapshot), counts)
+        self.metrics.expose(published.as_deref().map(|published| &published.snapshot), counts, format)
     }
 }

@@ -3,15 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as model;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use super::durations::Durations;
+use super::exemplars::Made;
 use super::metrics::lock;
 use crate::decide::{Grant, Mode};
 use crate::keys::Signed;
@@ -46,18 +47,13 @@ struct Verification {
     cache: &'static str,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfDecision {
-    decision: &'static str,
-}
-
 /// The label `decision`.
 const DECISIONS: [&str; 2] = ["allow", "deny"];
 /// The label `cache`: whether the token had been verified before.
 const CACHE: [&str; 2] = ["miss", "hit"];
 
 /// A series that is resolved with its first count, and appears with it.
-type Slot<T = Counter> = OnceLock<T>;
+type Slot = OnceLock<Counter>;
 
 /// Series that differ in the reason alone.
 #[derive(Debug, Default)]
@@ -122,10 +118,9 @@ pub(super) struct Decisions {
     decisions: Family<Decision, Counter>,
     resource_decisions: Family<AtResource, Counter>,
     grant_matches: Family<ByGrant, Counter>,
-    durations: Family<OfDecision, Durations>,
     verifications: Family<Verification, Counter>,
     /// In the order of [`DECISIONS`].
-    timed: [Slot<Durations>; DECISIONS.len()],
+    durations: [Durations; DECISIONS.len()],
     unverified: ByReason,
     tally: ArcSwapOption<Tally>,
     /// Names of the published table and of those that went with the one before, to take their series away.
@@ -169,27 +164,22 @@ impl Decisions {
             "Requests that a grant fitted, shadow grants too",
             made.grant_matches.clone(),
         );
-        registry.register(
-            "decision_duration_seconds",
-            "From the arrival of a call's headers to its verdict",
-            made.durations.clone(),
-        );
         registry.register("token_verifications", "Tokens held against an issuer's entry", made.verifications.clone());
         made
     }
 
     /// Counts one decision of the table of this generation. Where another one is in force by now, or its tally is not
     /// there yet, the series are found by their names.
-    pub(super) fn decided(&self, generation: Option<u64>, walk: &Walk<'_, Signed>, duration: Duration) {
+    pub(super) fn decided(&self, generation: Option<u64>, walk: &Walk<'_, Signed>, made: &Made) {
         let Walk { outcome, facts } = walk;
         let tally = self.tally.load();
         let tally = tally.as_deref().filter(|tally| Some(tally.generation) == generation);
         let slots = |issuer: &TrustedIssuer| tally.and_then(|tally| at(&tally.issuers, issuer.id.0));
         let denied = matches!(outcome, Outcome::Refused(_));
-        let [allow, deny] = &self.timed;
-        let (side, decision, timed) = if denied { (1, "deny", deny) } else { (0, "allow", allow) };
+        let [allow, deny] = &self.durations;
+        let (side, decision, durations) = if denied { (1, "deny", deny) } else { (0, "allow", allow) };
 
-        timed.get_or_init(|| self.durations.get_or_create_owned(&OfDecision { decision })).took(duration);
+        durations.count(made);
         let vouching = facts.vouching_issuer();
         let reasons = vouching.map_or(Some(&self.unverified), |issuer| slots(issuer).map(|slots| &slots.decisions));
         count(reasons.and_then(|reasons| reasons.of(outcome)), &self.decisions, || Decision {
@@ -222,6 +212,21 @@ impl Decisions {
             permit.granted().iter().copied().for_each(of_grant);
         }
         facts.shadow.iter().copied().for_each(of_grant);
+    }
+
+    /// How long decisions took, the registry's families apart: it has no place for exemplars of a histogram that is not its own.
+    pub(super) fn durations(&self) -> model::MetricFamily {
+        let told = |(decision, durations): (&str, &Durations)| {
+            let label = model::LabelPair { name: "decision".into(), value: decision.to_owned() };
+            Some(model::Metric { label: vec![label], histogram: Some(durations.histogram()?), ..Default::default() })
+        };
+        model::MetricFamily {
+            name: "credence_decision_duration_seconds".into(),
+            help: "From the arrival of a call's headers to its verdict.".into(),
+            r#type: model::MetricType::Histogram.into(),
+            metric: DECISIONS.into_iter().zip(&self.durations).filter_map(told).collect(),
+            ..Default::default()
+        }
     }
 
     /// A table came into force: from now on its calls count by its numbers, and the series of removed entries go.
@@ -297,9 +302,12 @@ const fn mode(grant: &Grant) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::clock::Time;
     use crate::keys::LiveKeys;
+    use crate::observe::id::DecisionId;
     use crate::path::Facts;
     use crate::table::{Permissions, SourceFile, Sources, compile};
 
@@ -326,6 +334,11 @@ mod tests {
         Walk { outcome: Outcome::Refused(Reason::Expired), facts }
     }
 
+    fn made() -> Made {
+        let at = Time::from_seconds(1e9);
+        Made { id: DecisionId::new(at), at, took: Duration::from_micros(5) }
+    }
+
     struct Counted(Registry, Decisions);
 
     impl Counted {
@@ -336,7 +349,7 @@ mod tests {
         }
 
         fn count(&self, published: &Published, issuer: &str) {
-            self.1.decided(Some(published.generation), &refused(published, issuer), Duration::from_micros(5));
+            self.1.decided(Some(published.generation), &refused(published, issuer), &made());
         }
 
         /// Series with a value, without those of times.
@@ -358,7 +371,7 @@ mod tests {
         counted.1.decided(
             None,
             &Walk { outcome: Outcome::Refused(Reason::NotReady), facts: Facts::default() },
-            Duration::ZERO,
+            &made(),
         );
         let wanted = [
             r#"decisions_total{decision="deny",reason="expired",issuer="unverified"} 3"#,

@@ -6,6 +6,9 @@
 
 mod decisions;
 mod durations;
+mod exemplars;
+mod exposition;
+mod format;
 mod id;
 mod keys;
 mod line;
@@ -13,11 +16,15 @@ mod line;
 mod line_tests;
 mod log;
 mod metrics;
+mod native;
+mod process;
 mod queue;
 mod stamp;
 mod store;
 mod text;
 
+pub use exemplars::Made;
+pub use format::Format;
 pub use id::DecisionId;
 pub use keys::FetchTimes;
 pub use line::{Call, Table, line};
