@@ -1,10 +1,10 @@
 #!/bin/sh
-# Builds the Prometheus server from the Go module proxy into .tools/prometheus and prints that directory. It has no pages to
-# look at (they are not part of the module) and finds its targets in a file only: what the tests ask is its API.
+# Builds the Prometheus server and promtool from the Go module proxy into .tools/prometheus and prints that directory. The
+# server has no pages to look at (they are not part of the module) and is told its targets only: the tests ask its API.
 . "$(dirname -- "$0")/../interop/common.sh"
 # The module of Prometheus 3.X.Y is called v0.3XX.Y, X in two digits.
 tool prometheus 0.313.5
-need go "the Prometheus server is built from its Go module"
+need go "Prometheus is built from its Go module"
 begin "8 minutes"
 
 module=github.com/prometheus/prometheus
@@ -23,4 +23,6 @@ export CGO_ENABLED
 tags=remove_all_sd
 go_build prometheus "$module/cmd/prometheus"
 logged "$home/bin/prometheus" --version
+go_build promtool "$module/cmd/promtool"
+logged "$home/bin/promtool" --version
 finish

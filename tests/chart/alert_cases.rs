@@ -160,6 +160,31 @@ pub(crate) const CASES: &[Case] = &[
         &["CredenceSlow"],
     ),
     Case(
+        "slow decisions, scraped as native histograms",
+        &[
+            UP,
+            (
+                "credence_decision_duration_seconds{decision=\"allow\"}",
+                // From 96 to 105 milliseconds.
+                "{{schema:3 count:0 sum:0}}+{{schema:3 count:600 sum:60 offset:-26 buckets:[600]}}x60",
+            ),
+        ],
+        30,
+        &["CredenceSlow"],
+    ),
+    Case(
+        "swift decisions, scraped as native histograms",
+        &[
+            UP,
+            (
+                "credence_decision_duration_seconds{decision=\"allow\"}",
+                "{{schema:3 count:0 sum:0}}+{{schema:3 count:600 sum:6 offset:-53 buckets:[600]}}x60",
+            ),
+        ],
+        30,
+        &[],
+    ),
+    Case(
         "too many calls",
         &[UP, ("credence_decisions_total{decision=\"deny\",reason=\"overloaded\"}", "0+6x60")],
         30,

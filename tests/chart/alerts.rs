@@ -10,7 +10,8 @@ use crate::alert_cases::{CASES, Case};
 use crate::helm::{Release, brought};
 use crate::support::{root, scratch};
 
-fn rules() -> Value {
+/// The groups of the chart's rules.
+pub(crate) fn rules() -> Value {
     Release::of("several").render().only("PrometheusRule")["spec"].clone()
 }
 
@@ -32,7 +33,7 @@ fn scraped(series: &str) -> String {
 
 /// promtool has nothing against this file.
 pub(crate) fn promtool(args: &[&str], file: &Path) {
-    let output = Command::new(brought("promtool/bin/promtool")).args(args).arg(file).output().unwrap();
+    let output = Command::new(brought("prometheus/bin/promtool")).args(args).arg(file).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }

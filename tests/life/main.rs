@@ -18,6 +18,7 @@ mod hostile;
 mod http2;
 mod keys;
 mod listening;
+mod series;
 mod reload;
 mod reload_bad;
 mod reload_traffic;
