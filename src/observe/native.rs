@@ -29,7 +29,6 @@ const ZERO: f64 = 1.0 / 16_777_216.0;
 const FIRST: i32 = -24 * 8 + 1;
 /// The bucket that ends at eight seconds. What is longer counts in it too: no decision may wait for more than 50 ms.
 const LAST: i32 = 3 * 8;
-#[expect(clippy::cast_sign_loss, reason = "the last comes after the first")]
 const BUCKETS: usize = (LAST - FIRST + 1) as usize;
 
 /// Counts by bucket.
