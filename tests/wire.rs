@@ -45,7 +45,7 @@ struct Gate {
 impl Judge for Echo {
     type Brought = ();
 
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), _: Instant) -> Reply {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), _: &Arrival) -> Reply {
         self.judged.fetch_add(1, Ordering::SeqCst);
         let (code, message) = match call {
             Ok(question) if question.target == "/panic" => panic!("on purpose"),

@@ -166,7 +166,7 @@ mod tests {
     impl Judge for Mute {
         type Brought = ();
 
-        fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, (): (), _: Instant) -> Reply {
+        fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, (): (), _: &Arrival) -> Reply {
             Reply::message(&CheckResponse::default())
         }
     }

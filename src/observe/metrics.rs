@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::decisions::Decisions;
 use super::keys::{FetchTimes, KeyMetrics};
+use super::spans::SpanCounts;
 use super::store::{StoreMetrics, StoreTimes};
 use crate::clock::Time;
 use crate::keys::Signed;
@@ -92,6 +93,7 @@ pub struct Metrics {
     decisions: Decisions,
     keys: KeyMetrics,
     store: Option<StoreMetrics>,
+    spans: Option<SpanCounts>,
     ends: Family<Ends, Number>,
     reload_ok: Family<OfKind, Gauge>,
     reload_time: Family<OfKind, Number>,
@@ -143,6 +145,7 @@ impl Default for Metrics {
             decisions,
             keys,
             store: None,
+            spans: None,
             ends,
             reload_ok,
             reload_time,
@@ -193,6 +196,11 @@ impl Metrics {
     /// Adds the series of a shared store of spent tokens, and says where spendings are timed.
     pub fn share(&mut self) -> StoreTimes {
         self.store.get_or_insert_with(|| StoreMetrics::register(&mut self.registry)).times()
+    }
+
+    /// Adds the series of spans that are sent, and says where they are counted.
+    pub fn trace(&mut self) -> SpanCounts {
+        self.spans.get_or_insert_with(|| SpanCounts::register(&mut self.registry)).clone()
     }
 
     /// A reload was taken at this time, or not.

@@ -8,19 +8,23 @@ mod decisions;
 mod durations;
 mod id;
 mod keys;
+mod level;
 mod line;
 #[cfg(test)]
 mod line_tests;
 mod log;
 mod metrics;
 mod queue;
+mod spans;
 mod stamp;
 mod store;
 mod text;
 
 pub use id::DecisionId;
 pub use keys::FetchTimes;
+pub use level::{LogLevel, Turn};
 pub use line::{Call, Table, line};
 pub use log::{DecisionLog, Full, Sink, WhenFull};
 pub use metrics::{Counts, Metrics, ReloadKind};
+pub use spans::SpanCounts;
 pub use store::{StoreTimes, Timed};
