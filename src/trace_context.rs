@@ -31,10 +31,7 @@ pub struct TraceContext {
 
 impl TraceContext {
     /// From all values of both headers. Two `traceparent`s say nothing; a bad `tracestate` is left out, and the rest stands.
-    pub fn of<'a>(
-        mut parents: impl Iterator<Item = &'a [u8]>,
-        states: impl Iterator<Item = &'a [u8]>,
-    ) -> Option<Self> {
+    pub fn of<'a>(mut parents: impl Iterator<Item = &'a [u8]>, states: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let (only, None) = (parents.next()?, parents.next()) else { return None };
         let parent = Self::parent(only)?;
         Some(Self { state: state(states), ..parent })
@@ -163,7 +160,9 @@ mod tests {
         let many = (0..33).map(|number| format!("k{number}=v")).collect::<Vec<_>>().join(",");
         let long = format!("a={}", "x".repeat(257));
         let huge = format!("a={}", "x".repeat(1 << 20));
-        for bad in ["", ",", "a", "a=", "=1", "A=1", "a=b=c", "a=\u{e9}", "a=1\nb=2", "a=eyJhbGciOi", &many, &long, &huge] {
+        for bad in
+            ["", ",", "a", "a=", "=1", "A=1", "a=b=c", "a=\u{e9}", "a=1\nb=2", "a=eyJhbGciOi", &many, &long, &huge]
+        {
             assert_eq!(state(&[bad]), None, "{:.80}", bad);
         }
         let half = format!("a={}", "x".repeat(250));

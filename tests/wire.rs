@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use credence::grpc::{Address, Drained, Listener, Reflection, Server, serve};
@@ -15,7 +15,7 @@ use credence::proto::envoy::service::auth::v3::{AttributeContext, CheckRequest, 
 use credence::proto::google::rpc::Status;
 use credence::reason::Reason;
 use credence::request::AuthzRequest;
-use credence::wire::{CheckService, Judge, Limits, Reply, SERVICE};
+use credence::wire::{Arrival, CheckService, Judge, Limits, Reply, SERVICE};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use prost::Message;

@@ -65,7 +65,10 @@ pub(super) async fn change<S: Status>(
         );
     }
     let Some(lasts) = lasts(query.as_deref()) else {
-        return no(StatusCode::BAD_REQUEST, "expected /loglevel?for=TIME, with TIME such as 30s, 15m or 2h, at most 24h");
+        return no(
+            StatusCode::BAD_REQUEST,
+            "expected /loglevel?for=TIME, with TIME such as 30s, 15m or 2h, at most 24h",
+        );
     };
     let text = std::str::from_utf8(&body).unwrap_or("\u{fffd}").trim_ascii();
     match level.set(text) {
@@ -110,7 +113,19 @@ mod tests {
         for (query, seconds) in [(None, 900), (Some(""), 900), (Some("for=30s"), 30), (Some("for=24h"), 86_400)] {
             assert_eq!(lasts(query), Some(Duration::from_secs(seconds)), "{query:?}");
         }
-        for bad in ["for=", "for=0s", "for=25h", "for=-1s", "for=+1s", "for=1d", "for=ever", "x=1", "for=1s&x", "for=9999999999999999999h", "for=1\u{e9}"] {
+        for bad in [
+            "for=",
+            "for=0s",
+            "for=25h",
+            "for=-1s",
+            "for=+1s",
+            "for=1d",
+            "for=ever",
+            "x=1",
+            "for=1s&x",
+            "for=9999999999999999999h",
+            "for=1\u{e9}",
+        ] {
             assert_eq!(lasts(Some(bad)), None, "{bad}");
         }
     }

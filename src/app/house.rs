@@ -58,7 +58,13 @@ pub struct House {
 }
 
 impl House {
-    pub(super) fn new(settings: &Settings, log: DecisionLog, metrics: Metrics, spans: Option<Spans>, spent: Till) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        log: DecisionLog,
+        metrics: Metrics,
+        spans: Option<Spans>,
+        spent: Till,
+    ) -> Self {
         Self {
             live: Live::empty(),
             blocks: Standing::default(),

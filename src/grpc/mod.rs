@@ -153,13 +153,11 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::proto::envoy::service::auth::v3::CheckResponse;
     use crate::reason::Reason;
     use crate::request::AuthzRequest;
-    use crate::wire::{Limits, Reply};
+    use crate::wire::{Arrival, Limits, Reply};
 
     struct Mute;
 

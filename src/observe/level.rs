@@ -47,8 +47,9 @@ impl LogLevel {
     /// A sentence for people.
     pub fn filter(text: &str) -> Result<EnvFilter, String> {
         let is_level = |text: &str| matches!(text, "off" | "error" | "warn" | "info" | "debug" | "trace");
-        let is_target =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:".contains(&byte));
+        let is_target = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:".contains(&byte))
+        };
         let is_directive = |text: &str| {
             is_level(text) || text.split_once('=').is_some_and(|(target, level)| is_target(target) && is_level(level))
         };
@@ -109,7 +110,9 @@ mod tests {
             assert!(LogLevel::filter(good).is_ok(), "{good}");
         }
         let long = "info,".repeat(60) + "info";
-        for bad in ["verbose", "INFO", "", "credence", "info,loud", "info\n", "=debug", "a[b{c=d}]=debug", "a-b=info", &long] {
+        for bad in
+            ["verbose", "INFO", "", "credence", "info,loud", "info\n", "=debug", "a[b{c=d}]=debug", "a-b=info", &long]
+        {
             assert!(LogLevel::filter(bad).is_err(), "{bad}");
         }
     }

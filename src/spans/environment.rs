@@ -138,13 +138,18 @@ impl Tracing {
             headers: headers(&mut read),
             timeout: Duration::from_millis(timeout(&mut read)),
             authorities: read.otlp("CERTIFICATE").map(PathBuf::from),
-            identity: read.otlp("CLIENT_CERTIFICATE").zip(read.otlp("CLIENT_KEY")).map(|(cert, key)| (cert.into(), key.into())),
+            identity: read
+                .otlp("CLIENT_CERTIFICATE")
+                .zip(read.otlp("CLIENT_KEY"))
+                .map(|(cert, key)| (cert.into(), key.into())),
             sampler: sampler(&mut read),
             batch: batch(&mut read),
             resource: resource(&mut read),
         };
         if let Some(compression) = read.otlp("COMPRESSION").filter(|compression| compression != "none") {
-            read.told.push(format!("OTEL_EXPORTER_OTLP_COMPRESSION: {compression:?} is not spoken: traces are sent as they are"));
+            read.told.push(format!(
+                "OTEL_EXPORTER_OTLP_COMPRESSION: {compression:?} is not spoken: traces are sent as they are"
+            ));
         }
         Ok((Some(tracing), read.told))
     }
@@ -162,9 +167,7 @@ fn is_off(read: &mut Reader<'_>) -> bool {
 fn url(read: &mut Reader<'_>) -> Option<(Url, bool)> {
     let named = [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", false), ("OTEL_EXPORTER_OTLP_ENDPOINT", true)];
     let (name, is_base, text) = named.into_iter().find_map(|(name, is_base)| Some((name, is_base, read.get(name)?)))?;
-    endpoint(&text, is_base)
-        .inspect_err(|what| read.told.push(format!("{name}: {what}: no traces are sent")))
-        .ok()
+    endpoint(&text, is_base).inspect_err(|what| read.told.push(format!("{name}: {what}: no traces are sent"))).ok()
 }
 
 /// What is written may hold a credential, where none may be: it is not shown.

@@ -80,10 +80,10 @@ async fn sent(request: RequestBuilder) -> Result<Response, Trouble> {
 /// The whole body and its trailers.
 async fn read(response: Response) -> Result<(Bytes, HeaderMap), Trouble> {
     let body: Limited<Body> = Limited::new(http::Response::from(response).into_body(), MAX_ANSWER);
-    let whole = body.collect().await.map_err(|error| Trouble {
-        what: format!("its answer cannot be read: {error}"),
-        may_pass: false,
-    })?;
+    let whole = body
+        .collect()
+        .await
+        .map_err(|error| Trouble { what: format!("its answer cannot be read: {error}"), may_pass: false })?;
     let trailers = whole.trailers().cloned().unwrap_or_default();
     Ok((whole.to_bytes(), trailers))
 }

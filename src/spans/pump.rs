@@ -49,12 +49,7 @@ impl Drop for Hand<'_> {
 }
 
 /// Tries until it is taken, there is no hope, or nothing more comes. Returns how many spans were taken but rejected.
-async fn deliver(
-    queue: &Queue,
-    collector: &Collector,
-    request: Vec<u8>,
-    is_told: &mut bool,
-) -> Result<u64, Trouble> {
+async fn deliver(queue: &Queue, collector: &Collector, request: Vec<u8>, is_told: &mut bool) -> Result<u64, Trouble> {
     let request = bytes::Bytes::from(request);
     for pause in PAUSES {
         match collector.send(request.clone()).await {

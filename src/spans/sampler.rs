@@ -28,8 +28,7 @@ impl Sampler {
     /// # Errors
     /// A sentence for people.
     pub(super) fn named(name: &str, argument: Option<&str>) -> Result<Self, String> {
-        let (follows_parent, root) =
-            name.strip_prefix("parentbased_").map_or((false, name), |root| (true, root));
+        let (follows_parent, root) = name.strip_prefix("parentbased_").map_or((false, name), |root| (true, root));
         let below = match root {
             "always_on" => ALL,
             "always_off" => 0,

@@ -105,7 +105,10 @@ fn the_process_says_who_it_is() {
         pairs.into_iter().map(|pair| (pair.key, text(pair.value.unwrap().value))).collect::<HashMap<_, _>>()
     };
     let usual = resource(&[]);
-    assert_eq!((usual["service.name"].as_str(), usual["service.version"].as_str()), ("credence", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        (usual["service.name"].as_str(), usual["service.version"].as_str()),
+        ("credence", env!("CARGO_PKG_VERSION"))
+    );
     let named = resource(&[
         ("OTEL_RESOURCE_ATTRIBUTES", "service.name=x,k8s.pod.name=credence-0,note=a%2Cb,service.instance.id=7"),
         ("OTEL_SERVICE_NAME", "authz"),

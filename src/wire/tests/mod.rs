@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use envoy_types::pb as envoy;
@@ -25,7 +25,7 @@ use proptest::prelude::*;
 use prost::Message;
 use tonic::body::Body;
 
-use super::{Bench, CheckService, Judge, Limits, Look, ProxyPeer, Reply, ReplyBody};
+use super::{Arrival, Bench, CheckService, Judge, Limits, Look, ProxyPeer, Reply, ReplyBody};
 use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::proto::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
 use crate::proto::google::rpc::Status;
