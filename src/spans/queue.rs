@@ -40,7 +40,7 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     spans: Vec<Span>,
-    /// Spans were lost since the last batch was taken, and it was told.
+    /// Spans were lost since there last was none, and it was told.
     overflowed: bool,
 }
 
@@ -58,7 +58,9 @@ impl Queue {
             drop(waiting);
             self.counts.dropped.inc();
             if first {
-                tracing::debug!("more spans than the collector takes: those that find no room are lost and counted");
+                tracing::warn!(
+                    "more spans than the collector takes: what finds no room is lost, and counted in credence_trace_spans_total"
+                );
             }
             return;
         }
@@ -90,9 +92,10 @@ impl Queue {
 
     fn take_now(&self, most: usize) -> Vec<Span> {
         let mut waiting = self.lock();
-        waiting.overflowed = false;
         let some = waiting.spans.len().min(most);
-        waiting.spans.drain(..some).collect()
+        let taken = waiting.spans.drain(..some).collect();
+        waiting.overflowed &= !waiting.spans.is_empty();
+        taken
     }
 
     /// Takes no more spans.

@@ -1,11 +1,12 @@
 //! The level of the program's own log, changed while it runs.
 
+use crate::support::call::Call;
 use crate::support::credence::Credence;
-use crate::support::eventually;
 use crate::support::http::{Request, Response};
 use crate::support::issuer::Issuer;
 use crate::support::table::Table;
-use crate::world::{reason, table, token};
+use crate::support::{eventually, runtime};
+use crate::world::{API, call, reason, table, token};
 
 fn put(credence: &Credence, query: &str, body: &str) -> Response {
     Request::new("PUT", &format!("/loglevel{query}")).body(body).send(credence.admin_address())
@@ -73,4 +74,22 @@ fn what_is_no_level_changes_nothing() {
     }
     assert_eq!(level(&credence), "info");
     assert!(credence.stderr().lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+}
+
+#[test]
+fn no_level_shows_a_token() {
+    let ci = Issuer::start();
+    let file = Table::new(&table(&ci, &["own"]));
+    let credence = Credence::serve(file.path()).arg("--log-level=trace").start();
+    let token = token(&ci);
+    for call in [call("own", &token), call("own", &token).raw_headers(), Call::get(&format!("{API}/?t={token}")).bearer("x.y.z")] {
+        let mut request = tonic::Request::new(call.message());
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        runtime().block_on(async { credence.client().check(request).await }).unwrap();
+    }
+    let stderr = credence.stderr();
+    assert!(stderr.contains("TRACE"), "{stderr}");
+    for part in token.split('.') {
+        assert!(!stderr.contains(part), "{part} in {stderr}");
+    }
 }

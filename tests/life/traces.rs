@@ -22,7 +22,8 @@ const NO_TRACE: &str = "";
 /// A credence that sends its spans there at once.
 pub(crate) fn traced(table: &Table, collector: &Collector, variables: &str) -> Credence {
     let script = format!("OTEL_BSP_SCHEDULE_DELAY=5 {variables} exec \"$@\"");
-    Credence::serve(table.path()).shell(&script).arg(&format!("--otlp-endpoint={}", collector.url())).start()
+    let endpoint = format!("--otlp-endpoint={}", collector.url());
+    Credence::serve(table.path()).shell(&script).arg(&endpoint).arg("--drain-seconds=2").start()
 }
 
 /// Asks with these values in the metadata of the call itself.

@@ -34,6 +34,7 @@ fn a_collector_that_hangs_holds_up_no_decision_and_no_end() {
     // Eight wait and at most four are in hand; all others found no room.
     assert!(spans(&credence, "dropped") >= 88, "{}", spans(&credence, "dropped"));
     assert_eq!((spans(&credence, "exported"), spans(&credence, "failed")), (0, 0));
+    assert_eq!(credence.stderr().matches("more spans than the collector takes").count(), 1);
     credence.signal("TERM");
     assert_eq!(credence.process().wait().code(), Some(0));
     assert!(credence.stderr().contains("spans could not be sent before the end lost=8"), "{}", credence.stderr());
