@@ -33,7 +33,7 @@ impl Collector {
             .timeout(tracing.timeout)
             .connect_timeout(tracing.timeout)
             .pool_idle_timeout(Duration::from_secs(60));
-        if tracing.protocol == Protocol::Grpc && tracing.url.scheme() == "http" {
+        if tracing.protocol == Protocol::Grpc {
             builder = builder.http2_prior_knowledge();
         }
         if let Some(path) = &tracing.authorities {

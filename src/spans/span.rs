@@ -58,7 +58,7 @@ pub(super) fn span(begun: Begun, walk: &Walk<'_, Signed>, decision: Decision<'_>
         tell("credence.resource", text(resource.name.as_str()));
     }
     if let Outcome::Allowed(permit) = outcome {
-        tell("credence.grants", list(permit.grants().into_iter().map(|grant| grant.as_str())));
+        tell("credence.grants", list(permit.grants().map(|grant| grant.as_str())));
     }
     if !facts.shadow.is_empty() {
         tell("credence.shadow", list(facts.shadow.iter().map(|grant| grant.name.as_str())));

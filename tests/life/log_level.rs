@@ -82,7 +82,11 @@ fn no_level_shows_a_token() {
     let file = Table::new(&table(&ci, &["own"]));
     let credence = Credence::serve(file.path()).arg("--log-level=trace").start();
     let token = token(&ci);
-    for call in [call("own", &token), call("own", &token).raw_headers(), Call::get(&format!("{API}/?t={token}")).bearer("x.y.z")] {
+    for call in [
+        call("own", &token),
+        call("own", &token).raw_headers(),
+        Call::get(&format!("{API}/?t={token}")).bearer("x.y.z"),
+    ] {
         let mut request = tonic::Request::new(call.message());
         request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         runtime().block_on(async { credence.client().check(request).await }).unwrap();

@@ -1,9 +1,10 @@
 //! A collector that is down, slow, refusing or gone: no decision notices, and nothing is lost without being counted.
 
 use crate::support::collector::{Collector, Manner};
-use crate::support::credence::Credence;
+use crate::support::credence::{Credence, binary};
 use crate::support::eventually;
-use crate::support::issuer::Issuer;
+use crate::support::issuer::{Ca, Issuer};
+use crate::support::process::Process;
 use crate::support::table::Table;
 use crate::traces::traced;
 use crate::world::{ends, reason, table, token};
@@ -123,4 +124,39 @@ fn an_endpoint_that_is_none_does_not_start_and_a_variable_that_is_none_is_told()
             && stderr.contains("no traces are sent"),
         "{stderr}"
     );
+}
+
+#[test]
+fn a_collector_over_tls_is_believed_by_the_authority_that_is_named_and_by_no_other() {
+    let ci = Issuer::start();
+    let file = Table::new(&table(&ci, &["own"]));
+    let (ca, other) = (Ca::new(), Ca::new());
+    let (good, bad) = (file.dir().join("good"), file.dir().join("bad"));
+    std::fs::write(&good, ca.pem()).unwrap();
+    std::fs::write(&bad, other.pem()).unwrap();
+    let collector = Collector::https(&ca, Manner::Take);
+    let start = |authority: &std::path::Path| {
+        let variables = format!("OTEL_BSP_SCHEDULE_DELAY=5 OTEL_EXPORTER_OTLP_CERTIFICATE={}", authority.display());
+        let endpoint = format!("--otlp-endpoint=https://localhost:{}", collector.address().port());
+        let serve = Credence::serve(file.path()).shell(&format!("{variables} exec \"$@\"")).arg(&endpoint);
+        serve.arg("--drain-seconds=2").start()
+    };
+    let wary = start(&bad);
+    assert_eq!(reason(&wary, "own", &token(&ci)), "ok");
+    eventually("a word of it", || wary.stderr().contains("UnknownIssuer").then_some(()));
+    let credence = start(&good);
+    let answer = credence.check(&crate::world::call("own", &token(&ci)));
+    collector.span(&answer.decision_id());
+    assert_eq!(collector.spans().len(), 1);
+
+    let path = file.path().display().to_string();
+    let script = format!("OTEL_EXPORTER_OTLP_CERTIFICATE={path} exec \"$@\"");
+    let mut process = Process::start(
+        "sh",
+        ["-c", &script, "sh", &binary().display().to_string(), "serve", "--trust", &path, "--listen=127.0.0.1:0"]
+            .into_iter()
+            .chain(["--admin-listen=127.0.0.1:0", "--otlp-endpoint=https://localhost:1"]),
+    );
+    assert_eq!(process.wait().code(), Some(2));
+    assert!(process.stderr().contains("OTEL_EXPORTER_OTLP_CERTIFICATE: "), "{}", process.stderr());
 }

@@ -12,9 +12,11 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use tokio::net::TcpListener;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
+use super::issuer::Ca;
 use super::server::{Received, Server, reply};
 use super::{eventually, runtime};
 
@@ -61,9 +63,18 @@ fn kept(manner: Manner) -> Arc<Kept> {
 impl Collector {
     /// Takes OTLP over HTTP.
     pub fn http(manner: Manner) -> Self {
+        Self::over(None, manner)
+    }
+
+    /// The same over TLS, as `localhost`, by the word of this authority.
+    pub fn https(by: &Ca, manner: Manner) -> Self {
+        Self::over(Some(by.server_config("localhost")), manner)
+    }
+
+    fn over(tls: Option<Arc<ServerConfig>>, manner: Manner) -> Self {
         let kept = kept(manner);
         let keeper = Arc::clone(&kept);
-        let server = Server::start(None, move |request, stream| {
+        let server = Server::start(tls, move |request, stream| {
             *keeper.requests.lock().unwrap() += 1;
             let mut answer = ExportTraceServiceResponse::default();
             match *keeper.manner.lock().unwrap() {
