@@ -45,7 +45,7 @@ func main() {
 		}, nil
 	}
 	command := otelcol.NewCommand(otelcol.CollectorSettings{
-		BuildInfo: component.BuildInfo{Command: "otelcol", Version: "VERSION"},
+		BuildInfo: component.BuildInfo{Command: "otelcol", Version: "interop"},
 		Factories: factories,
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{
 			ResolverSettings: confmap.ResolverSettings{

@@ -75,9 +75,11 @@ impl Spans {
 
     /// Begins the span of a call that was made in `parent`, or in no span that is known; `None` if it is not to be recorded.
     pub fn begin(&self, parent: Option<&TraceContext>) -> Option<Begun> {
+        if parent.is_some_and(|parent| !self.sampler.follows(parent)) {
+            return None;
+        }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let trace_id = match parent {
-            Some(parent) if !self.sampler.follows(parent) => return None,
             Some(parent) => parent.trace_id,
             None => {
                 let halves = u128::from(self.name(number, 1)) << 64 | u128::from(self.name(number, 2));
@@ -99,6 +101,7 @@ impl Spans {
 
     /// Takes no more spans, and sends those that wait, until `deadline`. What is left then is lost and counted.
     pub async fn flush(&self, deadline: Instant) {
+        let before = self.queue.counts.failed.get();
         self.queue.close();
         let pump = self.pump.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut pump) = pump else { return };
@@ -107,7 +110,8 @@ impl Spans {
             // What it had in hand is counted when it is gone.
             _ = pump.await;
         }
-        let lost = self.queue.give_up();
+        self.queue.give_up();
+        let lost = self.queue.counts.failed.get().saturating_sub(before);
         if lost > 0 {
             tracing::warn!(lost, "spans could not be sent before the end");
         }

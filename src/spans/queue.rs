@@ -109,11 +109,10 @@ impl Queue {
         _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
-    /// Counts all that still waits as failed, and says how many that is.
-    pub(super) fn give_up(&self) -> usize {
+    /// Counts all that still waits as failed.
+    pub(super) fn give_up(&self) {
         let left = self.take_now(usize::MAX).len();
         self.counts.failed.inc_by(u64::try_from(left).unwrap_or(u64::MAX));
-        left
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
