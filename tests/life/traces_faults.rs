@@ -41,7 +41,8 @@ fn a_collector_that_hangs_holds_up_no_decision_and_no_end() {
     credence.signal("TERM");
     assert_eq!(credence.process().wait().code(), Some(0));
     let stderr = credence.stderr();
-    let lost = stderr.split_once("spans could not be sent before the end lost=").unwrap_or_else(|| panic!("{stderr}")).1;
+    let lost =
+        stderr.split_once("spans could not be sent before the end lost=").unwrap_or_else(|| panic!("{stderr}")).1;
     // Those that wait and those in hand.
     assert!((9..=12).contains(&lost.lines().next().unwrap().parse::<u32>().unwrap()), "{stderr}");
 }
