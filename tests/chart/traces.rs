@@ -8,7 +8,8 @@ use crate::helm::Release;
 
 /// The container of credence: its arguments, and its variables as text.
 fn told(release: &Release) -> (Vec<String>, BTreeMap<String, String>) {
-    let container = &release.render().only("Deployment")["spec"]["template"]["spec"]["containers"][0];
+    let objects = release.render();
+    let container = &objects.only("Deployment")["spec"]["template"]["spec"]["containers"][0];
     let args = container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap().to_owned()).collect();
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let env = container["env"].as_array().into_iter().flatten();
