@@ -27,6 +27,7 @@ test-interop: ## Run credence against every real issuer, Kubernetes, SPIRE and K
 	@scripts/interop/keycloak.sh >/dev/null
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/interop/spire.sh >/dev/null
+	@scripts/interop/otelcol.sh >/dev/null
 	@CI=true INTEROP=true scripts/test.sh --test interop -- --include-ignored $(ARGS)
 
 test-helm: ## Hold the chart against helm, kubeconform, a real API server and Prometheus: brings them first, 25 minutes once

@@ -22,6 +22,7 @@ use credence::observe::{Call, DecisionId, DecisionLog, Made, Metrics, Sink, Tabl
 use credence::path::{Outcome, Rules, Walk, walk};
 use credence::request::{AuthzRequest, Headers};
 use credence::table::{Permissions, Published, Report, Snapshot, SourceFile, Sources, compile};
+use credence::trace_context::{SpanId, TraceId};
 use credence::trail::Strict;
 use uuid::Uuid;
 
@@ -78,7 +79,8 @@ impl World {
 
     fn call<'a>(&'a self, time: Time, decision_id: &'a str, request: &'a AuthzRequest<'a>) -> Call<'a> {
         let table = Some(Table { generation: 1, sha256: &self.published.snapshot.digest });
-        Call { time, decision_id, duration_us: 17, status: 200, request: Some(request), table }
+        let span = Some((TraceId([7; 16]), SpanId([7; 8])));
+        Call { time, decision_id, duration_us: 17, status: 200, request: Some(request), table, span }
     }
 
     fn walk(&self, request: &AuthzRequest<'_>) -> Walk<'_, Signed> {

@@ -78,7 +78,7 @@ struct Cli {
 // What a verb does stands at its arguments: a comment here would hide all but its own words from `--help`.
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     Check(check::Check),
     Test(test::Test),
     Explain(explain::Explain),
@@ -124,7 +124,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     ExitCode::from(match cli.verb {
-        Verb::Serve(serve) => serve::run(serve),
+        Verb::Serve(serve) => serve::run(*serve),
         Verb::Check(check) => check::run(&check),
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Inspect(inspect) => inspect::run(&inspect),

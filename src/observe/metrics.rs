@@ -16,6 +16,7 @@ use super::exposition;
 use super::format::Format;
 use super::keys::{FetchTimes, KeyMetrics};
 use super::process;
+use super::spans::SpanCounts;
 use super::store::{StoreMetrics, StoreTimes};
 use crate::clock::Time;
 use crate::keys::Signed;
@@ -95,6 +96,7 @@ pub struct Metrics {
     decisions: Decisions,
     keys: KeyMetrics,
     store: Option<StoreMetrics>,
+    spans: Option<SpanCounts>,
     ends: Family<Ends, Number>,
     reload_ok: Family<OfKind, Gauge>,
     reload_time: Family<OfKind, Number>,
@@ -146,6 +148,7 @@ impl Default for Metrics {
             decisions,
             keys,
             store: None,
+            spans: None,
             ends,
             reload_ok,
             reload_time,
@@ -196,6 +199,11 @@ impl Metrics {
     /// Adds the series of a shared store of spent tokens, and says where spendings are timed.
     pub fn share(&mut self) -> StoreTimes {
         self.store.get_or_insert_with(|| StoreMetrics::register(&mut self.registry)).times()
+    }
+
+    /// Adds the series of spans that are sent, and says where they are counted.
+    pub fn trace(&mut self) -> SpanCounts {
+        self.spans.get_or_insert_with(|| SpanCounts::register(&mut self.registry)).clone()
     }
 
     /// A reload was taken at this time, or not.

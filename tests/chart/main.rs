@@ -39,5 +39,6 @@ mod running;
 mod schemas;
 mod table;
 mod tls;
+mod traces;
 mod valid;
 mod values;

@@ -59,6 +59,10 @@ fn a_wrong_word_or_type_is_refused_by_its_name() {
         ("trust.failOn=never", "/trust/failOn"),
         ("tls.allowPeer={a,b c}", "/tls/allowPeer/1"),
         ("networkPolicy.enabled=yes", "/networkPolicy/enabled"),
+        ("tracing.endpoint=collector:4317", "/tracing/endpoint"),
+        ("tracing.sampler=sometimes", "/tracing/sampler"),
+        ("tracing.samplerArg=2", "/tracing/samplerArg"),
+        ("tracing.protocol=http/json", "/tracing/protocol"),
     ] {
         let refusal = Release::of("inline").set(value).refusal();
         assert!(refusal.contains(place), "{value}: {refusal}");
@@ -152,6 +156,7 @@ fn each_option_is_used_by_an_example() {
         "dashboard:",
         "extraObjects:",
         "replayStore:",
+        "tracing:",
         "issuerSecrets:",
         "inCluster:",
         "digest:",

@@ -1,15 +1,17 @@
 //! The operator's door: is it alive, is it ready, what did it count.
 //!
-//! In: a [`Status`] that answers when asked. Out: `/healthz`, `/readyz` and `/metrics` over plain HTTP/1.1 on a
-//! listener of their own, one request a connection. It must never know what stands behind the answers, and
-//! nothing here changes anything.
+//! In: a [`Status`] that answers when asked. Out: `/healthz`, `/readyz`, `/metrics` and `/loglevel` over plain HTTP/1.1
+//! on a listener of their own, one request a connection. It must never know what stands behind the answers, and nothing
+//! here changes anything but how much the log tells.
+
+mod level;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +24,8 @@ use tokio::task::JoinHandle;
 
 use crate::grpc::socket::{Leashed, Phase, reaches};
 use crate::observe::Format;
+use crate::observe::LogLevel;
+use level::Peer;
 
 /// A connection that is not done by then is cut: nothing here takes long, and nobody may sit on a connection.
 const CONNECTION_LIFE: Duration = Duration::from_secs(10);
@@ -39,6 +43,11 @@ pub trait Status: Send + Sync + 'static {
 
     /// For `/metrics`.
     fn metrics(&self, format: Format) -> Vec<u8>;
+
+    /// For `/loglevel`; `None` where it cannot be changed.
+    fn log_level(&self) -> Option<&Arc<LogLevel>> {
+        None
+    }
 }
 
 /// The body of `/readyz`; 200 if `ready`, else 503.
@@ -148,7 +157,8 @@ pub async fn serve<S: Status>(address: SocketAddr, status: Arc<S>) -> io::Result
     let (phase, watched) = watch::channel(Phase::Serving);
     let stop = reaches(phase.subscribe(), |phase| phase != Phase::Serving);
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let serving = axum::serve(Bounded { socket, places, phase: watched }, router(status)).with_graceful_shutdown(stop);
+    let service = router(status).into_make_service_with_connect_info::<Peer>();
+    let serving = axum::serve(Bounded { socket, places, phase: watched }, service).with_graceful_shutdown(stop);
     let running = tokio::spawn(async move {
         if let Err(error) = serving.await {
             tracing::error!(%error, "the admin server ended");
@@ -179,13 +189,15 @@ fn router<S: Status>(status: Arc<S>) -> Router {
         .route("/healthz", get(alive))
         .route("/readyz", get(ready::<S>))
         .route("/metrics", get(metrics::<S>))
+        .route("/loglevel", get(level::show::<S>).put(level::change::<S>))
         .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
+        .layer(DefaultBodyLimit::max(level::MAX_BODY))
         .layer(middleware::map_response(once_and_uncached))
         .with_state(status)
 }
 
 async fn index() -> &'static str {
-    "credence\n\n/healthz  the process lives\n/readyz   calls can be decided\n/metrics  for Prometheus\n"
+    "credence\n\n/healthz   the process lives\n/readyz    calls can be decided\n/metrics   for Prometheus\n/loglevel  what the log tells\n"
 }
 
 async fn alive() -> &'static str {
