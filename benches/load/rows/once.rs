@@ -39,7 +39,7 @@ pub(super) fn rows(args: &Args) -> Outcome<Vec<Row>> {
         .into_iter()
         .map(|(case, seen)| Row::or_why(case, spending(args, case, seen)))
         .collect();
-    rows.push(shared::row(args));
+    rows.extend(shared::rows(args));
     rows.push(if args.full {
         Row::or_why(million, remembered(args, million))
     } else {

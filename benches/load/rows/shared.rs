@@ -19,22 +19,21 @@ use crate::support::eventually;
 use crate::support::redis::Redis;
 use crate::world::World;
 
-const CASE: &str = "used once at Redis, p99 added";
+const CASE: &str = "used once at Redis, p99";
+const ADDED: &str = "... median added";
 /// Calls a second.
 const RATE: f64 = 500.0;
-/// One round trip, not two.
-const GOAL: f64 = 1.5;
 /// What stands beside the key of a token: read within the same round trip.
 const MARKER: (&str, &str) = ("bench:marker", "8Jd0vYb3T1iWqkz5n6mXcg");
 
-pub(super) fn row(args: &Args) -> Row {
-    Row::or_why(CASE, measure(args))
+pub(super) fn rows(args: &Args) -> Vec<Row> {
+    measure(args).unwrap_or_else(|error| vec![Row::unmeasured(CASE, error.to_string())])
 }
 
 /// p50 and p99 of one stretch, in microseconds.
 type Tail = [f64; 2];
 
-fn measure(args: &Args) -> Outcome<Row> {
+fn measure(args: &Args) -> Outcome<Vec<Row>> {
     let redis = Redis::start();
     let world = World::of_one_use();
     let embedded = subject(&world, args)?;
@@ -69,17 +68,21 @@ fn measure(args: &Args) -> Outcome<Row> {
         shared.tidy()?;
     }
     let [trips, embedded, shared] = &tails;
-    let in_trips = |((trip, without), with): ((&Tail, &Tail), &Tail)| (with[1] - without[1]) / trip[1];
-    let ratios: Vec<f64> = trips.iter().zip(embedded).zip(shared).map(in_trips).collect();
-    let of = |all: &[Tail], which: fn(&Tail) -> f64| {
-        short(median(&all.iter().map(which).collect::<Vec<_>>()).unwrap_or(f64::NAN))
-    };
+    let rounds = || trips.iter().zip(embedded).zip(shared);
+    // Tails of a busy machine swallow a round trip: so the sum is the goal, and the difference is told of the medians.
+    let of_goal: Vec<f64> = rounds().map(|(([_, trip], [_, without]), [_, with])| with / (without + trip)).collect();
+    let added: Vec<f64> = rounds().map(|(([trip, _], [without, _]), [with, _])| (with - without) / trip).collect();
     let words = |which: fn(&Tail) -> f64| {
-        format!("{} against {} us, a round trip {} us", of(shared, which), of(embedded, which), of(trips, which))
+        let of = |all: &[Tail]| short(median(&all.iter().map(which).collect::<Vec<_>>()).unwrap_or(f64::NAN));
+        format!("{} us against {} and a round trip of {}", of(shared), of(embedded), of(trips))
     };
-    Ok(Row::new(CASE, "<= 1.5 round trips", GOAL, "round trips", &ratios)
-        .made_of(format!("{}; medians {}; {RATE} calls/s", words(|[_, tail]| *tail), words(|[middle, _]| *middle)))
-        .detail(json!({"p50_and_p99_us": {"round_trip": trips, "embedded": embedded, "redis": shared}, "calls_a_second": RATE})))
+    let all = json!({"round_trip": trips, "embedded": embedded, "redis": shared});
+    Ok(vec![
+        Row::new(CASE, "<= embedded + a round trip", 1.0, "of goal", &of_goal)
+            .made_of(format!("{}; {RATE} calls/s", words(|[_, tail]| *tail)))
+            .detail(json!({"p50_and_p99_us": all, "calls_a_second": RATE})),
+        Row::told(ADDED, "round trips", &added).made_of(words(|[middle, _]| *middle)),
+    ])
 }
 
 /// What credence asks the server, asked by the same library on a runtime of the same kind at the same rate, and nothing
