@@ -16,6 +16,7 @@ pub(super) enum Kind {
     Full,
     Replica,
     Unsuitable,
+    Cluster,
     Other,
 }
 
@@ -55,11 +56,16 @@ impl Trouble {
             }
             (_, Some("NOPERM")) => (
                 Kind::Permission,
-                format!("does not permit what is needed (ACL: ~credence:replay:* +set +get +pexpire +info +time): {said}"),
+                format!("does not permit what is needed (ACL: ~credence:replay:* +set +get +pexpire +info +time, of a cluster also +cluster|info): {said}"),
             ),
             (_, Some("LOADING")) => (Kind::Loading, "is still loading its data".to_owned()),
             (_, Some("READONLY")) => (Kind::Replica, REPLICA.to_owned()),
             (_, Some("OOM")) => (Kind::Full, "is full: raise its maxmemory".to_owned()),
+            (_, Some("MOVED" | "ASK" | "TRYAGAIN")) => (
+                Kind::Cluster,
+                format!("({address}) gives a part of its keys to another node, and is waited for: {said}"),
+            ),
+            (_, Some("CLUSTERDOWN")) => (Kind::Cluster, format!("({address}) belongs to a cluster that is not in order: {said}")),
             _ if error.is_timeout() => return Self::late(address),
             _ if error.is_io_error() => (Kind::Unreachable, format!("({address}) cannot be reached: {said}")),
             _ => (Kind::Other, format!("({address}) answers with an error: {said}")),
