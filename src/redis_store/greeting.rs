@@ -1,6 +1,6 @@
 //! What a store says of itself (`INFO`, and `CLUSTER INFO` of a node of a cluster).
 
-use super::trouble::{Kind, REPLICA, Trouble};
+use super::trouble::{Kind, NO_CLUSTER, REPLICA, Trouble};
 
 /// What is read of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Greeting {
             Some("sentinel") => {
                 return unsuitable("is a sentinel: write redis+sentinel:// and what it calls the primary");
             }
-            Some(_) if cluster.is_some() => return unsuitable("is no cluster: write redis:// and name the primary"),
+            Some(_) if cluster.is_some() => return unsuitable(NO_CLUSTER),
             _ => {}
         }
         let turn_as_owner = cluster.map(turn_as_owner).transpose()?;

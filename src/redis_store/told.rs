@@ -1,6 +1,7 @@
 //! What was told of a store: each thing once, and of many parts as of one.
 
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use super::session::Session;
 use super::trouble::Trouble;
@@ -12,8 +13,13 @@ pub(super) struct Told {
     parts: Vec<OfPart>,
     /// What is to be said once all parts answer.
     pending: Option<News>,
+    /// When it was last told that some begin anew: a node has several parts, which notice one after the other.
+    anew: Option<Instant>,
     warning: Option<String>,
 }
+
+/// So long nothing more is said of parts that begin anew.
+const SETTLING: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Default)]
 struct OfPart {
@@ -27,23 +33,19 @@ struct OfPart {
 enum News {
     First,
     Again,
-    /// So many parts begin anew.
-    Anew(usize),
+    Anew,
 }
 
 impl Told {
     pub(super) fn of(parts: usize) -> Self {
-        Self { parts: vec![OfPart::default(); parts], pending: None, warning: None }
+        Self { parts: vec![OfPart::default(); parts], pending: None, anew: None, warning: None }
     }
 
     /// There is a session for this part; what that changes is told when none is missing.
     pub(super) fn begin(&mut self, part: usize, session: &Session) {
         let Some(own) = self.parts.get_mut(part) else { return };
         let news = match (own.since, own.trouble.take()) {
-            (Some(before), _) if before < session.since => Some(match self.pending {
-                Some(News::Anew(others)) => News::Anew(others + 1),
-                _ => News::Anew(1),
-            }),
+            (Some(before), _) if before < session.since => Some(News::Anew),
             (None, _) => Some(News::First),
             (Some(_), Some(_)) => Some(News::Again),
             (Some(_), None) => None,
@@ -64,13 +66,17 @@ impl Told {
     fn tell(&mut self) {
         let Some(since) = self.since() else { return };
         match self.pending.take() {
-            Some(News::Anew(anew)) => {
-                let share = self.share(anew);
-                tracing::warn!(
-                    %since,
-                    "the replay store was flushed, restarted, failed over or has evicted keys: grants with `replay: once` take \
-                     no token that was issued before{share}"
-                );
+            Some(News::Anew) => {
+                let one = self.parts.len() == 1;
+                if one || self.anew.is_none_or(|before| before.elapsed() >= SETTLING) {
+                    let share = self.share();
+                    tracing::warn!(
+                        %since,
+                        "the replay store was flushed, restarted, failed over or has evicted keys: grants with `replay: once` \
+                         take no token that was issued before{share}"
+                    );
+                }
+                self.anew = Some(Instant::now());
             }
             Some(News::First) => tracing::info!(%since, "the replay store answers, and knows every use since"),
             Some(News::Again) => tracing::info!(%since, "the replay store answers again"),
@@ -83,7 +89,7 @@ impl Told {
         let known =
             self.parts.iter().filter_map(|part| part.trouble.as_ref()).any(|before| before.kind == trouble.kind);
         if !known {
-            let share = self.share(1);
+            let share = self.share();
             tracing::error!(
                 "the replay store {}: grants with `replay: once` refuse (replay_unavailable) until it is well{share}; it is \
                  tried every second",
@@ -112,12 +118,11 @@ impl Told {
         self.parts.iter().filter_map(|part| part.since).reduce(f64::max).map(Time::from_seconds)
     }
 
-    /// What a cluster's operator needs to know besides.
-    fn share(&self, parts: usize) -> String {
-        match (self.parts.len(), parts) {
-            (1, _) => String::new(),
-            (all, 1) => format!(" (a token falls to one of {all} parts: this is about one or more)"),
-            (all, parts) => format!(" (of the tokens that fall to {parts} of {all} parts)"),
+    /// What the operator of a cluster should know besides.
+    fn share(&self) -> String {
+        match self.parts.len() {
+            1 => String::new(),
+            parts => format!(", of those that fall to the node in question (one or more of {parts} parts)"),
         }
     }
 }

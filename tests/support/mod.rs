@@ -20,6 +20,7 @@
 pub mod answer;
 pub mod blocks;
 pub mod call;
+pub mod cluster;
 pub mod credence;
 pub mod envoy;
 pub mod envoy_config;
