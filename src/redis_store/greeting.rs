@@ -5,10 +5,12 @@ use super::trouble::{Kind, NO_CLUSTER, REPLICA, Trouble};
 /// What is read of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Greeting {
-    /// Names an unbroken life of the data: another process (a restart, even from a file, may have lost the last writes), another
-    /// turn as primary (a failover may have), or keys that were evicted make it another; in a cluster also another turn as owner of
-    /// slots, so that what comes back with a slot from elsewhere is never taken for what this node knew.
+    /// Names an unbroken life of the data: another process (a restart, even from a file, may have lost the last writes) or another
+    /// turn as primary (a failover may have) make it another; in a cluster also another turn as owner of slots, so that
+    /// what comes back with a slot from elsewhere is never taken for what this node knew.
     pub(super) life: String,
+    /// How many keys were evicted, as far as its statistics go back.
+    pub(super) evicted: String,
     /// What its operator should change.
     pub(super) warning: Option<String>,
 }
@@ -47,12 +49,12 @@ impl Greeting {
                 "does not tell what must be known of it (INFO: role, run_id, master_replid, evicted_keys): is it a proxy?",
             );
         };
-        let mut life = format!("{process}:{turn}:{evicted}");
+        let mut life = format!("{process}:{turn}");
         if let Some(turn) = turn_as_owner {
             life.push(':');
             life.push_str(turn);
         }
-        Ok(Self { life, warning: warning(field("maxmemory_policy"), field("maxmemory")) })
+        Ok(Self { life, evicted: evicted.to_owned(), warning: warning(field("maxmemory_policy"), field("maxmemory")) })
     }
 }
 
@@ -103,12 +105,13 @@ mod tests {
         maxmemory_policy:noeviction\r\nloading:0\r\nevicted_keys:0\r\nrole:master\r\nmaster_replid:bb\r\nmaster_replid2:00\r\n";
 
     #[test]
-    fn another_process_another_turn_as_primary_and_evicted_keys_are_another_life() {
-        let life = |from: &str, to: &str| Greeting::read(&GOOD.replace(from, to), None).unwrap().life;
+    fn another_process_and_another_turn_as_primary_are_another_life_and_evicted_keys_are_told() {
+        let read = |from: &str, to: &str| Greeting::read(&GOOD.replace(from, to), None).unwrap();
         let lives =
-            [life("x", "x"), life("run_id:aa", "run_id:ab"), life("replid:bb", "replid:ba"), life("keys:0", "keys:7")];
-        assert_eq!(lives[0], "aa:bb:0");
-        assert_eq!(lives.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
+            [("x", "x"), ("run_id:aa", "run_id:ab"), ("replid:bb", "replid:ba")].map(|(from, to)| read(from, to).life);
+        assert_eq!(lives[0], "aa:bb");
+        assert_eq!(lives.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+        assert_eq!(["keys:0", "keys:7"].map(|to| read("keys:0", to).evicted), ["0", "7"]);
     }
 
     #[test]
@@ -132,7 +135,7 @@ mod tests {
     fn another_turn_as_owner_of_slots_is_another_life_of_a_node_of_a_cluster() {
         let info = GOOD.replace("standalone", "cluster");
         let life = |cluster: &str| Greeting::read(&info, Some(cluster)).map(|greeting| greeting.life);
-        assert_eq!(life("cluster_state:ok\r\ncluster_my_epoch:3\r\n"), Ok("aa:bb:0:3".to_owned()));
+        assert_eq!(life("cluster_state:ok\r\ncluster_my_epoch:3\r\n"), Ok("aa:bb:3".to_owned()));
         for (cluster, kind) in [
             ("cluster_state:fail\r\ncluster_my_epoch:3\r\n", Kind::Cluster),
             ("cluster_my_epoch:3\r\n", Kind::Cluster),

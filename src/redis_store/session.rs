@@ -31,6 +31,7 @@ pub(super) struct Marker {
 pub(super) struct Session {
     connection: MultiplexedConnection,
     life: String,
+    evicted: String,
     marker: Marker,
     /// By the store's clock.
     pub(super) since: f64,
@@ -84,9 +85,9 @@ impl Session {
         ahead: f64,
         (part, address, clock): (Part, StoreAddress, Clock),
     ) -> Self {
-        let Greeting { life, warning } = greeting;
+        let Greeting { life, evicted, warning } = greeting;
         let (ahead, suspicion) = (AtomicU64::new(ahead.to_bits()), Notify::new());
-        Self { connection, life, marker, since, warning, ahead, suspicion, part, address, clock }
+        Self { connection, life, evicted, marker, since, warning, ahead, suspicion, part, address, clock }
     }
 
     /// Whether this is the first use; `None` if nobody knows. The marker is read after the key was set, so that if it stands, the
@@ -145,13 +146,13 @@ impl Session {
         let said: RedisResult<((u64, u32), Option<String>)> = looking.query_async(&mut connection).await;
         let (time, marker) = said.map_err(|error| Trouble::of(&error, &self.address))?;
         self.ahead.store(ahead(time, self.clock.now()).to_bits(), Ordering::Relaxed);
-        Ok(marker.as_ref() == Some(&self.marker.name) && greeting.life == self.life)
+        Ok(marker.as_ref() == Some(&self.marker.name) && greeting.life == self.life && greeting.evicted == self.evicted)
     }
 
     /// The slot is on its way to another node, and some of its keys are there already. Should it stay in the end, without
     /// them, then nothing of before may be believed here.
     async fn spoil(&self) {
-        let Ok(name) = fresh_name() else { return };
+        let Ok(name) = fresh_name(&self.evicted) else { return };
         let mut spoiling = redis::cmd("SET");
         spoiling.arg(&self.marker.key).arg(name).arg("PX").arg(KEPT);
         // Where the marker has gone ahead it is gone here, which is as good.
