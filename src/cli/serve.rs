@@ -92,7 +92,7 @@ pub(super) struct Serve {
     replay_memory: usize,
     /// Where the ids of tokens are remembered that a grant lets be used once: `embedded`, in this process, for a single
     /// replica; or a Redis or Valkey that all replicas share: `redis://[USER@]HOST[:PORT][/DATABASE]`, with TLS `rediss://`,
-    /// `redis+sentinel://HOST[:PORT],…/SERVICE`. While it does not answer, such grants fit no token
+    /// `redis+sentinel://HOST[:PORT],…/SERVICE`, `redis+cluster://HOST[:PORT],…`. While it does not answer, such grants fit no token
     /// (`replay_unavailable`); no others are touched.
     #[arg(
         long,

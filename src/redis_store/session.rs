@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{RedisResult, pipe};
+use redis::{RedisError, RedisResult, ServerErrorKind, pipe};
 use tokio::sync::Notify;
 
 use super::address::StoreAddress;
-use super::contact::{KEPT, PREFIX};
+use super::contact::{KEPT, fresh_name, greet};
 use super::greeting::Greeting;
+use super::part::Part;
 use super::trouble::Trouble;
 use crate::clock::{Clock, Time};
 use crate::replay::Claim;
@@ -30,6 +31,7 @@ pub(super) struct Marker {
 pub(super) struct Session {
     connection: MultiplexedConnection,
     life: String,
+    evicted: String,
     marker: Marker,
     /// By the store's clock.
     pub(super) since: f64,
@@ -38,6 +40,7 @@ pub(super) struct Session {
     ahead: AtomicU64,
     /// Something gave reason to look at once.
     suspicion: Notify,
+    part: Part,
     address: StoreAddress,
     clock: Clock,
 }
@@ -80,11 +83,11 @@ impl Session {
         marker: Marker,
         since: f64,
         ahead: f64,
-        (address, clock): (StoreAddress, Clock),
+        (part, address, clock): (Part, StoreAddress, Clock),
     ) -> Self {
-        let Greeting { life, warning } = greeting;
+        let Greeting { life, evicted, warning } = greeting;
         let (ahead, suspicion) = (AtomicU64::new(ahead.to_bits()), Notify::new());
-        Self { connection, life, marker, since, warning, ahead, suspicion, address, clock }
+        Self { connection, life, evicted, marker, since, warning, ahead, suspicion, part, address, clock }
     }
 
     /// Whether this is the first use; `None` if nobody knows. The marker is read after the key was set, so that if it stands, the
@@ -94,7 +97,7 @@ impl Session {
             return None;
         }
         let mut spending = pipe();
-        let key = format!("{PREFIX}{}", claim.key());
+        let key = self.part.key(&claim.key());
         spending.cmd("SET").arg(key).arg("").arg("NX").arg("PX").arg(claim.milliseconds());
         spending.cmd("GET").arg(&self.marker.key);
         let mut unless = Unless(Some(&self.suspicion));
@@ -123,17 +126,42 @@ impl Session {
 
     /// Whether the life of the store goes on. Writes too, so that a store that takes no writes is noticed before a call does.
     async fn look(&self) -> Result<bool, Trouble> {
+        let mut connection = self.connection.clone();
+        let greeting = match greet(&mut connection, self.part).await {
+            Ok(greeting) => greeting?,
+            Err(error) if is(&error, ServerErrorKind::Moved) => return Ok(false),
+            Err(error) => {
+                if is(&error, ServerErrorKind::Ask) {
+                    self.spoil().await;
+                }
+                return Err(Trouble::of(&error, &self.address));
+            }
+        };
         let mut looking = pipe();
-        looking.cmd("INFO").cmd("TIME");
+        looking.cmd("TIME");
         // Never the marker itself: it may be another's by now.
         looking.cmd("SET").arg(&self.marker.begun).arg(&self.marker.text).arg("PX").arg(KEPT).ignore();
         looking.cmd("PEXPIRE").arg(&self.marker.key).arg(KEPT).ignore();
         looking.cmd("GET").arg(&self.marker.key);
-        let said: RedisResult<(String, (u64, u32), Option<String>)> =
-            looking.query_async(&mut self.connection.clone()).await;
-        let (info, time, marker) = said.map_err(|error| Trouble::of(&error, &self.address))?;
-        let greeting = Greeting::read(&info)?;
+        let said: RedisResult<((u64, u32), Option<String>)> = looking.query_async(&mut connection).await;
+        let (time, marker) = said.map_err(|error| Trouble::of(&error, &self.address))?;
         self.ahead.store(ahead(time, self.clock.now()).to_bits(), Ordering::Relaxed);
-        Ok(marker.as_ref() == Some(&self.marker.name) && greeting.life == self.life)
+        Ok(marker.as_ref() == Some(&self.marker.name) && greeting.life == self.life && greeting.evicted == self.evicted)
     }
+
+    /// The slot is on its way to another node, and some of its keys are there already. Should it stay in the end, without
+    /// them, then nothing of before may be believed here.
+    async fn spoil(&self) {
+        let Ok(name) = fresh_name(&self.evicted) else { return };
+        let mut spoiling = redis::cmd("SET");
+        spoiling.arg(&self.marker.key).arg(name).arg("PX").arg(KEPT);
+        // Where the marker has gone ahead it is gone here, which is as good.
+        let _: RedisResult<()> = spoiling.query_async(&mut self.connection.clone()).await;
+    }
+}
+
+/// Whether the store said this, to one of several commands perhaps.
+fn is(error: &RedisError, kind: ServerErrorKind) -> bool {
+    let errors = error.clone().into_server_errors();
+    errors.iter().flat_map(|errors| errors.iter()).any(|(_, error)| error.kind() == Some(kind))
 }

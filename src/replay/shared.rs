@@ -59,6 +59,12 @@ impl Claim {
         URL_SAFE_NO_PAD.encode(self.id)
     }
 
+    /// A number that falls to the token by its hash, all alike often.
+    pub(crate) const fn lot(&self) -> u8 {
+        let [lot, ..] = self.id;
+        lot
+    }
+
     /// For how long the store must keep it, in milliseconds, from now on.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and below 2^43")]
     pub(crate) fn milliseconds(&self) -> u64 {

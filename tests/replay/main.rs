@@ -8,6 +8,7 @@
 mod support;
 
 mod access;
+mod cluster;
 mod faults;
 mod once;
 mod world;
