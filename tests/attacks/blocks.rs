@@ -247,6 +247,31 @@ fn a_blocked_agent_who_acts_for_somebody_who_is_not() {
 }
 
 #[test]
+fn a_blocked_workload_that_acts_by_the_word_of_another_issuer() {
+    let ci = Issuer::start();
+    let workload = "spiffe://prod.acme.test/agent";
+    let table = Table::new(&format!(
+        "issuers:\n{}  mesh: {{profile: spiffe, with: {{trustDomain: prod.acme.test}}, jwksUri: \"{}/jwks\", \
+         owner: a, reviewBy: 2099-01-01}}\nresources:\n  api: {{audience: {API}, hosts: [api.acme.test]}}\ngrants:\n  \
+         always: {{issuer: ci, resource: api, subject: {SUBJECT}, actor: {{subject: [\"{workload}\", relay], maxDepth: 3}}, \
+         methods: [GET], paths: [/always/**]}}\n",
+        entry("ci", &ci, ""),
+        ci.url(),
+    ));
+    for issuer in ["mesh", "spiffe://prod.acme.test"] {
+        let blocks = Blocks::new(&[]);
+        let credence = serve(table.path(), blocks.path()).start();
+        let ask = |act| reason(&credence, "always", &ci.token(SUBJECT, API).claim("act", act).mint());
+        assert_eq!(ask(json!({"sub": workload})), "ok");
+        blocks.replace(&[&format!("agent: {{issuer: \"{issuer}\", subject: \"{workload}\", reason: incident}}")]);
+        until(&credence, "always", &ci.token(SUBJECT, API).claim("act", json!({"sub": workload})).mint(), "blocked");
+        let named = json!({"sub": "relay", "act": {"sub": workload, "iss": "spiffe://prod.acme.test"}});
+        assert_eq!(ask(named), "blocked", "{issuer}: deeper, and with its issuer");
+        assert_eq!(ask(json!({"sub": "relay"})), "ok", "{issuer}");
+    }
+}
+
+#[test]
 fn the_same_subject_at_another_issuer_is_somebody_else() {
     let (ci, other) = (Issuer::start(), Issuer::start());
     let entries = format!("{}{}", entry("ci", &ci, ""), entry("other", &other, ""));

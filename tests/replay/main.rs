@@ -9,5 +9,6 @@ mod support;
 
 mod access;
 mod faults;
+mod lies;
 mod once;
 mod world;
