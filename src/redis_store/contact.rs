@@ -11,7 +11,8 @@ use redis::pipe;
 
 use super::access::Access;
 use super::greeting::Greeting;
-use super::session::{Marker, Session, ahead};
+use super::pace::{ahead, behind, too_far_ahead};
+use super::session::{Marker, Session};
 use super::trouble::{Kind, Trouble};
 use crate::clock::Clock;
 
@@ -28,7 +29,7 @@ pub(super) async fn contact(access: &Access, clock: &Clock) -> Result<Session, T
     let trouble = |error| Trouble::of(&error, &access.address);
 
     let info: String = redis::cmd("INFO").query_async(&mut connection).await.map_err(trouble)?;
-    let greeting = Greeting::read(&info)?;
+    let mut greeting = Greeting::read(&info)?;
     let key = format!("{PREFIX}epoch:{}", greeting.life);
     let mut marking = pipe();
     marking.cmd("SET").arg(&key).arg(fresh_name()?).arg("NX").arg("PX").arg(KEPT).ignore();
@@ -38,6 +39,8 @@ pub(super) async fn contact(access: &Access, clock: &Clock) -> Result<Session, T
 
     let (seconds, microseconds): (u64, u32) = redis::cmd("TIME").query_async(&mut connection).await.map_err(trouble)?;
     let ahead = ahead((seconds, microseconds), clock.now());
+    too_far_ahead(ahead)?;
+    greeting.warning = greeting.warning.or_else(|| behind(ahead));
     let begun = format!("{PREFIX}epoch:{name}");
     let mut dating = pipe();
     dating.cmd("SET").arg(&begun).arg(format!("{seconds}.{microseconds:06}")).arg("NX").arg("PX").arg(KEPT).ignore();
@@ -53,7 +56,7 @@ pub(super) async fn contact(access: &Access, clock: &Clock) -> Result<Session, T
 }
 
 /// A name that nobody else has.
-fn fresh_name() -> Result<String, Trouble> {
+pub(super) fn fresh_name() -> Result<String, Trouble> {
     let mut bytes = [0; 16];
     rand::fill(&mut bytes).map_err(|_| Trouble::new(Kind::Other, "cannot be marked: no random numbers".to_owned()))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))

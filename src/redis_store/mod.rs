@@ -11,6 +11,7 @@ mod access;
 mod address;
 mod contact;
 mod greeting;
+mod pace;
 mod session;
 mod trouble;
 

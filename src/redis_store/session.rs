@@ -9,10 +9,11 @@ use redis::{RedisResult, pipe};
 use tokio::sync::Notify;
 
 use super::address::StoreAddress;
-use super::contact::{KEPT, PREFIX};
+use super::contact::{KEPT, PREFIX, fresh_name};
 use super::greeting::Greeting;
+use super::pace::{ahead, too_far_ahead};
 use super::trouble::Trouble;
-use crate::clock::{Clock, Time};
+use crate::clock::Clock;
 use crate::replay::Claim;
 
 /// What is only there while nothing was forgotten.
@@ -54,12 +55,6 @@ pub(super) enum Ended {
     /// The store is there, but not what it knew.
     Forgotten,
     Trouble(Trouble),
-}
-
-/// By how many seconds the store's clock is before ours, at least: it told its time before it was `now`.
-#[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
-pub(super) fn ahead((seconds, microseconds): (u64, u32), now: Time) -> f64 {
-    seconds as f64 + f64::from(microseconds) / 1e6 - now.seconds()
 }
 
 /// Has a look taken when it is dropped, unless all went well.
@@ -104,8 +99,14 @@ impl Session {
         if marker.as_ref() != Some(&self.marker.name) {
             return None;
         }
+        let first = match set.as_deref() {
+            Some("OK") => true,
+            None => false,
+            // Whatever this is, no key was set that anybody promised to keep.
+            Some(_) => return None,
+        };
         unless.0 = None;
-        Some(set.is_some())
+        Some(first)
     }
 
     /// Waits for the end: a look is taken every `beat`, and when something gives reason to.
@@ -133,7 +134,23 @@ impl Session {
             looking.query_async(&mut self.connection.clone()).await;
         let (info, time, marker) = said.map_err(|error| Trouble::of(&error, &self.address))?;
         let greeting = Greeting::read(&info)?;
-        self.ahead.store(ahead(time, self.clock.now()).to_bits(), Ordering::Relaxed);
-        Ok(marker.as_ref() == Some(&self.marker.name) && greeting.life == self.life)
+        let ahead = ahead(time, self.clock.now());
+        self.ahead.store(ahead.to_bits(), Ordering::Relaxed);
+        too_far_ahead(ahead)?;
+        let (stands, lives) = (marker.as_ref() == Some(&self.marker.name), greeting.life == self.life);
+        if stands && !lives {
+            self.bury().await;
+        }
+        Ok(stands && lives)
+    }
+
+    /// Gives the marker of a life that is over a name that nobody knows: a count of evicted keys that is set back (`CONFIG
+    /// RESETSTAT`) leads to the marker again, and what began then must not count as known since.
+    async fn bury(&self) {
+        let Ok(name) = fresh_name() else { return };
+        let mut burying = redis::cmd("SET");
+        burying.arg(&self.marker.key).arg(name).arg("XX").arg("PX").arg(KEPT);
+        // A store that does not answer is found out by whoever asks next.
+        let _: RedisResult<Option<String>> = burying.query_async(&mut self.connection.clone()).await;
     }
 }

@@ -16,6 +16,7 @@ pub(super) enum Kind {
     Full,
     Replica,
     Unsuitable,
+    Clock,
     Other,
 }
 

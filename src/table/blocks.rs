@@ -129,7 +129,9 @@ impl Issuers {
 
 impl Namesakes for Issuers {
     fn is_entry(&self, iss: &str, name: &str) -> bool {
-        self.named(ClaimedIssuer::Issuer(iss)).any(|issuer| issuer.name.as_str() == name)
+        let domain = iss.strip_prefix("spiffe://").map(ClaimedIssuer::TrustDomain);
+        let named = [Some(ClaimedIssuer::Issuer(iss)), domain].into_iter().flatten();
+        named.flat_map(|claimed| self.named(claimed)).any(|issuer| issuer.name.as_str() == name)
     }
 }
 
