@@ -313,13 +313,16 @@ fn a_blocked_agent_who_acts_for_somebody_who_is_not() {
 fn a_blocked_workload_that_acts_by_the_word_of_another_issuer() {
     let ci = Issuer::start();
     let workload = "spiffe://prod.acme.test/agent";
+    let mut key = Key::generate("svid", "ES256").bare_jwk();
+    key["use"] = json!("jwt-svid");
+    key["kid"] = json!("svid");
+    let bundle = json!({"keys": [key]});
     let table = Table::new(&format!(
-        "issuers:\n{}  mesh: {{profile: spiffe, with: {{trustDomain: prod.acme.test}}, spiffeBundleUrl: \"{}/jwks\", \
+        "issuers:\n{}  mesh: {{profile: spiffe, with: {{trustDomain: prod.acme.test}}, jwks: {bundle}, \
          owner: a, reviewBy: 2099-01-01}}\nresources:\n  api: {{audience: {API}, hosts: [api.acme.test]}}\ngrants:\n  \
          always: {{issuer: ci, resource: api, subject: {SUBJECT}, actor: {{subject: [\"{workload}\", relay], maxDepth: 3}}, \
          methods: [GET], paths: [/always/**]}}\n",
         entry("ci", &ci, ""),
-        ci.url(),
     ));
     for issuer in ["mesh", "spiffe://prod.acme.test"] {
         let blocks = Blocks::new(&[]);
