@@ -104,9 +104,9 @@ impl State {
                 self.evicted
             )),
             ["TIME"] => {
-                let time = Clock::System.now().seconds() + self.ahead;
-                let (seconds, micros) = (time.trunc() as u64, (time.fract() * 1e6) as u32);
-                format!("*2\r\n{}{}", bulk(&seconds.to_string()), bulk(&micros.to_string()))
+                let time = format!("{:.6}", Clock::System.now().seconds() + self.ahead);
+                let (seconds, micros) = time.split_once('.').unwrap();
+                format!("*2\r\n{}{}", bulk(seconds), bulk(micros))
             }
             ["GET", key] => self.keys.get(*key).map_or_else(|| "$-1\r\n".to_owned(), |value| bulk(value)),
             ["SET", key, value, more @ ..] => {
