@@ -47,6 +47,7 @@ mod token;
 mod trust;
 mod who_can;
 mod why;
+mod why_block;
 #[cfg(test)]
 mod written;
 

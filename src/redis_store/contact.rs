@@ -13,8 +13,9 @@ use redis::{RedisResult, pipe};
 
 use super::access::Access;
 use super::greeting::Greeting;
+use super::pace::{ahead, behind, too_far_ahead};
 use super::part::Part;
-use super::session::{Marker, Session, ahead};
+use super::session::{Marker, Session};
 use super::trouble::{Kind, Trouble};
 use crate::clock::Clock;
 
@@ -27,7 +28,7 @@ pub(super) async fn contact(access: &Access, clock: &Clock, part: Part, first: u
     let (mut connection, address) = access.connect(part, first).await?;
     let trouble = |error| Trouble::of(&error, &address);
 
-    let greeting = greet(&mut connection, part).await.map_err(trouble)??;
+    let mut greeting = greet(&mut connection, part).await.map_err(trouble)??;
     let key = part.key(&format!("epoch:{}", greeting.life));
     let mut name = mark(&mut connection, &key, &greeting, &["NX"]).await?.map_err(trouble)?;
     // The same life, but keys were evicted; or the count was reset, and nobody knows what it hides.
@@ -40,6 +41,8 @@ pub(super) async fn contact(access: &Access, clock: &Clock, part: Part, first: u
 
     let (seconds, microseconds): (u64, u32) = redis::cmd("TIME").query_async(&mut connection).await.map_err(trouble)?;
     let ahead = ahead((seconds, microseconds), clock.now());
+    too_far_ahead(ahead)?;
+    greeting.warning = greeting.warning.or_else(|| behind(ahead));
     let begun = part.key(&format!("epoch:{name}"));
     let mut dating = pipe();
     dating.cmd("SET").arg(&begun).arg(format!("{seconds}.{microseconds:06}")).arg("NX").arg("PX").arg(KEPT).ignore();

@@ -22,6 +22,7 @@ mod access;
 mod address;
 mod contact;
 mod greeting;
+mod pace;
 mod part;
 mod session;
 mod told;

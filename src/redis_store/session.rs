@@ -11,9 +11,10 @@ use tokio::sync::Notify;
 use super::address::StoreAddress;
 use super::contact::{KEPT, fresh_name, greet};
 use super::greeting::Greeting;
+use super::pace::{ahead, too_far_ahead};
 use super::part::Part;
 use super::trouble::Trouble;
-use crate::clock::{Clock, Time};
+use crate::clock::Clock;
 use crate::replay::Claim;
 
 /// What is only there while nothing was forgotten.
@@ -59,12 +60,6 @@ pub(super) enum Ended {
     Trouble(Trouble),
 }
 
-/// By how many seconds the store's clock is before ours, at least: it told its time before it was `now`.
-#[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
-pub(super) fn ahead((seconds, microseconds): (u64, u32), now: Time) -> f64 {
-    seconds as f64 + f64::from(microseconds) / 1e6 - now.seconds()
-}
-
 /// Has a look taken when it is dropped, unless all went well.
 struct Unless<'s>(Option<&'s Notify>);
 
@@ -107,8 +102,14 @@ impl Session {
         if marker.as_ref() != Some(&self.marker.name) {
             return None;
         }
+        let first = match set.as_deref() {
+            Some("OK") => true,
+            None => false,
+            // Whatever this is, no key was set that anybody promised to keep.
+            Some(_) => return None,
+        };
         unless.0 = None;
-        Some(set.is_some())
+        Some(first)
     }
 
     /// Waits for the end: a look is taken every `beat`, and when something gives reason to.
@@ -145,7 +146,9 @@ impl Session {
         looking.cmd("GET").arg(&self.marker.key);
         let said: RedisResult<((u64, u32), Option<String>)> = looking.query_async(&mut connection).await;
         let (time, marker) = said.map_err(|error| Trouble::of(&error, &self.address))?;
-        self.ahead.store(ahead(time, self.clock.now()).to_bits(), Ordering::Relaxed);
+        let ahead = ahead(time, self.clock.now());
+        self.ahead.store(ahead.to_bits(), Ordering::Relaxed);
+        too_far_ahead(ahead)?;
         Ok(marker.as_ref() == Some(&self.marker.name) && greeting.life == self.life && greeting.evicted == self.evicted)
     }
 

@@ -17,6 +17,7 @@ pub(super) enum Kind {
     Replica,
     Unsuitable,
     Cluster,
+    Clock,
     Other,
 }
 

@@ -10,5 +10,6 @@ mod support;
 mod access;
 mod cluster;
 mod faults;
+mod lies;
 mod once;
 mod world;
