@@ -37,7 +37,7 @@ test-helm: ## Hold the chart against helm, kubeconform, a real API server and Pr
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/test.sh --test chart $(ARGS)
 
-test-series: ## Send a million made-up tokens (or TOKENS) to credence: none may make a series of metrics
+test-series: ## Send a million made-up tokens (or TOKENS) to credence: none may make a series; takes half an hour
 	@TOKENS=$(or $(TOKENS),1000000) scripts/test.sh --test life series:: $(ARGS)
 
 helm-docs: ## Write helm/credence/README.md anew out of values.yaml

@@ -44,9 +44,12 @@ fn hostile(ci: &Issuer, number: usize) -> Call {
     }
 }
 
-/// Names and labels of all series, but which of the reasons (a closed list) a label tells.
+/// Names and labels of all series, but which of the reasons (a closed list) a label tells, and when keys are fetched next: that
+/// is told of every issuer but while a fetch is in hand.
 fn series(credence: &Credence) -> BTreeSet<String> {
-    let all = exposition(credence).into_iter().map(|(name, mut labels, _)| {
+    let all =
+        exposition(credence).into_iter().filter(|(name, ..)| name != "credence_jwks_next_refresh_timestamp_seconds");
+    let all = all.map(|(name, mut labels, _)| {
         for closed in ["reason", "result"] {
             labels.entry(closed.to_owned()).and_modify(|value| value.clear());
         }
