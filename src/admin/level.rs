@@ -129,4 +129,38 @@ mod tests {
             assert_eq!(lasts(Some(bad)), None, "{bad}");
         }
     }
+
+    struct Knob(Arc<LogLevel>);
+
+    impl Status for Knob {
+        fn readiness(&self) -> super::super::Readiness {
+            super::super::Readiness::default()
+        }
+
+        fn metrics(&self) -> String {
+            String::new()
+        }
+
+        fn log_level(&self) -> Option<&Arc<LogLevel>> {
+            Some(&self.0)
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_but_this_host_changes_it() {
+        // The handle is good for as long as the layer is there.
+        let (_layer, handle) = tracing_subscriber::reload::Layer::new(LogLevel::filter("info").unwrap());
+        let knob = Arc::new(Knob(Arc::new(LogLevel::new(handle, "info".into()))));
+        let ask = async |peer: &str| {
+            let peer = ConnectInfo(Peer(SocketAddr::new(peer.parse().unwrap(), 40_000)));
+            let body = Bytes::from_static(b"debug");
+            change(State(Arc::clone(&knob)), peer, HeaderMap::new(), RawQuery(None), body).await.status()
+        };
+        for stranger in ["192.0.2.7", "10.0.0.1", "fd00::1", "::ffff:192.0.2.7", "0.0.0.0"] {
+            assert_eq!((ask(stranger).await, knob.0.now().as_str()), (StatusCode::FORBIDDEN, "info"), "{stranger}");
+        }
+        for own in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!((ask(own).await, knob.0.now().as_str()), (StatusCode::OK, "debug"), "{own}");
+        }
+    }
 }
