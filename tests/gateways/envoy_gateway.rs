@@ -109,3 +109,11 @@ impl Gateway {
         self.turn.log()
     }
 }
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- Envoy Gateway wrote:\n{}---", self.log());
+        }
+    }
+}

@@ -15,3 +15,4 @@ mod envoy_gateway;
 mod manifests;
 mod partner;
 mod scene;
+mod traps;

@@ -44,6 +44,13 @@ impl Manifests {
         Self(kept.join("\n---\n"))
     }
 
+    /// The one document in which this text stands.
+    pub(crate) fn document(&self, text: &str) -> String {
+        let documents: Vec<_> = self.0.split("\n---\n").filter(|document| document.contains(text)).collect();
+        assert_eq!(documents.len(), 1, "{text:?} in\n{}", self.0);
+        documents[0].to_owned()
+    }
+
     /// With more documents.
     #[must_use]
     pub(crate) fn and(self, more: &str) -> Self {

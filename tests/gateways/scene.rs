@@ -21,6 +21,11 @@ pub(crate) const BY_HOST: &str = "examples/partner-namespace/trust.yaml";
 /// The Gateway, the routes and the policies.
 pub(crate) const MANIFESTS: &str = "examples/partner-namespace/envoy-gateway/gateway.yaml";
 
+/// `GET` of a path at a host, both as written.
+pub(crate) fn get(host: &str, path: &str) -> Request {
+    Request::get(path).host(host)
+}
+
 /// Issuers, services and credence; the gateway comes from each test.
 pub(crate) struct Scene {
     globex: Issuer,
