@@ -1,12 +1,12 @@
 //! A real Envoy Gateway without Kubernetes: it reads manifests from a directory and runs the Envoy of these tests.
 //!
-//! Some of its ports are fixed (18000, 18002 and 8081, on all addresses), so there is one at a time on a machine: whoever
-//! comes second waits for a lock. Its configuration is changed by giving the Gateway a new name and a new port. That is
-//! another Envoy, which listens when it has all of its configuration, so no test can meet the one before.
+//! It takes fixed ports on all addresses, so there is one at a time on a machine: whoever comes second waits for a lock.
+//! Each configuration gets an Envoy Gateway of its own. One that is told another configuration while it runs may for a
+//! moment give its Envoy objects of both, and a test would judge a mixture.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
@@ -17,56 +17,48 @@ use crate::support::process::Process;
 use crate::support::{envoy, eventually, scratch};
 use crate::system::{free_port, home, ready, run};
 
-/// The name and the port that a manifest's Gateway has before they are changed here.
-const NAME: &str = "partner-gateway";
+/// The listener of a manifest's Gateway.
 const PORT: &str = "port: 10000";
 /// The ports that Envoy Gateway lets nobody choose: xDS, Wasm, health.
 const FIXED: [u16; 3] = [18000, 18002, 8081];
 /// The version that manifests ask for, whatever binary lies there.
 const ENVOY: &str = "1.40.0";
 
-/// The one of this process.
-pub(crate) struct EnvoyGateway {
-    process: Process,
-    resources: PathBuf,
-    configured: u32,
-    _dir: TempDir,
+/// A directory with certificates and an Envoy, and the right to use the fixed ports.
+struct House {
+    dir: TempDir,
     _alone: File,
 }
 
-/// One configuration in force, for as long as the test holds it.
+/// An Envoy Gateway with one configuration in force, for as long as the test holds it.
 pub(crate) struct Gateway {
-    turn: MutexGuard<'static, EnvoyGateway>,
     /// Its only listener.
     pub(crate) address: SocketAddr,
-    name: String,
+    // Dropped before the turn is over.
+    process: Process,
+    _turn: MutexGuard<'static, House>,
 }
 
-impl EnvoyGateway {
-    fn start() -> Self {
+impl House {
+    fn open() -> Self {
         let alone = File::create(std::env::temp_dir().join("credence-envoy-gateway.lock")).unwrap();
         alone.lock().unwrap();
-        eventually("the ports of the Envoy Gateway before this one", || {
-            FIXED.iter().all(|port| is_free(*port)).then_some(())
-        });
-        let program = home("envoy-gateway").join("bin/envoy-gateway");
         let dir = scratch();
-        let at = |name: &str| dir.path().join(name);
-        let (resources, settings) = (at("resources"), at("standalone.yaml"));
-        std::fs::create_dir(&resources).unwrap();
         // It runs what lies here, and downloads only what is missing.
-        let envoy = at("data").join("envoy-versions").join(ENVOY).join("bin");
+        let envoy = dir.path().join("data/envoy-versions").join(ENVOY).join("bin");
         std::fs::create_dir_all(&envoy).unwrap();
         std::os::unix::fs::symlink(envoy::binary(), envoy.join("envoy")).unwrap();
-        run(&program, &["certgen", "--local", "--config-home", &at("config").display().to_string()]);
-        std::fs::write(&settings, settings_for(dir.path())).unwrap();
-        let process = Process::start(&program, ["server", "--config-path", &settings.display().to_string()]);
-        Self { process, resources, configured: 0, _dir: dir, _alone: alone }
+        std::fs::create_dir(dir.path().join("resources")).unwrap();
+        let config = dir.path().join("config").display().to_string();
+        run(&home("envoy-gateway").join("bin/envoy-gateway"), &["certgen", "--local", "--config-home", &config]);
+        Self { dir, _alone: alone }
     }
 
-    /// What it wrote so far.
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.process.stdout()).unwrap_or_default() + &self.process.stderr()
+    /// The example's own settings, in this directory and with the one configurable port free.
+    fn settings(&self) -> String {
+        let settings = Manifests::file("examples/partner-namespace/envoy-gateway/standalone.yaml");
+        let settings = settings.with("/tmp/partner-namespace", &self.dir.path().display().to_string());
+        format!("{}admin: {{address: {{host: 127.0.0.1, port: {}}}}}\n", settings.as_str(), free_port())
     }
 }
 
@@ -74,46 +66,45 @@ fn is_free(port: u16) -> bool {
     TcpListener::bind(("0.0.0.0", port)).is_ok()
 }
 
-/// The example's own settings, in this directory and with the one configurable port free.
-fn settings_for(dir: &Path) -> String {
-    let settings = Manifests::file("examples/partner-namespace/envoy-gateway/standalone.yaml");
-    let admin = format!("admin: {{address: {{host: 127.0.0.1, port: {}}}}}\n", free_port());
-    settings.with("/tmp/partner-namespace", &dir.display().to_string()).as_str().to_owned() + &admin
-}
-
 impl Gateway {
-    /// Puts these manifests in the place of all others and waits until their Gateway answers.
+    /// Starts one with these manifests and waits until its Envoy answers.
     pub(crate) fn of(manifests: Manifests) -> Self {
-        static ONE: LazyLock<Mutex<EnvoyGateway>> = LazyLock::new(|| Mutex::new(EnvoyGateway::start()));
-        let mut turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        turn.configured += 1;
-        let name = format!("{NAME}-{}", turn.configured);
+        static ONE: LazyLock<Mutex<House>> = LazyLock::new(|| Mutex::new(House::open()));
+        let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let manifests = manifests.with(NAME, &name).with(PORT, &format!("port: {}", address.port()));
-        let beside = turn.resources.with_extension("new");
-        std::fs::write(&beside, manifests.as_str()).unwrap();
-        std::fs::rename(beside, turn.resources.join("gateway.yaml")).unwrap();
-        ready("Envoy Gateway's Envoy", &mut turn.process, || {
-            Request::get("/").host("nobody.test").try_send(address).ok()
-        });
-        Self { turn, address, name }
+        // Without its sockets for a hot restart an Envoy need not wait until the one before has gone.
+        let host = "  provider: {type: Host";
+        let manifests = manifests
+            .with(PORT, &format!("port: {}", address.port()))
+            .with(host, &format!("  extraArgs: [--disable-hot-restart]\n{host}"));
+        let at = |name: &str| turn.dir.path().join(name);
+        std::fs::write(at("resources/gateway.yaml"), manifests.as_str()).unwrap();
+        std::fs::write(at("standalone.yaml"), turn.settings()).unwrap();
+        let mut process = Self::start(&at("standalone.yaml"));
+        let answers = || Request::get("/").host("nobody.test").try_send(address).ok();
+        ready("Envoy Gateway's Envoy", &mut process, answers);
+        Self { address, process, _turn: turn }
     }
 
-    /// Envoy Gateway's name of the Gateway.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    fn start(settings: &Path) -> Process {
+        let free = || FIXED.into_iter().all(is_free).then_some(());
+        eventually("ports 18000, 18002 and 8081, which some other program has", free);
+        let program = home("envoy-gateway").join("bin/envoy-gateway");
+        Process::start(program, ["server", "--config-path", &settings.display().to_string()])
     }
 
-    /// What Envoy Gateway wrote so far.
+    /// What Envoy Gateway and its Envoy wrote so far.
     pub(crate) fn log(&self) -> String {
-        self.turn.log()
+        std::fs::read_to_string(self.process.stdout()).unwrap_or_default() + &self.process.stderr()
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- Envoy Gateway wrote:\n{}---", self.log());
+            let log = self.log();
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!("--- Envoy Gateway wrote at last:\n{}\n---", lines[lines.len().saturating_sub(60)..].join("\n"));
         }
     }
 }

@@ -141,7 +141,7 @@ fn a_policy_on_a_route_takes_the_place_of_the_gateways_unless_it_is_merged() {
     let call = || get("partners.acme.test", "/invoices/7").header("x-credence-subject", "root");
     let gateway = Gateway::of(scene.manifests().and(OWN_POLICY));
     let outcome = scene.send(&gateway, call());
-    assert_eq!(outcome.reached, Reached::Invoices, "without any token");
+    assert_eq!(outcome.reached, Reached::Invoices, "without any token: {:?}", outcome.response);
     assert_eq!(outcome.echo().identity_headers(), [], "the strip is before any route");
     // The policy is for one route; the others are asked about as before.
     scene.refused(&gateway, get("partners.acme.test", "/orders/4711"), "no_token");

@@ -143,5 +143,5 @@ fn without_the_settings_for_paths_a_slash_in_disguise_is_unfolded_by_a_redirect(
     let call = get("partners.acme.test", "/orders/..%2finvoices/7").bearer(scene.token());
     let outcome = scene.send(&gateway, call);
     assert_eq!((outcome.reached, outcome.response.status), (Reached::Neither, 307), "{:?}", outcome.response);
-    assert_eq!(outcome.response.header("location"), Some("http://partners.acme.test/invoices/7"));
+    assert_eq!(outcome.response.header("location"), Some("/invoices/7"));
 }
