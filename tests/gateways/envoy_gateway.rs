@@ -11,6 +11,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
+use crate::kubernetes::Api;
 use crate::manifests::Manifests;
 use crate::support::http::Request;
 use crate::support::process::Process;
@@ -19,10 +20,33 @@ use crate::system::{free_port, home, ready, run};
 
 /// The listener of a manifest's Gateway.
 const PORT: &str = "port: 10000";
-/// The ports that Envoy Gateway lets nobody choose: xDS, Wasm, health.
-const FIXED: [u16; 3] = [18000, 18002, 8081];
+/// The ports that Envoy Gateway lets nobody choose: xDS, Wasm, health; with Kubernetes metrics
+/// and webhooks besides.
+const FIXED: [u16; 5] = [18000, 18002, 8081, 8080, 9443];
 /// The version that manifests ask for, whatever binary lies there.
 const ENVOY: &str = "1.40.0";
+
+/// Where it reads manifests from an API server it looks for its certificates in `/certs` and nowhere else: it gets a root of
+/// its own, in which that is the given directory.
+const ROOT: &str = r#"
+set -e
+root=$1; certs=$2; shift 2
+mkdir -p "$root"
+mount -t tmpfs tmpfs "$root"
+for entry in /*; do
+    if [ -L "$entry" ]; then
+        cp -P "$entry" "$root$entry"
+    elif [ -d "$entry" ]; then
+        mkdir "$root$entry"
+        mount --rbind "$entry" "$root$entry"
+    fi
+done
+mkdir -p "$root/certs"
+mount --bind "$certs" "$root/certs"
+exec chroot "$root" "$@"
+"#;
+
+type Turn = MutexGuard<'static, House>;
 
 /// A directory with certificates and an Envoy, and the right to use the fixed ports.
 struct House {
@@ -36,7 +60,7 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     // Dropped before the turn is over.
     process: Process,
-    _turn: MutexGuard<'static, House>,
+    _turn: Turn,
 }
 
 impl House {
@@ -55,11 +79,31 @@ impl House {
     }
 
     /// The example's own settings, in this directory and with the one configurable port free.
-    fn settings(&self) -> String {
+    fn settings(&self) -> Manifests {
         let settings = Manifests::file("examples/partner-namespace/envoy-gateway/standalone.yaml");
-        let settings = settings.with("/tmp/partner-namespace", &self.dir.path().display().to_string());
-        format!("{}admin: {{address: {{host: 127.0.0.1, port: {}}}}}\n", settings.as_str(), free_port())
+        settings
+            .with("/tmp/partner-namespace", &self.dir.path().display().to_string())
+            .with("telemetry:", &format!("admin: {{address: {{host: 127.0.0.1, port: {}}}}}\ntelemetry:", free_port()))
     }
+}
+
+/// Waits until no other test has one.
+fn turn() -> Turn {
+    static ONE: LazyLock<Mutex<House>> = LazyLock::new(|| Mutex::new(House::open()));
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn free_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
+}
+
+/// Manifests whose Gateway listens here.
+fn prepared(manifests: Manifests, address: SocketAddr) -> Manifests {
+    // Without its sockets for a hot restart an Envoy need not wait until the one before has gone.
+    let host = "  provider: {type: Host";
+    manifests
+        .with(PORT, &format!("port: {}", address.port()))
+        .with(host, &format!("  extraArgs: [--disable-hot-restart]\n{host}"))
 }
 
 fn is_free(port: u16) -> bool {
@@ -67,30 +111,47 @@ fn is_free(port: u16) -> bool {
 }
 
 impl Gateway {
-    /// Starts one with these manifests and waits until its Envoy answers.
+    /// Starts one that reads these manifests from a file, and waits until its Envoy answers.
     pub(crate) fn of(manifests: Manifests) -> Self {
-        static ONE: LazyLock<Mutex<House>> = LazyLock::new(|| Mutex::new(House::open()));
-        let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        // Without its sockets for a hot restart an Envoy need not wait until the one before has gone.
-        let host = "  provider: {type: Host";
-        let manifests = manifests
-            .with(PORT, &format!("port: {}", address.port()))
-            .with(host, &format!("  extraArgs: [--disable-hot-restart]\n{host}"));
-        let at = |name: &str| turn.dir.path().join(name);
-        std::fs::write(at("resources/gateway.yaml"), manifests.as_str()).unwrap();
-        std::fs::write(at("standalone.yaml"), turn.settings()).unwrap();
-        let mut process = Self::start(&at("standalone.yaml"));
+        let (turn, address) = (turn(), free_address());
+        std::fs::write(turn.dir.path().join("resources/gateway.yaml"), prepared(manifests, address).as_str()).unwrap();
+        let settings = turn.settings();
+        Self::start(turn, address, settings.as_str(), None)
+    }
+
+    /// The same with these manifests in a Kubernetes API server.
+    pub(crate) fn in_cluster(api: &Api, manifests: Manifests) -> Self {
+        let (turn, address) = (turn(), free_address());
+        api.apply(&prepared(manifests, address));
+        let settings = turn.settings();
+        let file = settings.line("    resource: {type: File");
+        let kubernetes = "    resource: {type: Kubernetes, kubernetes: {leaderElection: {disable: true}}}";
+        let kubeconfig = turn.dir.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, api.kubeconfig()).unwrap();
+        Self::start(turn, address, settings.with(&file, kubernetes).as_str(), Some(&kubeconfig))
+    }
+
+    fn start(turn: Turn, address: SocketAddr, settings: &str, kubeconfig: Option<&Path>) -> Self {
+        let free = || FIXED.into_iter().all(is_free).then_some(());
+        eventually("the fixed ports of Envoy Gateway, which some other program has,", free);
+        let file = turn.dir.path().join("standalone.yaml");
+        std::fs::write(&file, settings).unwrap();
+        let program = home("envoy-gateway").join("bin/envoy-gateway").display().to_string();
+        let args = [program, "server".to_owned(), "--config-path".to_owned(), file.display().to_string()];
+        let mut process = match kubeconfig {
+            None => Process::start("env", args),
+            Some(kubeconfig) => {
+                let at = |name: &str| turn.dir.path().join(name).display().to_string();
+                let variable = format!("KUBECONFIG={}", kubeconfig.display());
+                let own = ["--map-root-user", "--mount", "sh", "-c", ROOT, "root"].map(str::to_owned);
+                let own =
+                    own.into_iter().chain([at("root"), at("config/certs/envoy-gateway"), "env".to_owned(), variable]);
+                Process::start("unshare", own.chain(args))
+            }
+        };
         let answers = || Request::get("/").host("nobody.test").try_send(address).ok();
         ready("Envoy Gateway's Envoy", &mut process, answers);
         Self { address, process, _turn: turn }
-    }
-
-    fn start(settings: &Path) -> Process {
-        let free = || FIXED.into_iter().all(is_free).then_some(());
-        eventually("ports 18000, 18002 and 8081, which some other program has", free);
-        let program = home("envoy-gateway").join("bin/envoy-gateway");
-        Process::start(program, ["server", "--config-path", &settings.display().to_string()])
     }
 
     /// What Envoy Gateway and its Envoy wrote so far.

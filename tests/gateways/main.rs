@@ -11,8 +11,17 @@ mod support;
 #[allow(dead_code, reason = "the tests with other systems use the rest")]
 mod system;
 
+#[path = "../interop/kubernetes/cluster.rs"]
+#[allow(dead_code, reason = "the tests with other systems use the rest")]
+mod cluster;
+#[path = "../interop/web.rs"]
+#[allow(dead_code, reason = "the tests with other systems use the rest")]
+mod web;
+
 mod envoy_gateway;
+mod kubernetes;
 mod manifests;
 mod partner;
+mod render;
 mod scene;
 mod traps;

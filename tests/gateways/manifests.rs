@@ -57,6 +57,17 @@ impl Manifests {
         Self(format!("{}\n---\n{}", self.0.trim_end(), more.trim_start()))
     }
 
+    /// The one line that begins like this.
+    pub(crate) fn line(&self, begin: &str) -> String {
+        let line = self.0.lines().find(|line| line.starts_with(begin));
+        line.unwrap_or_else(|| panic!("no line {begin:?} in\n{}", self.0)).to_owned()
+    }
+
+    /// Each document.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = &str> {
+        self.0.split("\n---\n").filter(|document| document.lines().any(|line| line.starts_with("kind: ")))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
