@@ -24,4 +24,5 @@ mod manifests;
 mod partner;
 mod render;
 mod scene;
+mod tls;
 mod traps;
