@@ -52,13 +52,24 @@ impl Api {
         })
     }
 
+    /// What the server would say to an object: status and message.
+    pub(crate) fn would_say(&self, document: &str) -> (u16, String) {
+        let path = format!("{}?dryRun=All&fieldValidation=Strict", collection(document));
+        let (status, answer) = self.post(&path, document);
+        (status, answer["message"].as_str().unwrap_or_default().to_owned())
+    }
+
     fn create(&self, path: &str, document: &str) {
-        // A kind is served a moment after it was defined.
-        let (status, answer) = eventually(path, || {
+        let (status, answer) = self.post(path, document);
+        assert_eq!(status, 201, "{}\n{document:.500}", answer["message"]);
+    }
+
+    /// A kind is served a moment after it was defined; until then its path is unknown.
+    fn post(&self, path: &str, document: &str) -> (u16, Value) {
+        eventually(path, || {
             Some(self.call("POST", path, Some(document)))
                 .filter(|(status, answer)| *status != 404 || answer.is_object())
-        });
-        assert_eq!(status, 201, "{}\n{document:.500}", answer["message"]);
+        })
     }
 
     /// Status and answer to a request of the administrator with a YAML document.
@@ -98,6 +109,8 @@ fn collection(document: &str) -> String {
     let root = if version == "v1" { "/api/v1".to_owned() } else { format!("/apis/{version}") };
     let plural = match kind.as_str() {
         "gatewayclass" => return format!("{root}/gatewayclasses"),
+        "validatingadmissionpolicybinding" => return format!("{root}/validatingadmissionpolicybindings"),
+        "validatingadmissionpolicy" => return format!("{root}/validatingadmissionpolicies"),
         "gateway" => "gateways".to_owned(),
         kind => kind.strip_suffix('y').map_or_else(|| format!("{kind}s"), |stem| format!("{stem}ies")),
     };

@@ -1,8 +1,10 @@
 //! Scenario S3 on Envoy Gateway: a partner may call one service namespace, and what a neighbour of that namespace can do.
 
 use crate::envoy_gateway::Gateway;
+use crate::kubernetes::Api;
 use crate::manifests::Manifests;
 use crate::scene::{BY_HOST, BY_ROUTE, Reached, Scene, get};
+use crate::support::eventually;
 use crate::support::token::Token;
 
 /// Whoever writes in the namespace `invoices` writes this too: a policy of its own, for its own route.
@@ -14,6 +16,28 @@ spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: api}]
   cors: {allowOrigins: [\"https://app.acme.test\"]}
 ";
+
+#[test]
+fn the_pages_admission_policy_lets_no_namespace_switch_credence_off() {
+    let page = include_str!("../../docs/install/envoy-gateway.md");
+    let block = page.split("```yaml\n").find(|block| block.contains("kind: ValidatingAdmissionPolicy")).unwrap();
+    let api = Api::start(&["gateways", "invoices"]);
+    assert_eq!(api.would_say(OWN_POLICY).0, 201);
+    api.apply(&Manifests::text(block.split("```").next().unwrap()));
+    // The server takes the policy up a moment later.
+    let message = eventually("the admission policy", || {
+        Some(api.would_say(OWN_POLICY)).filter(|(status, _)| *status != 201).map(|(_, message)| message)
+    });
+    assert!(message.contains("would switch credence off here"), "{message}");
+    let merged = OWN_POLICY.replace("spec:\n", "spec:\n  mergeType: StrategicMerge\n");
+    assert_eq!(api.would_say(&merged).0, 201);
+    let open = merged.replace(
+        "  cors:",
+        "  extAuth: {failOpen: true, grpc: {backendRefs: [{name: credence, port: 9191}]}}\n  cors:",
+    );
+    assert!(api.would_say(&open).1.contains("would switch credence off here"));
+    assert_eq!(api.would_say(&OWN_POLICY.replace("namespace: invoices", "namespace: gateways")).0, 201);
+}
 
 #[test]
 fn s3_the_partners_token_is_good_in_its_namespace_and_the_same_token_nowhere_else() {
