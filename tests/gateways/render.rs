@@ -92,7 +92,7 @@ pub(crate) const NAMESPACES: [&str; 5] = ["gateways", "credence", "orders", "inv
 
 #[test]
 fn what_render_prints_is_taken_word_for_word_and_enforced() {
-    let (scene, api) = (scene(), Api::start(&NAMESPACES));
+    let (mut scene, api) = (scene(), Api::start(&NAMESPACES));
     let rendered = rendered(&scene);
     let gateway = Gateway::in_cluster(&api, manifests(&scene, &rendered));
     let mut policies = 0;
@@ -120,6 +120,10 @@ fn what_render_prints_is_taken_word_for_word_and_enforced() {
     scene.refused(&gateway, call("gold.acme.test", "/", "https://web.acme.test"), "audience_mismatch");
     let underscored = call("web.acme.test", "/", "https://web.acme.test").header("x_credence_subject", "root");
     assert_eq!(scene.send(&gateway, underscored).response.status, 400);
+
+    scene.credence.stop();
+    let outcome = scene.send(&gateway, get("web.acme.test", "/").bearer(scene.token()));
+    assert_eq!((outcome.reached, outcome.response.status), (Reached::Neither, 503), "with credence gone");
 }
 
 #[test]

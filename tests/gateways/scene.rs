@@ -134,7 +134,7 @@ impl Scene {
     /// Sends a request that has to be refused by credence, for this reason; gives the line of the decision log.
     pub(crate) fn refused(&self, gateway: &Gateway, request: Request, reason: &str) -> Value {
         let outcome = self.send(gateway, request);
-        assert_eq!(outcome.reached, Reached::Neither, "{:?}", outcome.response);
+        assert_eq!(outcome.reached, Reached::Neither, "{}", outcome.response.text());
         let id = outcome.response.json()["decision_id"].as_str().unwrap().to_owned();
         let line = self.credence.decision(&id);
         assert_eq!(line["reason"], reason, "{line}");
