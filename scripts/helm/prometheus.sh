@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the Prometheus server and promtool from the Go module proxy into .tools/prometheus and prints that directory. The
 # server has no pages to look at (they are not part of the module) and is told its targets only: the tests ask its API.
-. "$(dirname -- "$0")/../interop/common.sh"
+. "$(dirname -- "$0")/../common.sh"
 # The module of Prometheus 3.X.Y is called v0.3XX.Y, X in two digits.
 tool prometheus 0.313.5
 need go "Prometheus is built from its Go module"

@@ -106,6 +106,7 @@ fn envoy_gateway_is_told_context_and_routes_where_resources_are_picked_by_them()
         "kind: ReferenceGrant",
         "namespace: \"shop\"",
         "failOpen: false",
+        "{type: Prefix, value: x.credence}",
     ] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
