@@ -51,9 +51,10 @@ finish() {
     echo "$home"
 }
 
-# Builds one program by the go.mod in the build directory: `go_build OUTPUT PACKAGE [LINKER FLAGS]`.
+# Builds one program by the go.mod in the build directory, with the build tags in `tags` if it is set:
+# `go_build OUTPUT PACKAGE [LINKER FLAGS]`.
 go_build() {
-    export GOFLAGS='-mod=mod -buildvcs=false'
+    export GOFLAGS="-mod=mod -buildvcs=false ${tags:+-tags=$tags}"
     cd "$build"
     logged go build -ldflags "-s -w ${3:-}" -o "$home/bin/$1" "$2"
     cd "$root"
