@@ -4,10 +4,10 @@
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-interop test-helm helm-docs fuzz bench bench-peers bench-check flame lint audit clean-tools
+.PHONY: help demo test test-interop test-helm test-gateways helm-docs fuzz bench bench-peers bench-check flame lint audit clean-tools
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Show credence at work behind a real Envoy; KEEP=1 leaves it running and prints what to try
 	@scripts/envoy.sh >/dev/null
@@ -35,6 +35,11 @@ test-helm: ## Hold the chart against helm, kubeconform, promtool and a real API 
 	@scripts/helm/promtool.sh >/dev/null
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/test.sh --test chart $(ARGS)
+
+test-gateways: ## Hold the examples against real gateways, Envoy Gateway for one: brings them first, 10 minutes once
+	@scripts/envoy.sh >/dev/null
+	@scripts/gateways/envoy-gateway.sh >/dev/null
+	@scripts/test.sh --test gateways $(ARGS)
 
 helm-docs: ## Write helm/credence/README.md anew out of values.yaml
 	@scripts/helm/tools.sh >/dev/null

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Finds promtool, or brings Debian's into .tools/promtool without installing anything, and prints its path.
-. "$(dirname -- "$0")/../interop/common.sh"
+. "$(dirname -- "$0")/../common.sh"
 name=promtool
 home=$root/.tools/promtool
 program=$home/bin/promtool

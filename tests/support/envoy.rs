@@ -24,7 +24,7 @@ pub struct Envoy {
 }
 
 /// The program, brought by `scripts/envoy.sh` where it is missing.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     let bring = || {
         let output = Command::new(super::root().join("scripts/envoy.sh")).output().expect("scripts/envoy.sh");

