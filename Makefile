@@ -36,9 +36,11 @@ test-helm: ## Hold the chart against helm, kubeconform, promtool and a real API 
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/test.sh --test chart $(ARGS)
 
-test-gateways: ## Hold the examples against real gateways, Envoy Gateway for one: brings them first, 10 minutes once
+test-gateways: ## Hold the examples against Envoy Gateway and Istio, both real: brings them first, 25 minutes once
 	@scripts/envoy.sh >/dev/null
 	@scripts/gateways/envoy-gateway.sh >/dev/null
+	@scripts/gateways/istio.sh >/dev/null
+	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/test.sh --test gateways $(ARGS)
 
 helm-docs: ## Write helm/credence/README.md anew out of values.yaml

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds Istio's control plane (pilot-discovery) from the Go module proxy, lays it into .tools/istio together with the
 # definitions of Istio's objects, and prints that directory.
-. "$(dirname -- "$0")/../interop/common.sh"
+. "$(dirname -- "$0")/../common.sh"
 # Istio's tags are not what Go calls versions, so its releases are known by their commit. This one is of the 1.30 line.
 commit=v0.0.0-20260423205519-b01690e6db7d
 tool istio "1.30-${commit##*-}"

@@ -7,11 +7,21 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/yaml.rs"]
+mod yaml;
+
+#[path = "../interop/kubernetes/cluster.rs"]
+#[allow(dead_code, reason = "the other tests with a real API server use the rest")]
+mod cluster;
 #[path = "../interop/system.rs"]
 #[allow(dead_code, reason = "the tests with other systems use the rest")]
 mod system;
+#[path = "../interop/web.rs"]
+#[allow(dead_code, reason = "the tests with other systems use the rest")]
+mod web;
 
 mod envoy_gateway;
+mod istio;
 mod manifests;
 mod partner;
 mod scene;

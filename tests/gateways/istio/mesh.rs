@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use crate::cluster::{ADMIN, Cluster};
 use crate::support::envoy::Envoy;
 use crate::support::process::Process;
-use crate::support::{eventually, scratch};
-use crate::system::{free_port, ready};
+use crate::support::{eventually, runtime, scratch};
+use crate::system::{free_port, home, ready};
 use crate::web::Web;
 
 /// Where the control plane and the gateways are.
@@ -48,11 +48,15 @@ impl Mesh {
         let mesh = Self { cluster, web, dir: scratch() };
         mesh.apply("{apiVersion: v1, kind: Namespace, metadata: {name: istio-system}}");
         mesh.apply("{apiVersion: v1, kind: Namespace, metadata: {name: finance}}");
-        mesh.apply(&std::fs::read_to_string(super::home().join("definitions.yaml")).unwrap());
-        let kinds =
-            ["networking.istio.io/v1/gateways", "networking.istio.io/v1alpha3/envoyfilters", "security.istio.io/v1/authorizationpolicies"];
-        for kind in kinds {
-            eventually(kind, || (mesh.call("GET", &format!("/apis/{kind}"), None).0 == 200).then_some(()));
+        let definitions = std::fs::read_to_string(home("istio").join("definitions.yaml")).unwrap();
+        mesh.apply(&definitions);
+        for definition in documents(&definitions) {
+            let (spec, plural) = (&definition["spec"], &definition["spec"]["names"]["plural"]);
+            for version in spec["versions"].as_array().unwrap() {
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                let path = format!("/apis/{}/{}/{}", text(&spec["group"]), text(&version["name"]), text(plural));
+                eventually(&path, || (mesh.call("GET", &path, None).0 == 200).then_some(()));
+            }
         }
         std::fs::write(mesh.dir.path().join("kubeconfig"), mesh.kubeconfig()).unwrap();
         mesh
@@ -116,7 +120,7 @@ impl Mesh {
         let file = self.dir.path().join(name);
         std::fs::write(&file, config.to_string()).unwrap();
         let (grpc, http) = (free_port(), free_port());
-        let program = super::home().join("bin/pilot-discovery").display().to_string();
+        let program = home("istio").join("bin/pilot-discovery").display().to_string();
         let args = [
             "discovery".to_owned(),
             format!("--kubeconfig={}", self.dir.path().join("kubeconfig").display()),
@@ -132,7 +136,7 @@ impl Mesh {
         let client = Client::builder().no_proxy().build().unwrap();
         let address = format!("http://127.0.0.1:{http}/ready");
         let is_ready = || {
-            let asked = crate::support::runtime().block_on(async { client.get(&address).send().await });
+            let asked = runtime().block_on(async { client.get(&address).send().await });
             asked.is_ok_and(|answer| answer.status() == 200).then_some(())
         };
         ready("istiod", &mut process, is_ready);
@@ -170,7 +174,7 @@ impl Istiod {
                 "load_assignment": {"cluster_name": "xds", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]},
             }]},
         });
-        Envoy::start_by_hand(&format!("{}\n", fields(&bootstrap)))
+        Envoy::start_by_hand(&fields(&bootstrap))
     }
 }
 
@@ -190,7 +194,10 @@ fn path(object: &Value) -> String {
     let version = object["apiVersion"].as_str().unwrap();
     let root = if version == "v1" { "/api/v1".to_owned() } else { format!("/apis/{version}") };
     let kind = object["kind"].as_str().unwrap().to_lowercase();
-    let plural = kind.strip_suffix('y').map_or_else(|| format!("{kind}s"), |stem| format!("{stem}ies"));
+    let plural = match kind.strip_suffix('y') {
+        Some(stem) if !stem.ends_with('a') => format!("{stem}ies"),
+        _ => format!("{kind}s"),
+    };
     match object["metadata"]["namespace"].as_str() {
         Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
         None => format!("{root}/{plural}"),

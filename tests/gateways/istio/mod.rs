@@ -1,0 +1,5 @@
+//! Istio: the example's own objects and what `render` prints, through a real API server and a real istiod, in stock Envoys.
+
+mod explore;
+mod mesh;
+mod world;
