@@ -125,7 +125,8 @@ fn what_a_gateway_cannot_tell_is_said_for_each_resource() {
 fn istio_asks_about_every_request_and_says_how_to_ask_about_the_tables_hosts_alone() {
     let Rendered { text, .. } = rendered(Target::Istio, PLAIN, &names());
     assert!(text.contains("\n  rules: [{}]\n") && text.contains("NOT CHECKED AT ALL"), "{text}");
-    let narrower = r#"  # rules: [{to: [{operation: {hosts: ["api.acme.test", "api.acme.test:*", "ops.acme.test:8443"]}}]}]"#;
+    let narrower =
+        r#"  # rules: [{to: [{operation: {hosts: ["api.acme.test", "api.acme.test:*", "ops.acme.test:8443"]}}]}]"#;
     assert!(text.contains(narrower), "{text}");
     for others in ["  api: {audience: api, hosts: [\"*.acme.test\"]}\n", "  api: {audience: api, context: {a: b}}\n"] {
         let text = rendered(Target::Istio, others, &names()).text;
@@ -135,7 +136,9 @@ fn istio_asks_about_every_request_and_says_how_to_ask_about_the_tables_hosts_alo
 
 #[test]
 fn istio_is_told_what_its_tested_example_says() {
-    let text = rendered(Target::Istio, "  api: {audience: api, hosts: [ledger.acme.test, partners.acme.test]}\n", &names()).text;
+    let text =
+        rendered(Target::Istio, "  api: {audience: api, hosts: [ledger.acme.test, partners.acme.test]}\n", &names())
+            .text;
     let (mesh, objects) = text.split_once("---\n").unwrap();
     assert_eq!(objects, include_str!("../../../examples/istio/credence.yaml"));
     let values = include_str!("../../../examples/istio/istiod-values.yaml");

@@ -69,9 +69,15 @@ impl Mesh {
     /// Creates each object of these documents, as `kubectl create` does: an unknown field is an error.
     pub(super) fn apply(&self, yaml: &str) {
         for object in documents(yaml) {
-            let (status, answer) = self.call("POST", &format!("{}?fieldValidation=Strict", path(&object)), Some(&object));
+            let (status, answer) =
+                self.call("POST", &format!("{}?fieldValidation=Strict", path(&object)), Some(&object));
             assert_eq!(status, 201, "{answer:#}\n{object:#}");
         }
+    }
+
+    /// What it would say to this object, every unknown field an error.
+    pub(super) fn dry_run(&self, object: &Value) -> (u16, Value) {
+        self.call("POST", &format!("{}?dryRun=All&fieldValidation=Strict", path(object)), Some(object))
     }
 
     /// A Pod that never runs: what istiod knows of the gateway of this name.
