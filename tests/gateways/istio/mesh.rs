@@ -146,17 +146,22 @@ impl Mesh {
             asked.is_ok_and(|answer| answer.status() == 200).then_some(())
         };
         ready("istiod", &mut process, is_ready);
-        Istiod { grpc, _process: process }
+        Istiod { grpc, process }
     }
 }
 
 /// A running control plane.
 pub(super) struct Istiod {
     grpc: u16,
-    _process: Process,
+    process: Process,
 }
 
 impl Istiod {
+    /// What it wrote so far.
+    pub(super) fn log(&self) -> String {
+        std::fs::read_to_string(self.process.stdout()).unwrap_or_default() + &self.process.stderr()
+    }
+
     /// A stock Envoy that takes all it does from here, as the gateway of this name.
     pub(super) fn gateway(&self, name: &str) -> Envoy {
         let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";

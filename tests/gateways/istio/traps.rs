@@ -1,12 +1,16 @@
 //! What looks protected and is not: each trap of docs/install/istio.md, shown.
 
 use super::world::{Gateway, Outcome, Told, world};
+use crate::support::eventually;
 use crate::support::http::Request;
 
 /// A gateway for any host, in front of the ledger, without what strips identity headers; and its policy.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Trap {
     pub(super) gateway: &'static str,
     pub(super) told: Told,
+    /// What its listener speaks: `HTTP` or `TCP`.
+    protocol: &'static str,
     namespace: &'static str,
     annotations: &'static str,
     /// What follows `spec` in the policy.
@@ -14,15 +18,18 @@ pub(super) struct Trap {
 }
 
 const fn trap(gateway: &'static str, rest: &'static str) -> Trap {
-    Trap { gateway, told: Told::Carefully, namespace: "istio-system", annotations: "{}", rest }
+    Trap { gateway, told: Told::Carefully, protocol: "HTTP", namespace: "istio-system", annotations: "{}", rest }
 }
+
+/// The gateway that asks about nothing, and strips what clients send all the same.
+pub(super) const STRIPPED: &str = "stripped";
 
 const EVERY: &str = "{provider: {name: credence}, rules: [{}]}";
 const PATHS: &str = "{provider: {name: credence}, rules: [{to: [{operation: {paths: [/admin, /admin/*]}}]}]}";
 const GONE: &str = "{provider: {name: gone}, rules: [{}]}";
 
 /// `every` is none: it has the policy that is rendered.
-pub(super) const TRAPS: [Trap; 12] = [
+pub(super) const TRAPS: [Trap; 14] = [
     trap("not-paths", "{provider: {name: credence}, rules: [{to: [{operation: {notPaths: [/healthz]}}]}]}"),
     trap("paths", PATHS),
     Trap { told: Told::Carelessly, ..trap("paths-careless", PATHS) },
@@ -36,6 +43,8 @@ pub(super) const TRAPS: [Trap; 12] = [
     Trap { told: Told::Carelessly, ..trap("gone-open", GONE) },
     Trap { annotations: "{istio.io/dry-run: 'true'}", ..trap("dry-run", EVERY) },
     Trap { namespace: "finance", ..trap("elsewhere", EVERY) },
+    trap(STRIPPED, "{provider: {name: credence}}"),
+    Trap { protocol: "TCP", ..trap("tcp", EVERY) },
     trap("every", EVERY),
     Trap { told: Told::Carelessly, ..trap("every-careless", EVERY) },
 ];
@@ -43,7 +52,8 @@ pub(super) const TRAPS: [Trap; 12] = [
 impl Trap {
     /// Its objects, with the gateway on this port.
     pub(super) fn objects(&self, port: u16) -> String {
-        let Self { gateway, namespace, annotations, rest, .. } = self;
+        let Self { gateway, protocol, namespace, annotations, rest, .. } = self;
+        let routes = protocol.to_lowercase();
         let spec = rest.strip_prefix('{').unwrap();
         format!(
             "apiVersion: networking.istio.io/v1
@@ -51,7 +61,7 @@ kind: Gateway
 metadata: {{name: {gateway}, namespace: istio-system}}
 spec:
   selector: {{istio: {gateway}}}
-  servers: [{{bind: 127.0.0.1, port: {{number: {port}, name: http, protocol: HTTP}}, hosts: ['*']}}]
+  servers: [{{bind: 127.0.0.1, port: {{number: {port}, name: main, protocol: {protocol}}}, hosts: ['*']}}]
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -59,7 +69,7 @@ metadata: {{name: {gateway}, namespace: istio-system}}
 spec:
   hosts: ['*']
   gateways: [{gateway}]
-  http: [{{route: [{{destination: {{host: ledger.finance.svc.cluster.local, port: {{number: 8080}}}}}}]}}]
+  {routes}: [{{route: [{{destination: {{host: ledger.finance.svc.cluster.local, port: {{number: 8080}}}}}}]}}]
 ---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -148,10 +158,31 @@ fn a_rule_that_fits_everything_leaves_nothing_out() {
 }
 
 #[test]
+fn what_clients_send_is_stripped_also_where_nobody_is_asked() {
+    let gateway = world().gateway(STRIPPED);
+    let echo = gateway.send(get(HOST, "/v1/entries").header("X-CREDENCE-PRINCIPAL", "forged")).echo.unwrap();
+    assert!(echo.identity_headers().is_empty(), "{:?}", echo.headers());
+}
+
+#[test]
+fn a_listener_that_is_not_http_lets_nothing_through() {
+    let before = world().credence.decisions().len();
+    let answer = get(HOST, "/v1/entries").try_send(world().gateway("tcp").address());
+    assert!(answer.is_err(), "{answer:?}");
+    let line = eventually("credence to be asked about the connection", || {
+        let lines = world().credence.decisions();
+        lines.into_iter().skip(before).find(|line| line["http"]["path"].is_null())
+    });
+    assert_eq!(line["reason"], "malformed_request", "{line}");
+}
+
+#[test]
 fn a_provider_that_the_mesh_does_not_know_lets_nothing_through() {
     let Outcome { response, echo } = world().gateway("unknown").send(get(HOST, "/v1/entries"));
     assert_eq!((response.status, echo.is_none()), (403, true), "{response:?}");
     assert_eq!(response.text(), "RBAC: access denied", "istiod has denied it, nobody asked credence");
+    let told = "failed to process CUSTOM action for provider credense";
+    assert!(world().istiod_log().contains(told), "docs/install/istio.md says what to look for in istiod's log");
 }
 
 #[test]

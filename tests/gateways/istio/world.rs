@@ -10,7 +10,7 @@ use std::sync::{LazyLock, OnceLock};
 use serde_json::{Value, json};
 
 use super::mesh::{Istiod, Mesh, documents};
-use super::traps::TRAPS;
+use super::traps::{STRIPPED, TRAPS};
 use crate::manifests::Manifests;
 use crate::support::credence::{Credence, run};
 use crate::support::envoy::Envoy;
@@ -133,6 +133,10 @@ impl World {
             mesh.apply(&trap.objects(place.port));
             gateways.insert(trap.gateway, place);
         }
+        let mut strip = documents(&rendered(STRIPPED)).remove(0);
+        assert_eq!(strip["kind"], "EnvoyFilter");
+        strip["metadata"]["name"] = json!(STRIPPED);
+        mesh.apply(&strip.to_string());
         let careful = mesh.istiod("careful", mesh_config());
         let careless = mesh.istiod("careless", careless_config());
         Self { acme, globex, credence, upstream, mesh, gateways, careful, careless, _table: table }
@@ -163,6 +167,11 @@ impl World {
         Token::new(&self.acme.key(), ACME, "payments-settler", "https://ledger.acme.test")
     }
 
+    /// What the istiod with the example's values wrote.
+    pub(super) fn istiod_log(&self) -> String {
+        self.careful.log()
+    }
+
     /// What the API server says to this object.
     pub(super) fn dry_run(&self, object: &Value) -> (u16, Value) {
         self.mesh.dry_run(object)
@@ -184,6 +193,11 @@ pub(super) struct Outcome {
 }
 
 impl Gateway {
+    /// Where it listens.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Sends a request.
     pub(super) fn send(&self, request: Request) -> Outcome {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
