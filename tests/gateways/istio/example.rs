@@ -30,6 +30,28 @@ fn the_api_server_takes_what_is_rendered_under_any_name_and_refuses_a_slip_in_it
 }
 
 #[test]
+fn the_page_shows_objects_that_the_api_server_takes_and_tests_that_are_there() {
+    let page = include_str!("../../../docs/install/istio.md");
+    let blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let objects: Vec<_> = blocks.filter(|block| block.starts_with("apiVersion:")).flat_map(documents).collect();
+    assert_eq!(objects.len(), 2);
+    for object in objects {
+        let (status, answer) = world().dry_run(&object);
+        assert_eq!(status, 201, "{answer:#}");
+    }
+    let tests = [include_str!("traps.rs"), include_str!("outage.rs")].concat();
+    let rows = page.split_once("## Traps").unwrap().1.lines().filter(|line| line.starts_with("| "));
+    let named: Vec<_> = rows.filter_map(|row| row.trim_end_matches(" |").rsplit_once("| `")).collect();
+    assert!(named.len() >= 9, "{named:?}");
+    for (row, test) in named {
+        assert!(tests.contains(&format!("fn {}()", test.trim_end_matches('`'))), "{test}, of {row}");
+    }
+    for test in tests.lines().filter_map(|line| line.strip_prefix("fn trap_")?.split('(').next()) {
+        assert!(page.contains(&format!("`trap_{test}`")), "docs/install/istio.md does not tell of trap_{test}");
+    }
+}
+
+#[test]
 fn every_case_of_the_example_holds_through_istio() {
     let world = world();
     let gateway = world.gateway(EDGE);

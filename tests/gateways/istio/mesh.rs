@@ -46,8 +46,9 @@ impl Mesh {
         let cluster = Cluster::start();
         let web = Web::new(&std::fs::read_to_string(cluster.ca_file()).unwrap());
         let mesh = Self { cluster, web, dir: scratch() };
-        mesh.apply("{apiVersion: v1, kind: Namespace, metadata: {name: istio-system}}");
-        mesh.apply("{apiVersion: v1, kind: Namespace, metadata: {name: finance}}");
+        for name in [ROOT, "credence", "finance"] {
+            mesh.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}"));
+        }
         let definitions = std::fs::read_to_string(home("istio").join("definitions.yaml")).unwrap();
         mesh.apply(&definitions);
         for definition in documents(&definitions) {
