@@ -22,6 +22,12 @@ fn trap_with_fail_open_a_forged_identity_arrives_as_soon_as_credence_is_gone() {
 }
 
 #[test]
+fn trap_without_a_status_of_its_own_an_outage_looks_like_a_refusal() {
+    let Outcome { response, echo } = world().gateway("gone-silent").send(call());
+    assert_eq!((response.status, echo.is_none()), (403, true), "{response:?}");
+}
+
+#[test]
 fn trap_without_a_timeout_a_gateway_waits_for_ten_minutes() {
     let gateway = world().gateway("every-careless");
     assert_eq!(gateway.ext_authz()["grpc_service"]["timeout"], "600s");

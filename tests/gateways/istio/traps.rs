@@ -29,7 +29,7 @@ const PATHS: &str = "{provider: {name: credence}, rules: [{to: [{operation: {pat
 const GONE: &str = "{provider: {name: gone}, rules: [{}]}";
 
 /// `every` is none: it has the policy that is rendered.
-pub(super) const TRAPS: [Trap; 14] = [
+pub(super) const TRAPS: [Trap; 15] = [
     trap("not-paths", "{provider: {name: credence}, rules: [{to: [{operation: {notPaths: [/healthz]}}]}]}"),
     trap("paths", PATHS),
     Trap { told: Told::Carelessly, ..trap("paths-careless", PATHS) },
@@ -41,6 +41,7 @@ pub(super) const TRAPS: [Trap; 14] = [
     trap("unknown", "{provider: {name: credense}, rules: [{}]}"),
     trap("gone", GONE),
     Trap { told: Told::Carelessly, ..trap("gone-open", GONE) },
+    Trap { told: Told::Carelessly, ..trap("gone-silent", "{provider: {name: silent}, rules: [{}]}") },
     Trap { annotations: "{istio.io/dry-run: 'true'}", ..trap("dry-run", EVERY) },
     Trap { namespace: "finance", ..trap("elsewhere", EVERY) },
     trap(STRIPPED, "{provider: {name: credence}}"),

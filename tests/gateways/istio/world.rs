@@ -93,6 +93,7 @@ fn careless_config() -> Value {
     json!({"extensionProviders": [
         {"name": "credence", "envoyExtAuthzGrpc": provider("credence")},
         {"name": "gone", "envoyExtAuthzGrpc": open},
+        {"name": "silent", "envoyExtAuthzGrpc": provider("gone")},
     ]})
 }
 
