@@ -10,6 +10,8 @@ mod index;
 mod permit;
 mod split;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod wanted;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::index::GrantIndex;
+use super::testing::Dice;
 use super::*;
 use crate::claims::{Asked, ClaimKey, ClaimRule, Claims, Glob, Matcher, Scalar};
 use crate::json::Json;
@@ -13,28 +14,9 @@ use crate::resource::testing::plain;
 use crate::resource::{Methods, PathPattern, RequestPath, ResourceId};
 use crate::trust::{Acting, IssuerId};
 
-/// A small generator: the same numbers for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 11).unwrap() % sides
-    }
-
-    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[self.throw(of.len())]
-    }
-
-    fn some<'a>(&mut self, of: &[&'a str]) -> Vec<&'a str> {
-        (0..=self.throw(3)).map(|_| self.one(of)).collect()
-    }
-
-    fn chance(&mut self, percent: usize) -> bool {
-        self.throw(100) < percent
-    }
+/// One to four of these, some perhaps twice.
+fn some<'a>(dice: &mut Dice, of: &[&'a str]) -> Vec<&'a str> {
+    (0..=dice.throw(3)).map(|_| dice.one(of)).collect()
 }
 
 const SUBJECTS: [&str; 8] = ["a", "b", "c", "x/y/1", "x/y/2", "x/z/1", "x:y/1", "w/1"];
@@ -75,7 +57,7 @@ fn matcher(dice: &mut Dice) -> Matcher {
 
 fn subject(dice: &mut Dice) -> Option<SubjectRule> {
     match dice.throw(8) {
-        0..4 => Some(SubjectRule::Exact(dice.some(&SUBJECTS).into_iter().map(str::to_owned).collect())),
+        0..4 => Some(SubjectRule::Exact(some(dice, &SUBJECTS).into_iter().map(str::to_owned).collect())),
         4 | 5 => Some(SubjectRule::Glob(Glob::parse(dice.one(&GLOBS)).unwrap())),
         6 => Some(SubjectRule::Any),
         _ => None,
@@ -102,7 +84,7 @@ fn grant(dice: &mut Dice, number: usize) -> Grant {
             max_depth: if dice.chance(80) { 1 } else { 2 },
         }),
         methods: if dice.chance(80) { Methods::Any } else { Methods::These(vec!["PUT".into()]) },
-        paths: dice.some(&PATHS).into_iter().map(|path| PathPattern::parse(path).unwrap()).collect(),
+        paths: some(dice, &PATHS).into_iter().map(|path| PathPattern::parse(path).unwrap()).collect(),
         scopes: Vec::new(),
         audience: Audience::new(if dice.chance(80) { "r" } else { dice.one(&AUDIENCES) }),
         audience_from: if dice.chance(90) { AudienceFrom::Audience } else { AudienceFrom::ClientId },

@@ -113,17 +113,8 @@ impl Diagnostic {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Span;
-    use super::super::source::SourceFile;
+    use super::super::testing::place;
     use super::*;
-
-    fn place(text: &str, part: &str) -> Place {
-        let start = text.find(part).unwrap();
-        Place {
-            file: Arc::new(SourceFile::new("trust.yaml", text)),
-            span: Span::locate(text, start, start + part.len()),
-        }
-    }
 
     #[test]
     fn a_finding_reads_as_the_contract_shows() {

@@ -21,8 +21,11 @@ mod rules;
 mod snapshot;
 mod source;
 mod steward;
-mod vectors;
 mod syntax;
+#[cfg(test)]
+mod testing;
+mod text;
+mod vectors;
 mod watch;
 mod written;
 mod yaml;

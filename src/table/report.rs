@@ -156,19 +156,9 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use super::super::source::SourceFile;
-    use super::super::{Code, Place, Span};
+    use super::super::Code;
+    use super::super::testing::place;
     use super::*;
-
-    fn place(text: &str, part: &str) -> Place {
-        let start = text.find(part).unwrap();
-        Place {
-            file: Arc::new(SourceFile::new("trust.yaml", text)),
-            span: Span::locate(text, start, start + part.len()),
-        }
-    }
 
     #[test]
     fn findings_come_sorted_and_more_than_a_hundred_are_only_counted() {

@@ -8,8 +8,8 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
 use super::offsets::Offsets;
 use super::place::narrow;
 use super::syntax::explain;
+use super::text;
 use super::{Code, Diagnostic, Key, Kind, Node, Place, Report, SourceFile, Span, Type};
-use crate::name::is_forbidden_character;
 
 /// Deepest nesting of lists and maps.
 const MAX_DEPTH: usize = 32;
@@ -27,9 +27,9 @@ pub(crate) fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Report) {
 }
 
 fn parse_within(file: &Arc<SourceFile>, max_nodes: usize) -> (Option<Node>, Report) {
-    let mut reader = Reader::new(file, max_nodes);
-    reader.text();
-    if !reader.report.refuses() || reader.cut_off {
+    let (report, readable) = text::judge(file);
+    let mut reader = Reader::new(file, max_nodes, report);
+    if readable {
         reader.document();
     }
     (reader.root, reader.report)
@@ -51,7 +51,6 @@ struct Reader<'a> {
     file: &'a Arc<SourceFile>,
     offsets: Offsets<'a>,
     report: Report,
-    cut_off: bool,
     open: Vec<(Open, Span)>,
     nodes: usize,
     max_nodes: usize,
@@ -60,58 +59,16 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(file: &'a Arc<SourceFile>, max_nodes: usize) -> Self {
+    fn new(file: &'a Arc<SourceFile>, max_nodes: usize, report: Report) -> Self {
         Self {
             file,
             offsets: Offsets::new(file.text()),
-            report: Report::default(),
-            cut_off: false,
+            report,
             open: Vec::new(),
             nodes: 0,
             max_nodes,
             documents: 0,
             root: None,
-        }
-    }
-
-    /// What can be said before any YAML is read.
-    fn text(&mut self) {
-        let text = self.file.text();
-        if text.trim().is_empty() {
-            let finding = Diagnostic::about(Code::CR005, self.file.name(), "the file is empty");
-            self.report
-                .push(finding.help("see that the file is complete: an empty file is never taken for an empty table"));
-            return;
-        }
-        if text.starts_with('\u{feff}') {
-            let span = Span::locate(text, 0, '\u{feff}'.len_utf8());
-            self.push(
-                span,
-                "the file begins with a byte order mark",
-                "invisible character U+FEFF",
-                "save it as UTF-8 without a byte order mark",
-            );
-        }
-        let hostile = |(index, character): &(usize, char)| match character {
-            '\t' | '\n' => false,
-            '\r' => !text.get(index + 1..).is_some_and(|rest| rest.starts_with('\n')),
-            _ => is_forbidden_character(*character),
-        };
-        for (index, character) in text.char_indices().filter(hostile).take(10) {
-            let span = Span::locate(text, index, index + character.len_utf8());
-            self.push(
-                span,
-                "a character that does not show, or changes how the line reads",
-                &format!("U+{:04X}", u32::from(character)),
-                "remove it; inside a double-quoted string it can be written as an escape",
-            );
-        }
-        if !self.report.refuses() && !text.ends_with('\n') {
-            let start = text.trim_end().len();
-            let span = Span::locate(text, start, start);
-            let message = "the file does not end with a newline: was it cut off?";
-            self.push(span, message, "the last line", "see that the file is complete and end it with a newline");
-            self.cut_off = true;
         }
     }
 
