@@ -7,11 +7,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[path = "../support/yaml.rs"]
-mod yaml;
-
 #[path = "../interop/kubernetes/cluster.rs"]
-#[allow(dead_code, reason = "the other tests with a real API server use the rest")]
+#[allow(dead_code, reason = "the tests with other systems use the rest")]
 mod cluster;
 #[path = "../interop/system.rs"]
 #[allow(dead_code, reason = "the tests with other systems use the rest")]
@@ -19,9 +16,14 @@ mod system;
 #[path = "../interop/web.rs"]
 #[allow(dead_code, reason = "the tests with other systems use the rest")]
 mod web;
+#[path = "../support/yaml.rs"]
+mod yaml;
 
 mod envoy_gateway;
 mod istio;
+mod kubernetes;
 mod manifests;
 mod partner;
+mod render;
 mod scene;
+mod traps;

@@ -44,10 +44,28 @@ impl Manifests {
         Self(kept.join("\n---\n"))
     }
 
+    /// The one document in which this text stands.
+    pub(crate) fn document(&self, text: &str) -> String {
+        let documents: Vec<_> = self.0.split("\n---\n").filter(|document| document.contains(text)).collect();
+        assert_eq!(documents.len(), 1, "{text:?} in\n{}", self.0);
+        documents[0].to_owned()
+    }
+
     /// With more documents.
     #[must_use]
     pub(crate) fn and(self, more: &str) -> Self {
         Self(format!("{}\n---\n{}", self.0.trim_end(), more.trim_start()))
+    }
+
+    /// The one line that begins like this.
+    pub(crate) fn line(&self, begin: &str) -> String {
+        let line = self.0.lines().find(|line| line.starts_with(begin));
+        line.unwrap_or_else(|| panic!("no line {begin:?} in\n{}", self.0)).to_owned()
+    }
+
+    /// Each document.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = &str> {
+        self.0.split("\n---\n").filter(|document| document.lines().any(|line| line.starts_with("kind: ")))
     }
 
     pub(crate) fn as_str(&self) -> &str {

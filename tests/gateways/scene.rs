@@ -1,5 +1,6 @@
 //! The example `partner-namespace` with everything real: two partners that sign, a service in each namespace, credence.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
@@ -21,6 +22,11 @@ pub(crate) const BY_HOST: &str = "examples/partner-namespace/trust.yaml";
 /// The Gateway, the routes and the policies.
 pub(crate) const MANIFESTS: &str = "examples/partner-namespace/envoy-gateway/gateway.yaml";
 
+/// `GET` of a path at a host, both as written.
+pub(crate) fn get(host: &str, path: &str) -> Request {
+    Request::get(path).host(host)
+}
+
 /// Issuers, services and credence; the gateway comes from each test.
 pub(crate) struct Scene {
     globex: Issuer,
@@ -28,7 +34,7 @@ pub(crate) struct Scene {
     invoices: Upstream,
     pub(crate) credence: Credence,
     _initech: Issuer,
-    _table: Table,
+    table: Table,
 }
 
 /// Which service a request reached.
@@ -70,7 +76,7 @@ impl Scene {
         let table = Table::raw(change(text).as_bytes());
         let credence = Credence::serve(table.path()).start();
         let (orders, invoices) = (Upstream::start(), Upstream::start());
-        Self { globex, orders, invoices, credence, _initech: initech, _table: table }
+        Self { globex, orders, invoices, credence, _initech: initech, table }
     }
 
     /// The example's manifests, leading here.
@@ -90,6 +96,11 @@ impl Scene {
     /// A token of the partner who may call `orders`.
     pub(crate) fn token(&self) -> Token {
         Token::new(&self.globex.key(), self.globex.url(), "globex-order-bot", "https://orders.acme.test")
+    }
+
+    /// The file of the table.
+    pub(crate) fn table(&self) -> PathBuf {
+        self.table.path()
     }
 
     /// The partner's `iss`.

@@ -59,7 +59,7 @@ impl Mesh {
                 eventually(&path, || (mesh.call("GET", &path, None).0 == 200).then_some(()));
             }
         }
-        std::fs::write(mesh.dir.path().join("kubeconfig"), mesh.kubeconfig()).unwrap();
+        std::fs::write(mesh.dir.path().join("kubeconfig"), mesh.cluster.kubeconfig()).unwrap();
         mesh
     }
 
@@ -104,19 +104,6 @@ impl Mesh {
             },
         });
         self.apply(&object.to_string());
-    }
-
-    fn kubeconfig(&self) -> String {
-        json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "c",
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "clusters": [{"name": "c", "cluster": {
-                "server": format!("https://127.0.0.1:{}", self.cluster.port()),
-                "certificate-authority": self.cluster.ca_file(),
-            }}],
-            "users": [{"name": "u", "user": {"token": ADMIN}}],
-        })
-        .to_string()
     }
 
     /// An istiod with this mesh configuration that has read every object so far.
