@@ -28,6 +28,12 @@ fn trap_without_a_status_of_its_own_an_outage_looks_like_a_refusal() {
 }
 
 #[test]
+fn trap_a_port_of_the_service_that_is_not_said_to_be_grpc_gets_no_question() {
+    let Outcome { response, echo } = world().gateway("unnamed").send(call());
+    assert_eq!((response.status, response.text().as_str(), echo.is_none()), (503, "", true), "{response:?}");
+}
+
+#[test]
 fn trap_without_a_timeout_a_gateway_waits_for_ten_minutes() {
     let gateway = world().gateway("every-careless");
     assert_eq!(gateway.ext_authz()["grpc_service"]["timeout"], "600s");

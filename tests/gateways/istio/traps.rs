@@ -29,7 +29,7 @@ const PATHS: &str = "{provider: {name: credence}, rules: [{to: [{operation: {pat
 const GONE: &str = "{provider: {name: gone}, rules: [{}]}";
 
 /// `every` is none: it has the policy that is rendered.
-pub(super) const TRAPS: [Trap; 15] = [
+pub(super) const TRAPS: [Trap; 16] = [
     trap("not-paths", "{provider: {name: credence}, rules: [{to: [{operation: {notPaths: [/healthz]}}]}]}"),
     trap("paths", PATHS),
     Trap { told: Told::Carelessly, ..trap("paths-careless", PATHS) },
@@ -44,6 +44,7 @@ pub(super) const TRAPS: [Trap; 15] = [
     Trap { told: Told::Carelessly, ..trap("gone-silent", "{provider: {name: silent}, rules: [{}]}") },
     Trap { annotations: "{istio.io/dry-run: 'true'}", ..trap("dry-run", EVERY) },
     Trap { namespace: "finance", ..trap("elsewhere", EVERY) },
+    trap("unnamed", "{provider: {name: unnamed}, rules: [{}]}"),
     trap(STRIPPED, "{provider: {name: credence}}"),
     Trap { protocol: "TCP", ..trap("tcp", EVERY) },
     trap("every", EVERY),

@@ -76,12 +76,14 @@ fn file(name: &str) -> Manifests {
 /// The mesh configuration of the example.
 fn mesh_config() -> Value {
     let mut config = documents(file("istiod-values.yaml").as_str())[0]["meshConfig"].clone();
-    // For the traps: the same, where nobody is.
+    // For the traps: the same, where nobody is, and where credence is on a port that nobody says is gRPC.
     let providers = config["extensionProviders"].as_array_mut().unwrap();
-    let mut gone = providers[0].clone();
-    gone["name"] = json!("gone");
-    gone["envoyExtAuthzGrpc"]["service"] = json!("gone.credence.svc.cluster.local");
-    providers.push(gone);
+    for name in ["gone", "unnamed"] {
+        let mut other = providers[0].clone();
+        other["name"] = json!(name);
+        other["envoyExtAuthzGrpc"]["service"] = json!(format!("{name}.credence.svc.cluster.local"));
+        providers.push(other);
+    }
     config
 }
 
@@ -119,6 +121,7 @@ impl World {
         let mesh = Mesh::start();
         let port = credence.grpc().parse::<SocketAddr>().unwrap().port();
         mesh.service("credence.credence.svc.cluster.local", 9191, "GRPC", port);
+        mesh.service("unnamed.credence.svc.cluster.local", 9191, "TCP", port);
         mesh.service("gone.credence.svc.cluster.local", 9191, "GRPC", free_port());
         for service in ["ledger.finance", "invoices.billing", "orders.sales"] {
             mesh.service(&format!("{service}.svc.cluster.local"), 8080, "HTTP", upstream.address().port());
