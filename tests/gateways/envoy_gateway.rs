@@ -20,9 +20,9 @@ use crate::system::{free_port, home, ready, run};
 
 /// The listener of a manifest's Gateway.
 const PORT: &str = "port: 10000";
-/// The ports that Envoy Gateway lets nobody choose: xDS, Wasm, health; with Kubernetes metrics
+/// The ports that Envoy Gateway lets nobody choose: xDS, Wasm, health, its Envoy's; with Kubernetes metrics
 /// and webhooks besides.
-const FIXED: [u16; 5] = [18000, 18002, 8081, 8080, 9443];
+const FIXED: [u16; 6] = [18000, 18002, 8081, 19003, 8080, 9443];
 /// The version that manifests ask for, whatever binary lies there.
 const ENVOY: &str = "1.40.0";
 

@@ -26,4 +26,5 @@ mod manifests;
 mod partner;
 mod render;
 mod scene;
+mod tls;
 mod traps;

@@ -65,7 +65,7 @@ fn scene() -> Scene {
     })
 }
 
-fn rendered(scene: &Scene) -> Manifests {
+pub(crate) fn rendered(scene: &Scene) -> Manifests {
     let table = scene.table().display().to_string();
     let names = ["--gateway", "partner-gateway", "--gateway-namespace", "gateways", "--namespace", "credence"];
     let output = run(&[&["render", "--to", "envoy-gateway", "--trust", &table], &names[..]].concat());
@@ -74,7 +74,7 @@ fn rendered(scene: &Scene) -> Manifests {
 }
 
 /// The example's Gateway, routes and services, with what was rendered in the place of its own policies.
-fn manifests(scene: &Scene, rendered: &Manifests) -> Manifests {
+pub(crate) fn manifests(scene: &Scene, rendered: &Manifests) -> Manifests {
     let port = scene.credence.grpc().rsplit(':').next().unwrap().to_owned();
     let service = Manifests::text(SERVICE)
         .with("ports: [{name: grpc, port: 9191}]", &format!("ports: [{{name: grpc, port: {port}}}]"));
@@ -88,7 +88,7 @@ fn manifests(scene: &Scene, rendered: &Manifests) -> Manifests {
         .and(rendered.as_str())
 }
 
-const NAMESPACES: [&str; 5] = ["gateways", "credence", "orders", "invoices", "shop"];
+pub(crate) const NAMESPACES: [&str; 5] = ["gateways", "credence", "orders", "invoices", "shop"];
 
 #[test]
 fn what_render_prints_is_taken_word_for_word_and_enforced() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::envoy_gateway::Gateway;
 use crate::manifests::Manifests;
-use crate::support::credence::Credence;
+use crate::support::credence::{Credence, Serve};
 use crate::support::http::{Request, Response};
 use crate::support::issuer::Issuer;
 use crate::support::root;
@@ -69,12 +69,21 @@ impl Scene {
 
     /// With this table, changed.
     pub(crate) fn rewritten(table: &str, change: impl FnOnce(String) -> String) -> Self {
+        Self::serving(table, change, |serve| serve)
+    }
+
+    /// The same with more arguments of credence.
+    pub(crate) fn serving(
+        table: &str,
+        change: impl FnOnce(String) -> String,
+        more: impl FnOnce(Serve) -> Serve,
+    ) -> Self {
         let (globex, initech) = (Issuer::start(), Issuer::start());
         let text = std::fs::read_to_string(root().join(table)).unwrap();
         let text = text.replace("https://idp.globex.test", globex.url());
         let text = text.replace("https://login.initech.test", initech.url()).replace("expires: 2027", "expires: 2099");
         let table = Table::raw(change(text).as_bytes());
-        let credence = Credence::serve(table.path()).start();
+        let credence = more(Credence::serve(table.path())).start();
         let (orders, invoices) = (Upstream::start(), Upstream::start());
         Self { globex, orders, invoices, credence, _initech: initech, table }
     }
