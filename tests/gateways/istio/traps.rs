@@ -162,7 +162,10 @@ fn a_rule_that_fits_everything_leaves_nothing_out() {
 #[test]
 fn what_clients_send_is_stripped_also_where_nobody_is_asked() {
     let gateway = world().gateway(STRIPPED);
-    let echo = gateway.send(get(HOST, "/v1/entries").header("X-CREDENCE-PRINCIPAL", "forged").header("x.credence.realm", "forged")).echo.unwrap();
+    let echo = gateway
+        .send(get(HOST, "/v1/entries").header("X-CREDENCE-PRINCIPAL", "forged").header("x.credence.realm", "forged"))
+        .echo
+        .unwrap();
     assert!(echo.identity_headers().is_empty(), "{:?}", echo.headers());
 }
 
