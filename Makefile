@@ -40,9 +40,10 @@ test-helm: ## Hold the chart against helm, kubeconform, a real API server and Pr
 test-series: ## Send a million made-up tokens (or TOKENS) to credence: none may make a series; takes half an hour
 	@TOKENS=$(or $(TOKENS),1000000) scripts/test.sh --test life series:: $(ARGS)
 
-test-gateways: ## Hold the examples against real gateways, Envoy Gateway for one: brings them first, 20 minutes once
+test-gateways: ## Hold the examples against Envoy Gateway and Istio, both real: brings them first, 25 minutes once
 	@scripts/envoy.sh >/dev/null
 	@scripts/gateways/envoy-gateway.sh >/dev/null
+	@scripts/gateways/istio.sh >/dev/null
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/test.sh --test gateways $(ARGS)
 

@@ -89,16 +89,7 @@ impl Api {
 
     /// A configuration of a client of this server.
     pub(crate) fn kubeconfig(&self) -> String {
-        json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "c",
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "clusters": [{"name": "c", "cluster": {
-                "server": format!("https://127.0.0.1:{}", self.cluster.port()),
-                "certificate-authority": self.cluster.ca_file(),
-            }}],
-            "users": [{"name": "u", "user": {"token": ADMIN}}],
-        })
-        .to_string()
+        self.cluster.kubeconfig()
     }
 }
 

@@ -7,18 +7,20 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[path = "../interop/system.rs"]
-#[allow(dead_code, reason = "the tests with other systems use the rest")]
-mod system;
-
 #[path = "../interop/kubernetes/cluster.rs"]
 #[allow(dead_code, reason = "the tests with other systems use the rest")]
 mod cluster;
+#[path = "../interop/system.rs"]
+#[allow(dead_code, reason = "the tests with other systems use the rest")]
+mod system;
 #[path = "../interop/web.rs"]
 #[allow(dead_code, reason = "the tests with other systems use the rest")]
 mod web;
+#[path = "../support/yaml.rs"]
+mod yaml;
 
 mod envoy_gateway;
+mod istio;
 mod kubernetes;
 mod manifests;
 mod partner;
