@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds a Collector of OpenTelemetry from the Go module proxy into .tools/otelcol and prints that directory. It takes OTLP over gRPC and
 # HTTP, and writes what it got to standard error.
-. "$(dirname -- "$0")/common.sh"
+. "$(dirname -- "$0")/../common.sh"
 tool otelcol 0.162.0
 need go "the Collector is built from its Go modules"
 begin "4 minutes"
