@@ -137,8 +137,8 @@ mod tests {
             super::super::Readiness::default()
         }
 
-        fn metrics(&self) -> String {
-            String::new()
+        fn metrics(&self, _: crate::observe::Format) -> Vec<u8> {
+            Vec::new()
         }
 
         fn log_level(&self) -> Option<&Arc<LogLevel>> {
