@@ -150,7 +150,7 @@ fn remedy(matcher: &Matcher, kind: ClaimType, words: bool) -> Option<String> {
                 other => other.to_string(),
             };
             let first = wanted.first().map(word).unwrap_or_default();
-            let several = if wanted.len() > 1 { ", one word a condition" } else { "" };
+            let several = if wanted.len() > 1 { " with the one that the call needs" } else { "" };
             Some(format!("it is text of words with blanks between: write `{{word: {first}}}`{several}"))
         }
         (Matcher::ContainsAny(_) | Matcher::ContainsAll(_), _) => {

@@ -53,11 +53,13 @@ pub(crate) struct Cx<'r> {
     pub(crate) owner: String,
     /// Whether the field that is being read is one that must be there.
     needed: bool,
+    /// Fields of the entry that is read next which stand beside it: reported, and not missing as well.
+    pub(super) beside: Vec<&'static str>,
 }
 
 impl<'r> Cx<'r> {
     pub(crate) const fn new(file: &'r Arc<SourceFile>, report: &'r mut Report, owner: String) -> Self {
-        Self { file, report, owner, needed: false }
+        Self { file, report, owner, needed: false, beside: Vec::new() }
     }
 
     pub(crate) fn place(&self, span: Span) -> Place {
@@ -125,7 +127,8 @@ impl<'n> Fields<'n> {
     pub(crate) fn open(cx: &mut Cx<'_>, field: &str, node: &'n Node, schema: &'static Schema) -> Option<Self> {
         let members = super::read::map(cx, field, node)?;
         let unknown = members.iter().filter(|(key, _)| schema.names().all(|name| name != &*key.text));
-        let meant = unknown.filter_map(|(key, _)| unknown_field(cx, key, schema)).collect();
+        let mut meant: Vec<_> = unknown.filter_map(|(key, _)| unknown_field(cx, key, schema)).collect();
+        meant.append(&mut cx.beside);
         Some(Self { schema, members, meant })
     }
 

@@ -167,8 +167,10 @@ pub(super) fn subject(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Opti
         }
         Kind::Scalar { of: Type::String, text } if EVERYBODY.contains(&&*text.to_ascii_lowercase()) => {
             let message = format!("`{field}` of {} would be the one subject called {text:?}", cx.owner);
-            let help =
-                format!("for everybody write `{field}: any`, in lower case; for whoever is called so `[{text}]`");
+            let acts = cx.owner.starts_with("the actor of ");
+            let everybody = "for everybody write `subject: any`, in lower case, and a `reason`";
+            let everybody = if acts { "name who acts" } else { everybody };
+            let help = format!("{everybody}; for whoever is called so write `[{text}]`");
             cx.misfit(node.span, message, "compared exactly", help);
             None
         }

@@ -6,10 +6,26 @@ use super::super::{Code, Key, Kind, Node, Type};
 use super::fields::Cx;
 use super::schema::Schema;
 
-/// The members of a section that are no entries, by their position: fields at the level of the names, and the entry above
-/// them where nothing stands below its name. Each entry's are reported once (CR002).
-pub(super) fn fields(cx: &mut Cx<'_>, members: &[(Key, Node)], schema: &Schema) -> BTreeSet<usize> {
-    let mut passed_over = BTreeSet::new();
+/// What of a section stands in the wrong place.
+#[derive(Debug, Default)]
+pub(super) struct Misplaced {
+    /// The members that are no entries, by their position: fields at the level of the names, and the entry above them
+    /// where nothing stands below its name.
+    pub(super) passed_over: BTreeSet<usize>,
+    /// Each such field, after the position of the entry that it belongs to.
+    fields: Vec<(usize, &'static str)>,
+}
+
+impl Misplaced {
+    /// Fields that the entry at this position has in the wrong place.
+    pub(super) fn of(&self, at: usize) -> Vec<&'static str> {
+        self.fields.iter().filter(|(entry, _)| *entry == at).map(|(_, name)| *name).collect()
+    }
+}
+
+/// Looks for fields at the level of the names. Each entry's are reported once (CR002).
+pub(super) fn fields(cx: &mut Cx<'_>, members: &[(Key, Node)], schema: &Schema) -> Misplaced {
+    let mut found = Misplaced::default();
     // The entry above, and whether its fields were told of.
     let mut above: Option<(usize, &Key, bool)> = None;
     for (at, (key, node)) in members.iter().enumerate() {
@@ -17,9 +33,10 @@ pub(super) fn fields(cx: &mut Cx<'_>, members: &[(Key, Node)], schema: &Schema) 
         let empty = entry.is_some_and(|(_, node)| is_nothing(node));
         match above.as_mut() {
             Some((position, name, told)) if is_field(key, node, schema, empty) => {
-                passed_over.insert(at);
+                found.passed_over.insert(at);
+                found.fields.extend(schema.names().find(|name| *name == &*key.text).map(|name| (*position, name)));
                 if empty {
-                    passed_over.insert(*position);
+                    found.passed_over.insert(*position);
                 }
                 if !*told {
                     *told = true;
@@ -31,7 +48,7 @@ pub(super) fn fields(cx: &mut Cx<'_>, members: &[(Key, Node)], schema: &Schema) 
             _ => above = Some((at, key, false)),
         }
     }
-    passed_over
+    found
 }
 
 /// Whether a member is a field and no entry of that name: an entry has fields of its own.

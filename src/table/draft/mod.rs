@@ -151,9 +151,10 @@ fn entries<T>(
     let misplaced = misplaced::fields(cx, members, section.schema);
     let mut found = Vec::with_capacity(members.len());
     for (at, (key, node)) in members.iter().enumerate() {
-        if misplaced.contains(&at) {
+        if misplaced.passed_over.contains(&at) {
             continue;
         }
+        cx.beside = misplaced.of(at);
         let place = cx.place(key.span);
         if !is_name(&key.text) {
             let message = format!("{:?} cannot be the name of {} {what}", key.text, article(what));
