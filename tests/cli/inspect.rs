@@ -147,6 +147,7 @@ fn keys_that_no_name_leads_to_are_asked_for_and_without_them_the_proposal_does_n
     let checked = run(&["check", at[0], at[1], &path]);
     assert!(checked.code == 1 && checked.err.contains("jwksUri"), "{yaml}{}", checked.all());
     let filled = yaml
+        .replace("somebody@replace-me.invalid", "platform@acme.test")
         .replace("    profile: kubernetes\n", "    profile: kubernetes\n    jwksUri: https://keys.acme.test/jwks\n");
     table.replace(&format!("{RESOURCE}{filled}"));
     let checked = run(&["check", "--fail-on", "warning", at[0], at[1], &path]);

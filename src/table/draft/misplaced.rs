@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Code, Key, Kind, Node, Type};
-use super::fields::Cx;
+use super::super::{Code, Key, Node};
+use super::fields::{Cx, is_nothing};
 use super::schema::Schema;
 
 /// What of a section stands in the wrong place.
@@ -61,8 +61,4 @@ fn is_field(key: &Key, node: &Node, schema: &Schema, below_nothing: bool) -> boo
         members.iter().any(|(key, _)| schema.names().any(|name| name == &*key.text && needed(name)))
     };
     below_nothing || !node.members().is_some_and(fields)
-}
-
-fn is_nothing(node: &Node) -> bool {
-    matches!(&node.kind, Kind::Scalar { of: Type::Null, text } if text.is_empty())
 }
