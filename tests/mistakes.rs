@@ -121,6 +121,9 @@ fn a_fix_works_when_it_is_typed_as_it_is_printed() {
         (idp, "subject: alice, methods: [], paths: [/v1/**]", "methods: any"),
         (idp, "subject: alice, methods: [GET], paths: []", "paths: [/v1/orders/**]"),
         (idp, "subject: alice, methods: [GET], paths: []", "paths: any"),
+        (idp, "subject: alice, methods: [ANY], paths: [/v1/**]", "methods: any"),
+        (idp, "subject: alice, methods: [GET], paths: [any]", "paths: any"),
+        (idp, "subject: Anyone, reason: it is open, methods: [GET], paths: [/v1/**]", "subject: any"),
         (idp, "claims: {team: 'a/*'}, methods: [GET], paths: [/v1/**]", "team: {glob: \"a/*\"}"),
     ] {
         let report = judged(issuer, bad);

@@ -269,8 +269,11 @@ impl Writer<'_> {
         if seen.profile.identify.contains(&"sub") {
             fields.subject(seen.text("sub").unwrap_or_default());
         }
-        let claims = seen.profile.identify.iter().filter(|claim| **claim != "sub");
-        let claims: Vec<_> = claims.filter_map(|claim| Some((*claim, condition(seen.claim(claim)?)?))).collect();
+        let conditions = |claims: &[&'static str]| -> Vec<_> {
+            let claims = claims.iter().filter(|claim| **claim != "sub");
+            claims.filter_map(|claim| Some((*claim, condition(seen.claim(claim)?)?))).collect()
+        };
+        let mut claims = conditions(seen.profile.identify);
         if claims.is_empty() && !seen.profile.identify.contains(&"sub") {
             let wanted: Vec<_> = seen.profile.identify.iter().map(|claim| format!("`{claim}`")).collect();
             self.nobody = Some(format!(
@@ -279,7 +282,16 @@ impl Writer<'_> {
                 wanted.join(", ")
             ));
         }
+        // How a token came about says nothing for whose it is.
+        if !claims.is_empty() {
+            claims.extend(conditions(seen.profile.besides));
+        }
         fields.claims(claims);
+        for (claim, why) in seen.profile.consider {
+            if let Some(value) = seen.claim(claim).and_then(condition) {
+                self.missing.push(format!("claims.{claim}: {value} {why}"));
+            }
+        }
         self.actor(seen, &mut fields);
         for claim in ["scope", "scp", "permissions"] {
             if let Some(value) = seen.claim(claim) {

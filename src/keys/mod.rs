@@ -4,6 +4,7 @@
 //! key a `kid` and an algorithm name, and [`Signed`], the proof that a signature stood. It must never know a token,
 //! a request, a socket or the time: `fetch` writes, this room is read.
 
+mod address;
 mod bundle;
 mod jwk;
 mod live;
@@ -16,6 +17,7 @@ pub(crate) mod testing;
 mod verify;
 mod weak;
 
+pub use address::is_refused_address;
 pub use bundle::SpiffeBundle;
 pub use jwk::Jwk;
 pub use live::{Landing, LiveKeys, Supply};

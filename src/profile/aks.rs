@@ -5,6 +5,7 @@ use crate::name::is_guid;
 
 pub(super) static AKS: Profile = Profile {
     name: "aks",
+    aliases: &["azure"],
     summary: "service accounts of an Azure Kubernetes Service cluster",
     documentation: "https://learn.microsoft.com/en-us/azure/aks/use-oidc-issuer",
     checked: "2026-11-22",

@@ -8,6 +8,7 @@ use crate::name::Algorithm;
 
 pub(super) static BITBUCKET: Profile = Profile {
     name: "bitbucket",
+    aliases: &["atlassian"],
     summary: "Bitbucket Pipelines of a workspace",
     documentation: "https://support.atlassian.com/bitbucket-cloud/docs/integrate-pipelines-with-resource-servers-using-oidc/",
     checked: "2026-11-22",

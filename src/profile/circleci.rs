@@ -64,12 +64,16 @@ pub(super) static CIRCLECI: Profile = Profile {
         Alarm {
             claim: "oidc.circleci.com/ssh-rerun",
             values: &["true"],
+            such_as: &[],
             danger: "means that somebody reran the job with SSH and has this token in a shell of their own",
+            instead: "write `oidc.circleci.com/ssh-rerun: false` (a boolean)",
         },
         Alarm {
             claim: "oidc.circleci.com/vcs-ref",
             values: &["refs/pull/*"],
+            such_as: &["refs/pull/1/merge", "refs/pull/1/head"],
             danger: "is what somebody proposes and nobody has merged: a grant for it lets in code that was not reviewed",
+            instead: "name the branch, such as `oidc.circleci.com/vcs-ref: refs/heads/main`",
         },
     ],
     broad: |iss, audience| is_guid(audience) && (iss == ROOT || iss.rsplit('/').next() == Some(audience)),

@@ -6,6 +6,7 @@ use crate::name::Algorithm;
 
 pub(super) static COGNITO: Profile = Profile {
     name: "cognito",
+    aliases: &["aws", "amazon"],
     summary: "access tokens of an Amazon Cognito user pool",
     documentation: "https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html",
     checked: "2026-11-22",

@@ -4,6 +4,7 @@ use super::{Identity, Parameter, Parameters, Profile, Tenancy, service_account, 
 
 pub(super) static EKS: Profile = Profile {
     name: "eks",
+    aliases: &["aws", "amazon"],
     summary: "service accounts of an Amazon EKS cluster",
     documentation: "https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html",
     checked: "2026-11-22",

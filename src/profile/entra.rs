@@ -12,6 +12,7 @@ const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 pub(super) static ENTRA: Profile = Profile {
     name: "entra",
+    aliases: &["azure", "azuread", "azure-ad", "aad", "microsoft", "msft", "entra-id"],
     summary: "access tokens of Microsoft Entra ID tenants",
     documentation: "https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens",
     checked: "2026-11-22",

@@ -5,6 +5,7 @@ use crate::name::Algorithm;
 
 pub(super) static GENERIC: Profile = Profile {
     name: "generic",
+    aliases: &["oidc", "oauth2", "jwt"],
     summary: "any OpenID Connect or OAuth 2.0 issuer of JWT access tokens",
     documentation: "https://www.rfc-editor.org/rfc/rfc9068",
     checked: "2026-11-22",

@@ -4,11 +4,15 @@
 //! form, and since 2026-07-15 new ones have `repo:OWNER@OWNER-ID/REPO@REPO-ID:…`: match the id claims instead.
 
 use super::ClaimType::String as Text;
-use super::{Alarm, Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, github_values, star, web};
+use super::{
+    Alarm, Identity, Parameter, Parameters, Profile, Reusable, Tenancy, UNKNOWING, github_reach, github_values, star,
+    web,
+};
 use crate::name::Algorithm;
 
 pub(super) static GITHUB_ACTIONS: Profile = Profile {
     name: "github-actions",
+    aliases: &["gha", "ghes"],
     summary: "GitHub Actions jobs: GitHub.com, an enterprise's own issuer, data residency, Enterprise Server",
     documentation: "https://docs.github.com/en/actions/reference/security/oidc",
     checked: "2026-11-22",
@@ -58,6 +62,7 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
         ("workflow_sha", Text),
     ],
     glob,
+    reach: github_reach::reach,
     subject,
     states: github_values::states,
     says: github_values::says,
@@ -91,17 +96,36 @@ pub(super) static GITHUB_ACTIONS: Profile = Profile {
         Alarm {
             claim: "event_name",
             values: &["pull_request*", "issue_comment", "workflow_run"],
+            such_as: &["pull_request", "pull_request_target", "pull_request_review"],
             danger: "starts jobs for people who need not be able to push: what they wrote may run with this token",
+            instead: "name the event of the runs that are meant, such as `event_name: push`",
         },
         Alarm {
             claim: "ref",
             values: &["refs/pull/*"],
+            such_as: &["refs/pull/1/merge", "refs/pull/1/head"],
             danger: "is what somebody proposes and nobody has merged: a grant for it lets in code that was not reviewed",
+            instead: "name the branch, such as `ref: refs/heads/main`; `refs/heads/**` is every branch and no pull request",
         },
     ],
     default_audiences: &["https://github.com/*", "sts.amazonaws.com", "api://AzureADTokenExchange"],
     run_claims: &["ref", "environment"],
     identify: &["repository", "repository_id", "ref", "environment"],
+    besides: &["event_name"],
+    consider: &[
+        (
+            "event_name",
+            "is what started this job: a run of the same branch that something else starts, such as a schedule, needs its own",
+        ),
+        (
+            "job_workflow_ref",
+            "is the workflow that ran: matched too, it keeps out every other workflow of the repository, and those to come",
+        ),
+        (
+            "runner_environment",
+            "is whose machine ran it: on `self-hosted` ones other jobs may have been before, and may be still",
+        ),
+    ],
     subject_forms: &[
         "repo:OWNER@OWNER-ID/REPO@REPO-ID:ref:refs/heads/BRANCH (repositories made, renamed or moved since 2026-07-15)",
         "repo:OWNER/REPO:ref:refs/heads/BRANCH (older ones, and every Enterprise Server)",

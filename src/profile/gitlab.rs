@@ -111,12 +111,16 @@ pub(super) static GITLAB: Profile = Profile {
         Alarm {
             claim: "ref_protected",
             values: &["false"],
+            such_as: &[],
             danger: "means a branch or tag that every developer of the project can push to",
+            instead: "write `ref_protected: \"true\"` (a string), and protect the branch or tag in the project",
         },
         Alarm {
             claim: "pipeline_source",
             values: &["merge_request_event", "external_pull_request_event"],
+            such_as: &[],
             danger: "means what somebody proposes and nobody has merged: a grant for it lets in code that was not reviewed",
+            instead: "name the pipelines that are meant, such as `pipeline_source: push`, and their protected branch",
         },
     ],
     default_audiences: &["https://gitlab.com", "sts.amazonaws.com"],

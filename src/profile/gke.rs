@@ -6,6 +6,7 @@ use super::{Hint, Identity, Parameter, Parameters, Profile, Sign, Tenancy, servi
 
 pub(super) static GKE: Profile = Profile {
     name: "gke",
+    aliases: &["gcp", "google-cloud"],
     summary: "service accounts of a Google Kubernetes Engine cluster",
     documentation: "https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity",
     checked: "2026-11-22",

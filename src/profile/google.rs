@@ -8,6 +8,7 @@ use crate::name::Algorithm;
 
 pub(super) static GOOGLE: Profile = Profile {
     name: "google",
+    aliases: &["gcp", "google-cloud"],
     summary: "ID tokens of Google accounts and Google Cloud service accounts",
     documentation: "https://cloud.google.com/docs/authentication/token-types#id",
     checked: "2026-11-22",
@@ -52,7 +53,9 @@ pub(super) static GOOGLE: Profile = Profile {
     alarms: &[Alarm {
         claim: "email_verified",
         values: &["false"],
+        such_as: &[],
         danger: "means that nobody checked whose address `email` is",
+        instead: "leave it out, and write `subject:` with the exact `sub`",
     }],
     default_audiences: &["32555940559.apps.googleusercontent.com", "https://www.googleapis.com/oauth2/v4/token"],
     subject_forms: &["a number of up to 255 digits, as a string: the unique id of the account or service account"],

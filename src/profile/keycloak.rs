@@ -6,6 +6,7 @@ use crate::name::Algorithm;
 
 pub(super) static KEYCLOAK: Profile = Profile {
     name: "keycloak",
+    aliases: &["rhbk", "red-hat-sso"],
     summary: "access tokens of a Keycloak realm",
     documentation: "https://www.keycloak.org/securing-apps/oidc-layers",
     checked: "2026-11-22",

@@ -6,6 +6,7 @@ use super::{Profile, Tenancy, service_account};
 
 pub(super) static KUBERNETES: Profile = Profile {
     name: "kubernetes",
+    aliases: &["k8s", "kube"],
     summary: "service accounts of a Kubernetes cluster that you run",
     documentation: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery",
     checked: "2026-11-22",

@@ -16,6 +16,7 @@ mod eks;
 mod entra;
 mod generic;
 mod github_actions;
+mod github_reach;
 mod github_values;
 mod gitlab;
 mod gke;
@@ -27,6 +28,7 @@ mod kubernetes;
 mod okta;
 mod page;
 mod parameters;
+mod reach;
 mod said;
 mod service_account;
 mod spiffe;
@@ -35,12 +37,13 @@ mod terraform;
 mod vault;
 mod web;
 
-pub use alarm::Alarm;
+pub use alarm::{Admitted, Alarm};
 pub use claim::{ClaimType, Reusable};
 pub use hint::{Hint, Sign};
 pub use known::{KnownIssuer, known_issuer};
 pub use page::Section;
 pub use parameters::{Parameter, Parameters};
+pub use reach::Reach;
 
 use crate::name::Algorithm;
 
@@ -49,6 +52,8 @@ use crate::name::Algorithm;
 pub struct Profile {
     /// What `profile:` says.
     pub name: &'static str,
+    /// What people call it who do not know that name; one word can be for several.
+    pub aliases: &'static [&'static str],
     /// One line for people.
     pub summary: &'static str,
     /// Where its maker describes its tokens.
@@ -92,6 +97,9 @@ pub struct Profile {
     /// Judges a glob on a claim (`sub` for a grant's `subject`): a star must not stand on a name or a tenant, where
     /// whoever takes a fitting name would be let in. The error says so (CR125).
     pub glob: fn(&str, &str) -> Result<(), &'static str>,
+    /// Looks at a pattern for a claim (`sub` for a grant's `subject`) that fits something else than it seems to; `None`
+    /// where it fits what it says (CR122 where that is nothing, else CR206).
+    pub reach: fn(&str, &str) -> Option<Reach>,
     /// Judges an exact `subject` of a grant; the error says why no token can have it.
     pub subject: fn(&str) -> Result<(), &'static str>,
     /// Judges whether tokens of an `iss` carry a claim that others of this kind may; the error says what to match (CR203).
@@ -119,7 +127,8 @@ pub struct Profile {
     pub reusable: &'static [Reusable],
     /// Claims that must not authorise, because those whom they describe can change them (CR204).
     pub mutable: &'static [&'static str],
-    /// Values of claims that mean danger: a token that has one should rather not be what a grant is made from.
+    /// Values of claims that mean danger: a token that has one should rather not be what a grant is made from, and a grant
+    /// that lets one in is told of (CR206).
     pub alarms: &'static [Alarm],
     /// Audiences that these tokens have where nobody asked for one, so that many services share them (CR210); one that
     /// ends in `*` stands for all that begin so, and `{iss}` for the issuer. Judge by [`Profile::is_default_audience`].
@@ -128,6 +137,10 @@ pub struct Profile {
     pub run_claims: &'static [&'static str],
     /// Claims by which a tight grant says who, of those that a token has; `sub` where the subject is one that stays.
     pub identify: &'static [&'static str],
+    /// Claims that a tight grant matches besides: how the token came about, where [`Profile::identify`] says whose it is.
+    pub besides: &'static [&'static str],
+    /// Claims to think of before a grant is made from a token, and why, as the end of a sentence that begins with the value.
+    pub consider: &'static [(&'static str, &'static str)],
     /// The forms that `sub` has, for people.
     pub subject_forms: &'static [&'static str],
     /// What goes wrong with these tokens, a sentence each, for people.
@@ -137,6 +150,7 @@ pub struct Profile {
 /// A profile that knows nothing: what a file does not name is so.
 const UNKNOWING: Profile = Profile {
     name: "",
+    aliases: &[],
     summary: "",
     documentation: "",
     checked: "",
@@ -158,6 +172,7 @@ const UNKNOWING: Profile = Profile {
     max_token_age: 0,
     claims: &[],
     glob: |_, _| Ok(()),
+    reach: |_, _| None,
     subject: |_| Ok(()),
     carries: |_, _| Ok(()),
     audience: |_, _| Ok(()),
@@ -174,6 +189,8 @@ const UNKNOWING: Profile = Profile {
     default_audiences: &[],
     run_claims: &[],
     identify: &["sub"],
+    besides: &[],
+    consider: &[],
     subject_forms: &[],
     dangers: &[],
 };
@@ -234,6 +251,13 @@ impl Profile {
         Self::ALL.into_iter().find(|profile| profile.name == name)
     }
 
+    /// The profiles that people mean by a word which is no profile's name, whatever its case, `-` and `_`.
+    pub fn also_called(word: &str) -> impl Iterator<Item = &'static Self> {
+        let bare = |text: &str| text.replace(['-', '_', '.', ' '], "").to_lowercase();
+        let wanted = bare(word);
+        Self::ALL.into_iter().filter(move |profile| profile.aliases.iter().any(|alias| bare(alias) == wanted))
+    }
+
     /// What an entry without `profile:` gets.
     pub const fn generic() -> &'static Self {
         &generic::GENERIC
@@ -252,6 +276,19 @@ mod tests {
                 assert!((profile.issuer)(issuer).is_ok(), "{}", profile.name);
             }
             assert!(crate::name::is_name(profile.name), "{}", profile.name);
+        }
+    }
+
+    #[test]
+    fn a_word_that_people_say_leads_to_the_profiles_that_it_may_mean() {
+        let meant = |word| Profile::also_called(word).map(|profile| profile.name).collect::<Vec<_>>();
+        assert_eq!(meant("K8s"), ["kubernetes"]);
+        assert_eq!(meant("azure"), ["aks", "entra"]);
+        assert_eq!(meant("azure_AD"), ["entra"]);
+        assert_eq!(meant("aws"), ["eks", "cognito"]);
+        assert_eq!(meant("eks"), [""; 0]);
+        for profile in Profile::ALL {
+            assert!(profile.aliases.iter().all(|alias| Profile::find(alias).is_none()), "{}", profile.name);
         }
     }
 

@@ -150,6 +150,9 @@ impl Profile {
         if !self.mutable.is_empty() {
             rules.push(format!("CR204: {} must not authorise", ticked(self.mutable)));
         }
+        if !self.alarms.is_empty() {
+            rules.push("CR206: a condition that lets in a value which means danger".to_owned());
+        }
         rules.extend(self.hints.iter().map(|hint| format!("CR206: {}", sentence(hint))));
         if !self.default_audiences.is_empty() {
             rules.push(format!("CR210: the audience is shared by many services: {}", ticked(self.default_audiences)));

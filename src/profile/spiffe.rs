@@ -9,6 +9,7 @@ use crate::name::Algorithm;
 
 pub(super) static SPIFFE: Profile = Profile {
     name: "spiffe",
+    aliases: &["spire"],
     summary: "JWT-SVIDs of a SPIFFE trust domain (SPIRE, Istio and others)",
     documentation: "https://github.com/spiffe/spiffe/blob/main/standards/JWT-SVID.md",
     checked: "2026-11-22",

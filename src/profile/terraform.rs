@@ -10,6 +10,7 @@ use crate::name::Algorithm;
 
 pub(super) static TERRAFORM: Profile = Profile {
     name: "terraform",
+    aliases: &["hashicorp", "tfc", "hcp"],
     summary: "runs of HCP Terraform, or of a Terraform Enterprise of your own",
     documentation: "https://developer.hashicorp.com/terraform/cloud-docs/workspaces/dynamic-provider-credentials/workload-identity-tokens",
     checked: "2026-11-22",
@@ -85,7 +86,9 @@ pub(super) static TERRAFORM: Profile = Profile {
     alarms: &[Alarm {
         claim: "terraform_run_phase",
         values: &["plan"],
+        such_as: &[],
         danger: "is what runs before anybody approves, also for changes that are only proposed",
+        instead: "write `terraform_run_phase: apply`",
     }],
     default_audiences: &[
         "api://AzureADTokenExchange",

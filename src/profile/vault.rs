@@ -7,6 +7,7 @@ use crate::name::Algorithm;
 
 pub(super) static VAULT: Profile = Profile {
     name: "vault",
+    aliases: &["hashicorp", "openbao"],
     summary: "identity tokens of HashiCorp Vault or OpenBao",
     documentation: "https://developer.hashicorp.com/vault/docs/secrets/identity/identity-token",
     checked: "2026-11-22",

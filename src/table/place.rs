@@ -54,6 +54,14 @@ impl Place {
         (line as usize + lines, if lines == 0 { column as usize + last } else { last + 1 })
     }
 
+    /// The part of it in which this text first stands; all of it where it does not.
+    pub(super) fn inside(&self, part: &str) -> Self {
+        let (start, end) = (self.span.start as usize, self.span.end as usize);
+        let text = self.file.text();
+        let Some(at) = text.get(start..end).and_then(|own| own.find(part)) else { return self.clone() };
+        Self { file: Arc::clone(&self.file), span: Span::locate(text, start + at, start + at + part.len()) }
+    }
+
     /// File, line and column, without the text.
     pub fn site(&self) -> Site {
         Site { file: Arc::clone(self.file.name()), line: self.span.line as usize, column: self.span.column as usize }

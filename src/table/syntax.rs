@@ -42,6 +42,28 @@ pub(super) fn explain(info: &str, text: &str, rest: &str) -> (String, &'static s
     }
 }
 
+/// A field without a blank after its `:`, such as `issuer:https://…`: the name, and what follows.
+pub(super) fn glued(text: &str) -> Option<(&str, &str)> {
+    let (name, rest) = text.trim().split_once(':')?;
+    let word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    (word && !rest.is_empty() && !rest.starts_with([' ', '/', ':'])).then_some((name, rest))
+}
+
+/// The nearest line above a place, or its own, that is such a field: where it begins, and where its `:` ends.
+pub(super) fn glued_above(text: &str, at: usize) -> Option<(usize, usize)> {
+    let end = text.get(at..)?.find('\n').map_or(text.len(), |more| at + more);
+    let mut begins = end;
+    for line in text.get(..end)?.rsplit('\n').take(3) {
+        begins = begins.checked_sub(line.len())?;
+        if let Some((name, _)) = glued(line) {
+            let first = begins + line.len() - line.trim_start().len();
+            return Some((first, first + name.len() + 1));
+        }
+        begins = begins.saturating_sub(1);
+    }
+    None
+}
+
 fn is_conflict_marker(line: &str) -> bool {
     ["<<<<<<< ", ">>>>>>> ", "||||||| "].iter().any(|marker| line.starts_with(marker))
 }

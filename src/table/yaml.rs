@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
 
 use super::offsets::Offsets;
 use super::place::narrow;
-use super::syntax::explain;
+use super::syntax::{explain, glued_above};
 use super::text;
 use super::{Code, Diagnostic, Key, Kind, Node, Place, Report, SourceFile, Span, Type};
 
@@ -44,6 +44,8 @@ enum Open {
         pending: Option<Option<Key>>,
         /// Whether fields are missing that a merge key would have put in.
         merged: bool,
+        /// Whether a key was refused, so that its member is missing.
+        torn: bool,
     },
 }
 
@@ -113,7 +115,7 @@ impl<'a> Reader<'a> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.properties(anchor, tag.is_some(), span);
-                return self.begin(Open::Map { members: Vec::new(), pending: None, merged: false }, span);
+                return self.begin(Open::Map { members: Vec::new(), pending: None, merged: false, torn: false }, span);
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
@@ -199,6 +201,8 @@ impl<'a> Reader<'a> {
             Open::List(items) => Kind::List(items),
             // What it would have without the merge is not what was meant, and not judged.
             Open::Map { merged: true, .. } => Kind::Refused,
+            // It is empty only because of what was refused.
+            Open::Map { torn: true, members, .. } if members.is_empty() => Kind::Refused,
             Open::Map { members, .. } => Kind::Map(self.unique(members)),
         };
         self.complete(kind, span);
@@ -235,7 +239,8 @@ impl<'a> Reader<'a> {
                 Some(None) => {}
                 None => {
                     let key = self.key(node);
-                    if let Some((Open::Map { pending, .. }, _)) = self.open.last_mut() {
+                    if let Some((Open::Map { pending, torn, .. }, _)) = self.open.last_mut() {
+                        *torn |= key.is_none();
                         *pending = Some(key);
                     }
                 }
@@ -276,6 +281,12 @@ impl<'a> Reader<'a> {
         let info = error.info();
         if info.contains("recursion limit") {
             return self.too_deep(span);
+        }
+        let mapping = info.contains("mapping values are not allowed") || info.contains("simple key");
+        if let Some((first, colon)) = glued_above(text, span.start as usize).filter(|_| mapping) {
+            let name = text.get(first..colon).unwrap_or_default();
+            let message = format!("no blank after `{name}`");
+            return self.push(Span::locate(text, first, colon), &message, "", "write a blank after the `:`");
         }
         let (message, help) = explain(info, text, text.get(span.start as usize..).unwrap_or_default().trim());
         self.push(span, &message, "", help);

@@ -21,7 +21,8 @@ fn ci_job() -> Value {
         "iss": "https://token.actions.githubusercontent.com", "aud": "https://deploy.acme.test",
         "sub": "repo:acme@9919/payments@512345678:environment:production",
         "repository": "acme/payments", "repository_id": "512345678", "repository_owner_id": "9919",
-        "ref": "refs/heads/main", "environment": "production", "jti": "a", "iat": 4_000_000_000_u64, "exp": 4_000_000_300_u64,
+        "ref": "refs/heads/main", "environment": "production", "event_name": "push",
+        "job_workflow_ref": "acme/payments/.github/workflows/deploy.yml@refs/heads/main", "jti": "a", "iat": 4_000_000_000_u64, "exp": 4_000_000_300_u64,
     })
 }
 
@@ -42,11 +43,16 @@ fn s9_from_a_refused_token_to_a_grant_in_three_commands_and_eleven_lines() {
     let token = unsigned(&json!({"alg": "RS256", "typ": "JWT", "kid": "1"}), &ci_job());
     let refused = explain(&table, &token, &[&["--offline"], &at[..], &CALL].concat());
     assert!(refused.out.starts_with("deny issuer_unknown"), "{}", refused.all());
-    let yaml = proposal(&inspect(&table, &token, &[&["-o", "json"], &at[..], &CALL].concat()));
+    let told = inspect(&table, &token, &[&["-o", "json"], &at[..], &CALL].concat());
+    assert!(told.out.contains("claims.job_workflow_ref: "), "{}", told.out);
+    let yaml = proposal(&told);
     let lines = yaml.lines().filter(|line| line.starts_with(' ')).count();
     assert_eq!(lines, 11, "{yaml}");
-    table.replace(&format!("{RESOURCE}{yaml}"));
     let path = table.path().display().to_string();
+    table.replace(&format!("{RESOURCE}{yaml}"));
+    let untouched = run(&["check", "--fail-on", "warning", "--at", at[1], &path]);
+    assert!(untouched.code == 1 && untouched.err.contains("`owner` of issuer"), "{}", untouched.all());
+    table.replace(&format!("{RESOURCE}{}", yaml.replace("somebody@replace-me.invalid", "ci@acme.test")));
     let checked = run(&["check", "--fail-on", "warning", "--at", at[1], &path]);
     assert_eq!((checked.code, checked.err.as_str()), (0, ""), "{yaml}");
     let let_in = explain(&table, &token, &[&["--offline"], &at[..], &CALL].concat());
@@ -58,6 +64,8 @@ fn s9_from_a_refused_token_to_a_grant_in_three_commands_and_eleven_lines() {
         ("repository", "acme/other"),
         ("ref", "refs/heads/dev"),
         ("environment", "staging"),
+        ("event_name", "pull_request_target"),
+        ("event_name", "workflow_run"),
         ("aud", "https://other.acme.test"),
     ] {
         let mut claims = ci_job();
@@ -139,6 +147,7 @@ fn keys_that_no_name_leads_to_are_asked_for_and_without_them_the_proposal_does_n
     let checked = run(&["check", at[0], at[1], &path]);
     assert!(checked.code == 1 && checked.err.contains("jwksUri"), "{yaml}{}", checked.all());
     let filled = yaml
+        .replace("somebody@replace-me.invalid", "platform@acme.test")
         .replace("    profile: kubernetes\n", "    profile: kubernetes\n    jwksUri: https://keys.acme.test/jwks\n");
     table.replace(&format!("{RESOURCE}{filled}"));
     let checked = run(&["check", "--fail-on", "warning", at[0], at[1], &path]);

@@ -107,7 +107,8 @@ fn filled(yaml: &str, missing: &str) -> String {
     let owner = "    owner: \"somebody@replace-me.invalid\"\n";
     let bundle = fill("keys: add `spiffeBundleUrl`", "    spiffeBundleUrl: https://spire.acme.test/bundle\n");
     let keys = fill("keys: they cannot be found by this `iss`", "    jwksUri: https://keys.acme.test/jwks\n");
-    yaml.replace(owner, &bundle).replace(owner, &keys)
+    let keyed = yaml.replace(owner, &bundle).replace(owner, &keys);
+    keyed.replace("somebody@replace-me.invalid", "platform@acme.test")
 }
 
 /// The same claims with one of them gone, or saying another thing of the same kind.

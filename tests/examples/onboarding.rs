@@ -26,6 +26,7 @@ fn s9_the_reviewed_table_lets_the_refused_call_in_without_a_restart_and_nobody_e
         ("another account on GitHub with the same names", "pin_mismatch"),
         ("a new repository that took over the old name", "grant_none"),
         ("another branch", "grant_none"),
+        ("the same branch, started by what a stranger proposes", "grant_none"),
         ("the neighbour's service", "grant_none"),
         ("a token for somebody else", "audience_mismatch"),
     ] {

@@ -3,6 +3,7 @@
 use super::super::Code;
 use super::Bench;
 use super::issuer::IssuerPlan;
+use super::placeholder::is_placeholder;
 
 impl Bench<'_> {
     /// A host under `.invalid`, a top-level domain that nobody ever has (RFC 2606 §2): a placeholder.
@@ -74,13 +75,6 @@ fn oddity(iss: &str) -> Option<(&'static str, String)> {
     Some((label, format!("write `issuer: {scheme}://{plain}{path}` if its tokens say so; {COPY}")))
 }
 
-/// Whether the host of a URL, or the whole text, lies under `.invalid`.
-fn is_placeholder(name: &str) -> bool {
-    let rest = name.split_once("://").map_or(name, |(_, rest)| rest);
-    let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
-    host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("invalid"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,16 +101,6 @@ mod tests {
             "https://[::1]:80/",
         ] {
             assert_eq!(oddity(sound), None, "{sound}");
-        }
-    }
-
-    #[test]
-    fn a_placeholder_is_known_by_its_host() {
-        for name in ["https://replace-me.invalid", "https://X.Invalid:8443/r", "spiffe://prod.invalid", "idp.invalid"] {
-            assert!(is_placeholder(name), "{name}");
-        }
-        for name in ["https://invalid.test", "https://idp.test/x.invalid", "https://xinvalid", "idp"] {
-            assert!(!is_placeholder(name), "{name}");
         }
     }
 }

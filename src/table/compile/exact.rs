@@ -134,6 +134,10 @@ impl<'a> Bench<'a> {
                 sound = false;
                 continue;
             };
+            if !self.parameter(owner, parameter, &written.values) {
+                sound = false;
+                continue;
+            }
             if written.list != parameter.list {
                 let (message, help) = if parameter.list {
                     let values =
@@ -147,7 +151,6 @@ impl<'a> Bench<'a> {
                 sound = false;
                 continue;
             }
-            sound &= self.parameter(owner, parameter, &written.values);
             parameters.put(parameter, written.values.iter().map(|at| at.value.clone()).collect());
         }
         let needed = match profile.identity {

@@ -26,6 +26,7 @@ impl<'a> Bench<'a> {
         self.what(&owner, draft);
         self.own_audience(&owner, draft, names);
         self.any_may_write(&owner, draft);
+        self.mistyped(&owner, draft);
         self.never(&owner, draft, &issuers, resource);
         for plan in &issuers {
             self.claim_types(&owner, plan.profile, draft.claims.items());

@@ -24,7 +24,9 @@ impl Bench<'_> {
     ) {
         let Some(profile) = plan.profile else { return };
         // Of a grant that was not understood nothing is said besides.
-        let judged = (grant.claims.is_absent() || grant.claims.given().is_some())
+        let torn = grant.claims_torn || plan.draft.pins_torn;
+        let judged = !torn
+            && (grant.claims.is_absent() || grant.claims.given().is_some())
             && (grant.subject.is_absent() || grant.subject.given().is_some());
         let seen = Seen { grant, plan, resource };
         self.foreign_audience(owner, &seen, profile);

@@ -135,7 +135,9 @@ impl<'a> Bench<'a> {
         let found = Profile::find(value);
         if found.is_none() {
             let names = || Profile::ALL.iter().map(|profile| profile.name);
+            let called: Vec<_> = Profile::also_called(value).map(|profile| format!("`{}`", profile.name)).collect();
             let help = match nearest(value, names()) {
+                _ if !called.is_empty() => format!("did you mean {}?", called.join(" or ")),
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the profiles are {}", names().collect::<Vec<_>>().join(" ")),
             };

@@ -12,12 +12,13 @@ mod key_source;
 mod lint;
 mod never;
 mod never_said;
+mod placeholder;
 mod resource;
 mod same;
 mod tenancy;
 mod url;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +78,8 @@ pub fn compile(
     draft.issuers.sort_by(|one, two| one.name.value.cmp(&two.name.value));
     draft.resources.sort_by(|one, two| one.name.value.cmp(&two.name.value));
     draft.grants.sort_by(|one, two| one.name.value.cmp(&two.name.value));
-    let snapshot = Bench { draft: &draft, permissions, now, report: &mut report }.compile(&mut keys);
+    let snapshot =
+        Bench { draft: &draft, permissions, now, report: &mut report, silenced: HashSet::new() }.compile(&mut keys);
     Compiled { snapshot: snapshot.filter(|_| !report.refuses()), report }
 }
 
@@ -93,6 +95,8 @@ struct Bench<'a> {
     permissions: &'a Permissions,
     now: Time,
     report: &'a mut Report,
+    /// Which acceptances silenced a warning: of which entry, by its place in memory, and of which rule.
+    silenced: HashSet<(*const Common, Code)>,
 }
 
 impl<'a> Bench<'a> {
@@ -115,6 +119,7 @@ impl<'a> Bench<'a> {
             resources: resources.iter().map(|plan| (plan.draft.name.value.as_str(), plan)).collect(),
         };
         let grants: Vec<_> = draft.grants.iter().map(|entry| self.grant(entry, &by_name)).collect();
+        self.placeholders();
         self.forwarded();
         self.shared_audiences(&by_name);
         self.one_audience(&by_name);
@@ -124,6 +129,7 @@ impl<'a> Bench<'a> {
         }
         let grants: Vec<_> = grants.into_iter().collect::<Option<_>>()?;
         self.beside_others(&grants);
+        self.idle_acceptances();
         let digest = digest::of(&issuers, index.as_ref()?, &grants);
         let list: Vec<Vec<_>> = issuers.iter().map(|plan| plan.trusted(keys)).collect::<Option<_>>()?;
         let mut list: Vec<_> = list.into_iter().flatten().collect();
@@ -244,9 +250,7 @@ impl<'a> Bench<'a> {
         label: impl AsRef<str>,
         help: impl AsRef<str>,
     ) {
-        if !entry.accepts(code) {
-            self.report(code, place, message, label, help);
-        }
+        self.warn_either([entry, entry], code, place, message, label, help);
     }
 
     /// Warns, unless one of the two entries that could mend it accepts it.
@@ -259,9 +263,20 @@ impl<'a> Bench<'a> {
         label: impl AsRef<str>,
         help: impl AsRef<str>,
     ) {
-        if !entries.iter().any(|entry| entry.accepts(code)) {
+        // Each that accepts it counts as used, not just the first.
+        let accepted = entries.into_iter().filter(|entry| self.accepted(entry, code)).count();
+        if accepted == 0 {
             self.report(code, place, message, label, help);
         }
+    }
+
+    /// Whether an entry accepts a warning that there is; noted, so that acceptances of nothing are found (CR306).
+    fn accepted(&mut self, entry: &Common, code: Code) -> bool {
+        let accepts = entry.accepts(code);
+        if accepts {
+            self.silenced.insert((std::ptr::from_ref(entry), code));
+        }
+        accepts
     }
 
     fn report(

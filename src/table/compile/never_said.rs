@@ -24,6 +24,14 @@ impl Bench<'_> {
         };
         for (text, place) in subjects {
             let mut said = (profile.says)(text);
+            let formed = matches!(subject.value, Subject::Glob(_)) || (profile.subject)(text).is_ok();
+            let judged = said.iter().filter(|(_, value)| formed && !value.contains('*'));
+            let odd = judged.filter_map(|(claim, value)| Some((claim, value, (profile.value)(claim, value).err()?)));
+            if let Some((claim, value, form)) = odd.into_iter().next() {
+                let message = format!("no token has the subject of {owner}: its `{claim}` would be {value:?}");
+                self.report(Code::CR122, place, message, "can never match", form);
+                continue;
+            }
             said.extend((profile.states)("sub", text));
             let besides: Vec<_> = said.iter().flat_map(|(claim, value)| (profile.states)(claim, value)).collect();
             let stated = said.into_iter().chain(besides).filter(|(_, value)| !value.contains('*'));

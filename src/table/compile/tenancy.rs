@@ -14,7 +14,7 @@ impl Bench<'_> {
         let (Some(profile), false) = (plan.profile, plan.exact.is_empty()) else { return };
         let Some(wanted) = profile.tenant_ids.first().filter(|_| plan.tenancy == Tenancy::Shared) else { return };
         let pins = &plan.draft.pin_claims;
-        let judged = pins.is_absent() || pins.given().is_some();
+        let judged = !plan.draft.pins_torn && (pins.is_absent() || pins.given().is_some());
         if !judged || tenant_pins(profile, pins.items()).next().is_some() {
             return;
         }
@@ -95,7 +95,8 @@ impl Bench<'_> {
         let Some(profile) = profile else { return };
         for claim in claims {
             let Some(kind) = profile.claim_type(claim.rule.key.path()) else { continue };
-            let Some(help) = remedy(&claim.rule.matcher, kind) else { continue };
+            let words = WORDS.contains(&shown(&claim.rule.key));
+            let Some(help) = remedy(&claim.rule.matcher, kind, words) else { continue };
             let key = &claim.rule.key;
             let message =
                 format!("`{key}` of {owner} can never match: tokens of {} carry {} there", profile.name, kind.as_str());
@@ -117,8 +118,12 @@ fn tenant_pins<'c>(profile: &'static Profile, claims: &'c [ClaimDraft]) -> impl 
         .filter(|claim| claim.rule.matcher.exact().is_some())
 }
 
-/// What to write instead of a condition that a claim of this type can never meet; `None` where it can.
-fn remedy(matcher: &Matcher, kind: ClaimType) -> Option<String> {
+/// Claims that are words with blanks between where they are text (RFC 8693 §4.2; Entra's `scp`).
+const WORDS: [&str; 2] = ["scope", "scp"];
+
+/// What to write instead of a condition that a claim of this type can never meet; `None` where it can. `words`: the text
+/// there is a list of words.
+fn remedy(matcher: &Matcher, kind: ClaimType, words: bool) -> Option<String> {
     let of = |scalar: &Scalar| match scalar {
         Scalar::String(_) => ClaimType::String,
         Scalar::Number(_) => ClaimType::Number,
@@ -139,6 +144,15 @@ fn remedy(matcher: &Matcher, kind: ClaimType) -> Option<String> {
             .iter()
             .find(|scalar| of(scalar) != ClaimType::String)
             .map(|scalar| format!("quote it: `\"{scalar}\"`")),
+        (Matcher::ContainsAny(wanted) | Matcher::ContainsAll(wanted), ClaimType::String) if words => {
+            let word = |scalar: &Scalar| match scalar {
+                Scalar::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let first = wanted.first().map(word).unwrap_or_default();
+            let several = if wanted.len() > 1 { " with the one that the call needs" } else { "" };
+            Some(format!("it is text of words with blanks between: write `{{word: {first}}}`{several}"))
+        }
         (Matcher::ContainsAny(_) | Matcher::ContainsAll(_), _) => {
             Some(String::from("it is a single value: write it alone, or a list of values of which one must be equal"))
         }

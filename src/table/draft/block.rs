@@ -10,7 +10,7 @@ use super::read::{prose, text};
 use super::schema::Shape::{Date, EntriesOrNone, Prose, Text, Word};
 use super::schema::{Schema, field, fields};
 use super::times::end;
-use super::{entries, unique};
+use super::{Section, entries, unique};
 use crate::block::BlockedKey;
 use crate::clock::Time;
 
@@ -21,6 +21,7 @@ pub(crate) const BLOCKS: Schema = fields(&[
     field("blocks", EntriesOrNone(&BLOCK), "Who is refused whatever the table grants. `{}`, written out, is nobody."),
 ])
 .with_required(&["apiVersion", "kind", "blocks"]);
+const SECTION: Section = Section { name: "blocks", what: "block", schema: &BLOCK };
 const BLOCK: Schema = fields(&[
     field("issuer", Text, "Who vouched: an exact `iss`, or the name of an entry of the table. Without it, anybody."),
     field("subject", Text, "The exact `sub` of the principal, or of anybody who acts for it."),
@@ -124,7 +125,7 @@ fn blocks(cx: &mut Cx<'_>, root: &Node) -> Vec<Box<BlockDraft>> {
             Vec::new()
         }
         Some(Node { kind: Kind::Map(members), .. }) if members.is_empty() => Vec::new(),
-        Some(_) => entries(cx, &fields, "blocks", "block", BlockDraft::read),
+        Some(_) => entries(cx, &fields, &SECTION, BlockDraft::read),
     }
 }
 

@@ -85,7 +85,9 @@ fn matcher(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<Matcher> {
         Kind::Map(members) => match members.as_slice() {
             [(key, value)] => named(cx, claim, key, value),
             _ => {
-                let help = format!("write one of {}", quoted());
+                let inside = members.iter().find(|(key, _)| CONDITION.names().all(|name| name != &*key.text));
+                let pointer = inside.map(|(key, _)| format!("; {}", pointer_to(claim, key))).unwrap_or_default();
+                let help = format!("write one of {}{pointer}", quoted());
                 cx.misfit(node.span, format!("`{claim}` needs exactly one condition"), "", help);
                 None
             }
@@ -109,13 +111,20 @@ fn named(cx: &mut Cx<'_>, claim: &str, key: &Key, value: &Node) -> Option<Matche
         other => {
             let help = match super::nearest(other, CONDITION.names()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the conditions are {}", quoted()),
+                None => format!("the conditions are {}; {}", quoted(), pointer_to(claim, key)),
             };
             let message = format!("unknown condition \"{other}\" on `{claim}` of {}", cx.owner);
             cx.report(Code::CR001, key.span, message, "unknown condition", help);
             None
         }
     }
+}
+
+/// How a claim inside another one is named.
+fn pointer_to(claim: &str, key: &Key) -> String {
+    let escaped = |name: &str| name.replace('~', "~0").replace('/', "~1");
+    let whole = if claim.starts_with('/') { claim.to_owned() } else { format!("/{}", escaped(claim)) };
+    format!("a claim inside `{claim}` is named by its JSON Pointer: `{whole}/{}: …`", escaped(&key.text))
 }
 
 fn only_true(cx: &mut Cx<'_>, node: &Node, opposite: &str) -> Option<()> {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Acceptance, Code, Node, Place, Severity, Steward};
+use super::super::{Acceptance, Code, Kind, Node, Place, Severity, Steward, Type};
 use super::fields::{At, Cx, Field, Fields};
-use super::read::{list, pairs, prose, text};
+use super::read::{list, pairs, prose, text, wrong};
 use super::schema::Shape::{Form, Prose};
 use super::schema::{Form::Code as CodeForm, Schema, field, fields};
 use super::times::end;
@@ -60,6 +60,10 @@ pub(super) const ACCEPTANCE: Schema = fields(&[
 
 /// A list of them, each code once: of two reasons nobody could tell which one holds.
 fn acceptances(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Vec<At<Acceptance>>> {
+    if let Kind::Scalar { of: Type::String, .. } | Kind::Map(_) = node.kind {
+        wrong(cx, field, node, "a list", &form(node, "accept: [", "]"));
+        return None;
+    }
     let items = list(cx, field, node, acceptance)?;
     let mut first: BTreeMap<Code, Place> = BTreeMap::new();
     for At { value, place } in &items {
@@ -76,6 +80,10 @@ fn acceptances(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Vec<
 
 /// `{code, reason}`: only warnings can be accepted.
 fn acceptance(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<Acceptance> {
+    if let Kind::Scalar { of: Type::String, .. } = node.kind {
+        wrong(cx, field, node, "a map", &form(node, "", ""));
+        return None;
+    }
     let fields = Fields::open(cx, field, node, &ACCEPTANCE)?;
     let (code, reason) = (fields.read(cx, "code", code), fields.read(cx, "reason", prose));
     for (name, missing) in [("code", code.is_absent()), ("reason", reason.is_absent())] {
@@ -86,6 +94,16 @@ fn acceptance(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<Acceptance> {
         }
     }
     Some(Acceptance { code: *code.value()?, reason: reason.value()?.clone() })
+}
+
+/// How an acceptance is written, of the code that stands there if there is one.
+fn form(node: &Node, before: &str, after: &str) -> String {
+    let written = match &node.kind {
+        Kind::Scalar { text, .. } => Code::parse(text),
+        _ => None,
+    };
+    let code = written.map_or("CR401", Code::as_str);
+    format!("write `{before}{{code: {code}, reason: why this is wanted}}{after}`")
 }
 
 fn code(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Code> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Code, Diagnostic, Key, Kind, Node, Place, Report, SourceFile, Span};
+use super::super::{Code, Diagnostic, Key, Kind, Node, Place, Report, SourceFile, Span, Type};
 use super::schema::Schema;
 
 /// A value and where it was written.
@@ -53,11 +53,13 @@ pub(crate) struct Cx<'r> {
     pub(crate) owner: String,
     /// Whether the field that is being read is one that must be there.
     needed: bool,
+    /// Fields of the entry that is read next which stand beside it: reported, and not missing as well.
+    pub(super) beside: Vec<&'static str>,
 }
 
 impl<'r> Cx<'r> {
     pub(crate) const fn new(file: &'r Arc<SourceFile>, report: &'r mut Report, owner: String) -> Self {
-        Self { file, report, owner, needed: false }
+        Self { file, report, owner, needed: false, beside: Vec::new() }
     }
 
     pub(crate) fn place(&self, span: Span) -> Place {
@@ -124,8 +126,18 @@ impl<'n> Fields<'n> {
     /// Opens the value of `field`, a map, and reports every field that `schema` does not know.
     pub(crate) fn open(cx: &mut Cx<'_>, field: &str, node: &'n Node, schema: &'static Schema) -> Option<Self> {
         let members = super::read::map(cx, field, node)?;
-        let unknown = members.iter().filter(|(key, _)| schema.names().all(|name| name != &*key.text));
-        let meant = unknown.filter_map(|(key, _)| unknown_field(cx, key, schema)).collect();
+        let known = |key: &Key| schema.names().any(|name| name == &*key.text);
+        let mut meant = Vec::new();
+        // The field above that says nothing, if there is one: what follows may have been meant to stand below it.
+        let mut above: Option<&str> = None;
+        for (key, node) in members {
+            if known(key) {
+                above = Some(&*key.text).filter(|_| is_nothing(node));
+            } else {
+                meant.extend(unknown_field(cx, key, schema, above));
+            }
+        }
+        meant.append(&mut cx.beside);
         Some(Self { schema, members, meant })
     }
 
@@ -158,11 +170,15 @@ impl<'n> Fields<'n> {
 }
 
 /// Reports a field that is not known here; gives the one that was probably meant.
-fn unknown_field(cx: &mut Cx<'_>, key: &Key, schema: &Schema) -> Option<&'static str> {
+fn unknown_field(cx: &mut Cx<'_>, key: &Key, schema: &Schema, above: Option<&str>) -> Option<&'static str> {
     let text = &*key.text;
     let near = nearest(text, schema.names());
     let elsewhere = SECTIONS.iter().find_map(|(section, schema)| Some((section, nearest(text, schema.names())?)));
     let help = match (near, elsewhere) {
+        (None, _) if above.is_some() => {
+            let above = above.unwrap_or_default();
+            format!("nothing stands below `{above}:`; if `{text}` belongs there, indent it deeper")
+        }
         (Some(near), _) => format!("did you mean `{near}`?"),
         (None, Some((section, near))) => format!("`{near}` is a field of `{section}`"),
         (None, None) => format!("the fields here are {}", list(schema.names())),
@@ -170,6 +186,11 @@ fn unknown_field(cx: &mut Cx<'_>, key: &Key, schema: &Schema) -> Option<&'static
     let message = format!("unknown field \"{text}\" in {}", cx.owner);
     cx.report_key(key, message, "unknown field", help);
     near
+}
+
+/// Whether nothing at all was written after a field's `:`.
+pub(super) fn is_nothing(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Scalar { of: Type::Null, text } if text.is_empty())
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

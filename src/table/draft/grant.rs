@@ -92,6 +92,8 @@ pub(crate) struct GrantDraft {
     pub(crate) resource: Field<String>,
     pub(crate) subject: Field<Subject>,
     pub(crate) claims: Field<Vec<ClaimDraft>>,
+    /// Whether some of them could not be read, so that one may be missing only for that.
+    pub(crate) claims_torn: bool,
     pub(crate) actor: Field<ActorDraft>,
     pub(crate) methods: Field<Methods>,
     pub(crate) paths: Field<Vec<PathPattern>>,
@@ -119,13 +121,17 @@ impl GrantDraft {
     pub(super) fn read(cx: &mut Cx<'_>, entry: At<String>, node: &Node) -> Option<Self> {
         let owner = cx.owner.clone();
         let fields = Fields::open(cx, &owner, node, &GRANT)?;
+        let before = cx.report.errors();
+        let claims = fields.read(cx, "claims", claims);
+        let claims_torn = cx.report.errors() > before;
         Some(Self {
             name: entry,
             issuers: fields.read(cx, "issuer", |cx, field, node| one_or_list(cx, field, node, name)),
             iss: fields.read(cx, "iss", |cx, field, node| one_or_list(cx, field, node, text)),
             resource: fields.read(cx, "resource", name),
             subject: fields.read(cx, "subject", subject),
-            claims: fields.read(cx, "claims", claims),
+            claims,
+            claims_torn,
             actor: fields.read(cx, "actor", actor),
             methods: fields.read(cx, "methods", methods),
             paths: fields.read(cx, "paths", paths_or_any),
@@ -143,6 +149,9 @@ impl GrantDraft {
     }
 }
 
+/// Words that stand for everybody elsewhere, and here for one subject: never meant so.
+const EVERYBODY: [&str; 5] = ["all", "any", "anybody", "anyone", "everyone"];
+
 /// An exact `sub`, a list of them, `{glob: …}` or `any`.
 pub(super) fn subject(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Subject> {
     match &node.kind {
@@ -155,6 +164,15 @@ pub(super) fn subject(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Opti
         Kind::Map(_) => {
             let fields = Fields::open(cx, field, node, &SUBJECT)?;
             fields.node("glob").and_then(|node| glob(cx, "subject", node)).map(Subject::Glob)
+        }
+        Kind::Scalar { of: Type::String, text } if EVERYBODY.contains(&&*text.to_ascii_lowercase()) => {
+            let message = format!("`{field}` of {} would be the one subject called {text:?}", cx.owner);
+            let acts = cx.owner.starts_with("the actor of ");
+            let everybody = "for everybody write `subject: any`, in lower case, and a `reason`";
+            let everybody = if acts { "name who acts" } else { everybody };
+            let help = format!("{everybody}; for whoever is called so write `[{text}]`");
+            cx.misfit(node.span, message, "compared exactly", help);
+            None
         }
         _ => one_or_list(cx, field, node, one_subject).map(Subject::Exact),
     }

@@ -70,6 +70,8 @@ pub(crate) struct IssuerDraft {
     pub(crate) with: Field<Vec<WithDraft>>,
     pub(crate) keys: KeysDraft,
     pub(crate) pin_claims: Field<Vec<ClaimDraft>>,
+    /// Whether some of them could not be read, so that one may be missing only for that.
+    pub(crate) pins_torn: bool,
     pub(crate) pin_keys: Field<Vec<At<Thumbprint>>>,
     pub(crate) signing_algs: Field<Vec<At<Algorithm>>>,
     pub(crate) token_types: Field<Vec<At<String>>>,
@@ -99,8 +101,11 @@ impl IssuerDraft {
             None => None,
         };
         let (mut pin_claims, mut pin_keys) = (Field::Absent, Field::Absent);
+        let before = cx.report.errors();
+        let mut pins_torn = false;
         if let Some(pin) = &pin {
             pin_claims = pin.read(cx, "claims", claims);
+            pins_torn = cx.report.errors() > before;
             pin_keys = pin.read(cx, "keys", |cx, field, node| list(cx, field, node, thumbprint));
         } else if fields.node("pin").is_some() {
             (pin_claims, pin_keys) = (Field::Broken, Field::Broken);
@@ -112,6 +117,7 @@ impl IssuerDraft {
             with: fields.read(cx, "with", with),
             keys: KeysDraft::read(cx, &fields),
             pin_claims,
+            pins_torn,
             pin_keys,
             signing_algs: fields.read(cx, "signingAlgs", |cx, field, node| list(cx, field, node, algorithm)),
             token_types: fields.read(cx, "tokenTypes", |cx, field, node| list(cx, field, node, token_type)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{Node, Place};
+use super::super::{Kind, Node, Place, Type};
 use super::fields::{At, Cx, Field, Fields};
 pub(crate) use super::jwks::Jwks;
 use super::jwks::jwks;
@@ -103,7 +103,8 @@ fn spiffe_id(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<String> {
 }
 
 fn in_cluster(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<()> {
-    if text(cx, field, node)? == "inCluster" {
+    let boolean = matches!(node.kind, Kind::Scalar { of: Type::Boolean(_), .. });
+    if !boolean && text(cx, field, node)? == "inCluster" {
         return Some(());
     }
     let help = "write `kubernetes: inCluster`; for another cluster `jwksUri` with its `caFile` and `bearerTokenFile`";

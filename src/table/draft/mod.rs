@@ -15,6 +15,7 @@ pub(super) mod head;
 mod issuer;
 mod jwks;
 mod keys;
+mod misplaced;
 mod read;
 mod resource;
 pub(super) mod schema;
@@ -108,11 +109,11 @@ impl Draft {
     fn sections(&mut self, cx: &mut Cx<'_>, root: &Node) {
         let Some(fields) = Fields::open(cx, "the table", root, &schema::TABLE) else { return };
         self.torn |= self.note_names(&fields).is_none();
-        self.issuers.extend(entries(cx, &fields, "issuers", "issuer", IssuerDraft::read));
+        self.issuers.extend(entries(cx, &fields, &ISSUERS, IssuerDraft::read));
         cx.owner = String::from("the table");
-        self.resources.extend(entries(cx, &fields, "resources", "resource", ResourceDraft::read));
+        self.resources.extend(entries(cx, &fields, &RESOURCES, ResourceDraft::read));
         cx.owner = String::from("the table");
-        self.grants.extend(entries(cx, &fields, "grants", "grant", GrantDraft::read));
+        self.grants.extend(entries(cx, &fields, &GRANTS, GrantDraft::read));
     }
 
     /// Keeps the names of both sections; `None` where one of them is no map.
@@ -125,18 +126,35 @@ impl Draft {
     }
 }
 
+/// One of the three maps of a table.
+struct Section {
+    name: &'static str,
+    /// What each of its entries is.
+    what: &'static str,
+    schema: &'static schema::Schema,
+}
+
+const ISSUERS: Section = Section { name: "issuers", what: "issuer", schema: &issuer::ISSUER };
+const RESOURCES: Section = Section { name: "resources", what: "resource", schema: &resource::RESOURCE };
+const GRANTS: Section = Section { name: "grants", what: "grant", schema: &grant::GRANT };
+
 /// The entries of one section: a map from names.
 fn entries<T>(
     cx: &mut Cx<'_>,
     fields: &Fields<'_>,
-    section: &str,
-    what: &str,
+    section: &Section,
     read: fn(&mut Cx<'_>, At<String>, &Node) -> Option<T>,
 ) -> Vec<Box<T>> {
-    let Some(node) = fields.node(section) else { return Vec::new() };
-    let Some(members) = read::map(cx, section, node) else { return Vec::new() };
+    let what = section.what;
+    let Some(node) = fields.node(section.name) else { return Vec::new() };
+    let Some(members) = read::map(cx, section.name, node) else { return Vec::new() };
+    let misplaced = misplaced::fields(cx, members, section.schema);
     let mut found = Vec::with_capacity(members.len());
-    for (key, node) in members {
+    for (at, (key, node)) in members.iter().enumerate() {
+        if misplaced.passed_over.contains(&at) {
+            continue;
+        }
+        cx.beside = misplaced.of(at);
         let place = cx.place(key.span);
         if !is_name(&key.text) {
             let message = format!("{:?} cannot be the name of {} {what}", key.text, article(what));

@@ -28,7 +28,15 @@ pub(super) fn map<'n>(cx: &mut Cx<'_>, field: &str, node: &'n Node) -> Option<&'
         }
         Kind::Map(members) => Some(members),
         _ => {
-            wrong(cx, field, node, "a map", "write `name: value` pairs below it");
+            let glued = match &node.kind {
+                Kind::Scalar { text, of: Type::String } => super::super::syntax::glued(text),
+                _ => None,
+            };
+            let help = match glued {
+                Some((name, rest)) => format!("put a blank after `{name}:`, as in `{name}: {rest}`"),
+                None => String::from("write `name: value` pairs below it"),
+            };
+            wrong(cx, field, node, "a map", &help);
             None
         }
     }
@@ -92,6 +100,9 @@ pub(super) fn list<T>(
 ) -> Option<Vec<At<T>>> {
     let Kind::List(nodes) = &node.kind else {
         let help = match &node.kind {
+            Kind::Scalar { text, .. } if matches!(field, "methods" | "paths") && text.eq_ignore_ascii_case("any") => {
+                format!("for all of them write `{field}: any`, in lower case")
+            }
             Kind::Scalar { text, of } if *of != Type::Null => {
                 format!("write a list: `{field}: [{}]`", text.split_whitespace().collect::<Vec<_>>().join(", "))
             }
@@ -189,7 +200,11 @@ fn path(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<PathPattern> {
         Ok(pattern) => Some(pattern),
         Err(fault) => {
             let message = format!("path {text:?} of {} cannot stand here", cx.owner);
-            let help = "write it as it arrives after normalising: `/v1/orders`, `/v1/orders/*/items`, `/v1/orders/**`";
+            let help = if text.eq_ignore_ascii_case("any") {
+                "for every path of the resource write `paths: any`, without a list"
+            } else {
+                "write it as it arrives after normalising: `/v1/orders`, `/v1/orders/*/items`, `/v1/orders/**`"
+            };
             cx.report(Code::CR131, node.span, message, fault.to_string(), help);
             None
         }
@@ -208,11 +223,12 @@ pub(super) fn paths_or_any(cx: &mut Cx<'_>, field: &'static str, node: &Node) ->
 
 fn method(cx: &mut Cx<'_>, _field: &str, node: &Node) -> Option<String> {
     let text = text(cx, "methods", node)?;
-    if is_method(&text) {
+    let upper = text.to_ascii_uppercase();
+    let every = matches!(upper.as_str(), "ANY" | "ALL" | "*");
+    if is_method(&text) && !every {
         return Some(text);
     }
-    let upper = text.to_ascii_uppercase();
-    let help = if matches!(text.as_str(), "any" | "*") {
+    let help = if every {
         String::from("for every method write `methods: any`, without a list")
     } else if is_method(&upper) {
         format!("methods are compared exactly: write `{upper}`")

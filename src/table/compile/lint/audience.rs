@@ -57,9 +57,10 @@ impl<'a> Bench<'a> {
         let mut groups: Vec<_> = several.map(|(_, group)| group).collect();
         groups.sort_by_key(|group| group.first().map(|resource| &resource.name.value));
         for resources in groups {
-            let mut open = resources.iter().filter(|resource| !resource.common.accepts(Code::CR211));
-            let Some(first) = open.next() else { continue };
-            for other in open {
+            let open: Vec<_> =
+                resources.iter().filter(|resource| !self.accepted(&resource.common, Code::CR211)).collect();
+            let Some((first, others)) = open.split_first() else { continue };
+            for other in others {
                 let Some(place) = other.audience.given().map(|at| &at.place) else { continue };
                 let message = format!(
                     "resource \"{}\" and resource \"{}\" have one audience: a token for one is taken by the other",

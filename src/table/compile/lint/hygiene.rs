@@ -1,6 +1,6 @@
 //! Trust that nobody looks after: no end and no date to look again (CR301), nobody to call (CR302).
 
-use super::super::super::draft::Common;
+use super::super::super::draft::{At, Common};
 use super::super::super::{Code, Place};
 use super::super::Bench;
 
@@ -14,6 +14,28 @@ impl Bench<'_> {
             self.warn(common, Code::CR301, name, message, label, help);
         }
         self.review_due(owner, common);
+    }
+
+    /// Acceptances that silence nothing (CR306): what they were for is mended, or never was. One of CR303 waits for its
+    /// time.
+    pub(in super::super) fn idle_acceptances(&mut self) {
+        let draft = self.draft;
+        let issuers = draft.issuers.iter().map(|one| ("issuer", &one.name.value, &one.common));
+        let resources = draft.resources.iter().map(|one| ("resource", &one.name.value, &one.common));
+        let grants = draft.grants.iter().map(|one| ("grant", &one.name.value, &one.common));
+        for (what, name, common) in issuers.chain(resources).chain(grants) {
+            for At { value: acceptance, place } in common.accept.items() {
+                let code = acceptance.code;
+                if matches!(code, Code::CR303 | Code::CR306)
+                    || self.silenced.contains(&(std::ptr::from_ref(common), code))
+                {
+                    continue;
+                }
+                let message = format!("{what} \"{name}\" accepts {code}, and nothing here is warned of by it");
+                let help = "remove it: the day something is, it would hide it";
+                self.warn(common, Code::CR306, place, message, "silences nothing", help);
+            }
+        }
     }
 
     /// A date to look again that has passed, of whatever entry.

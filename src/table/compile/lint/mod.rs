@@ -3,8 +3,10 @@
 
 mod audience;
 mod breadth;
+mod danger;
 mod hygiene;
 mod identity;
+mod mistyped;
 mod open;
 mod shadowed;
 mod subject;
@@ -21,6 +23,8 @@ impl Bench<'_> {
         self.reviewed(owner, &plan.draft.common, &plan.draft.name.place);
         self.owned(owner, &plan.draft.common, &plan.draft.name.place);
         self.pinned_names(owner, plan);
+        self.dangerous_pins(owner, plan);
+        self.blank_claims(owner, &plan.draft.common, plan.draft.pin_claims.items());
     }
 
     /// What is doubtful about a grant at one of its issuers.
@@ -30,7 +34,11 @@ impl Bench<'_> {
         self.matched_names(owner, &conditions);
         if conditions.whole() {
             self.subject_of_names(owner, &conditions);
-            self.which_run(owner, &conditions);
+            let asked_for = self.dangerous(owner, &conditions);
+            // Where it is known which runs get in, or that none does, it is not every run.
+            if !self.reaching(owner, &conditions) && !asked_for {
+                self.which_run(owner, &conditions);
+            }
         }
     }
 }
@@ -56,6 +64,9 @@ impl<'c, 'a> Conditions<'c, 'a> {
 
     /// Whether all of it could be read and its subjects can be met, so that what is missing is missing.
     fn whole(&self) -> bool {
+        if self.grant.claims_torn || self.plan.draft.pins_torn {
+            return false;
+        }
         if let Some(Subject::Exact(subjects)) = self.grant.subject.value()
             && subjects.iter().any(|at| (self.profile.subject)(&at.value).is_err())
         {

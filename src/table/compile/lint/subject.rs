@@ -1,8 +1,8 @@
 //! A `sub` that is made of names alone (CR202): whoever takes the names over has the same.
 
 use super::super::super::Code;
-use super::super::super::draft::Subject;
 use super::super::Bench;
+use super::danger::subjects;
 use super::identity::beside;
 use super::{Conditions, holds, says};
 use crate::profile::Reusable;
@@ -10,12 +10,7 @@ use crate::profile::Reusable;
 impl Bench<'_> {
     pub(super) fn subject_of_names(&mut self, owner: &str, conditions: &Conditions<'_, '_>) {
         let (grant, plan, profile) = (conditions.grant, conditions.plan, conditions.profile);
-        let places: Vec<_> = match grant.subject.given().map(|at| (&at.value, &at.place)) {
-            Some((Subject::Exact(subjects), _)) => subjects.iter().map(|at| &at.place).collect(),
-            Some((_, place)) => vec![place],
-            None => return,
-        };
-        for (said, place) in conditions.said.iter().zip(places) {
+        for (said, place) in conditions.said.iter().zip(subjects(conditions)) {
             let stays =
                 |id: &&&str| says(said, id) || holds(grant.claims.items(), id) || conditions.settled_by_issuer(id);
             let alone = |name: &&Reusable| {
