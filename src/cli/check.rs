@@ -1,11 +1,12 @@
 //! `check`: is this table good, and are these blocks?
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::findings::{BlocksSummary, Checked, Format, Summary, written};
+use super::findings::{BlocksSummary, Checked, Format, Summary, Unread, written};
 use super::open::{Open, given};
 use super::output::{colours, diagnostic, result, trouble, value};
 use super::probe_check::{Wanted, probe_all};
@@ -63,10 +64,11 @@ pub(super) fn run(check: &Check) -> u8 {
     }
     let now = check.at.unwrap_or_else(|| Clock::System.now());
     let mut code = YES;
-    let (mut read, mut beside, mut seen) = (Vec::new(), None, Vec::new());
+    let (mut read, mut beside, mut seen, mut unread) = (Vec::new(), None, Vec::new(), Vec::new());
     for path in &check.paths {
-        if path.as_os_str() != "-" && !path.exists() {
-            code = trouble(format!("{}: no such file or directory", path.display()));
+        if let Some(message) = missing(path) {
+            code = trouble(format!("{}: {message}", path.display()));
+            unread.push(Unread { path: path.display().to_string(), message });
             continue;
         }
         let sources = Sources::read(path);
@@ -83,7 +85,11 @@ pub(super) fn run(check: &Check) -> u8 {
     if let (false, None, Some(path)) = (read.is_empty(), &beside, given(check.trust.as_ref())) {
         match load(&path, &check.open, now) {
             Ok(loaded) => beside = Some(loaded.snapshot),
-            Err(error) => return trouble(error),
+            Err(message) => {
+                code = trouble(&message);
+                unread.push(Unread { path: path.display().to_string(), message });
+                read.clear();
+            }
         }
     }
     for (path, sources) in &read {
@@ -91,8 +97,20 @@ pub(super) fn run(check: &Check) -> u8 {
         code = code.max(worst);
         seen.push(checked);
     }
-    result(&written(check.output, &seen));
+    result(&written(check.output, &seen, &unread));
     code
+}
+
+/// Why there is nothing at a path, as far as can be seen.
+fn missing(path: &Path) -> Option<String> {
+    if path.as_os_str() == "-" {
+        return None;
+    }
+    let error = std::fs::metadata(path).err()?;
+    Some(match error.kind() {
+        ErrorKind::NotFound => "no such file or directory".to_owned(),
+        _ => format!("cannot be looked at: {error}"),
+    })
 }
 
 /// The exit code for one table, what was found, and the table if it loads.

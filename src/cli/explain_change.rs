@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::explain_no_change::Obstacle;
 use super::explain_story::Story;
 use crate::advice::{GrantFields, condition, scalar, string};
 use crate::claims::ClaimRule;
@@ -62,33 +63,15 @@ struct Bench<'a> {
 }
 
 impl Change {
-    /// The smallest change that would allow it; `None` where the token is what must change, or too much differs.
+    /// The smallest change that would allow it, or why none is offered; `None` where the call is not refused.
     pub(super) fn smallest(
         story: &Story<'_>,
         permissions: &Permissions,
         request: &AuthzRequest<'_>,
         now: Time,
-    ) -> Option<Self> {
+    ) -> Option<Result<Self, Obstacle>> {
         let bench = Bench { story, sources: story.sources, permissions, request, now };
-        // A grant that only watches fits already: one beside it would stay when it is no longer needed.
-        if let Some(change) = story.walk.facts.shadow.iter().find_map(|grant| bench.enforce(grant)) {
-            return Some(change);
-        }
-        let misses = &story.walk.facts.near_misses;
-        // The grant that lacks what the reason names, which another one that is as near need not lack.
-        let lacking = |lacks: &dyn Fn(&Failed<'_>) -> bool| misses.iter().find(|miss| miss.failed.iter().all(lacks));
-        let miss = match story.refusal()? {
-            Reason::GrantNone => misses.first(),
-            Reason::ActorNotAllowed => lacking(&|failed| matches!(failed, Failed::Actor)),
-            Reason::GrantExpired => lacking(&|failed| matches!(failed, Failed::Expires)),
-            _ => None,
-        }?;
-        // Two more values in one grant would also let in every mixture of them; a grant of its own does not.
-        let edit = match miss.failed.as_slice() {
-            [only] => bench.edit(miss.grant, only),
-            _ => None,
-        };
-        edit.or_else(|| bench.own_grant(miss))
+        story.refusal().map(|reason| bench.smallest(reason))
     }
 
     pub(super) fn text(&self, token_side: bool) -> String {
@@ -110,6 +93,30 @@ impl Change {
 }
 
 impl Bench<'_> {
+    fn smallest(&self, reason: Reason) -> Result<Change, Obstacle> {
+        // A grant that only watches fits already: one beside it would stay when it is no longer needed.
+        if let Some(change) = self.story.walk.facts.shadow.iter().find_map(|grant| self.enforce(grant)) {
+            return Ok(change);
+        }
+        let misses = &self.story.walk.facts.near_misses;
+        // The grant that lacks what the reason names, which another one that is as near need not lack.
+        let lacking = |lacks: &dyn Fn(&Failed<'_>) -> bool| misses.iter().find(|miss| miss.failed.iter().all(lacks));
+        let miss = match reason {
+            _ if misses.is_empty() => return Err(Obstacle::Reason(reason)),
+            Reason::GrantNone => misses.first(),
+            Reason::ActorNotAllowed => lacking(&|failed| matches!(failed, Failed::Actor)),
+            Reason::GrantExpired => lacking(&|failed| matches!(failed, Failed::Expires)),
+            _ => return Err(Obstacle::Reason(reason)),
+        };
+        let miss = miss.ok_or(Obstacle::NoneAlone(reason))?;
+        // Two more values in one grant would also let in every mixture of them; a grant of its own does not.
+        let edit = match miss.failed.as_slice() {
+            [only] => self.edit(miss.grant, only),
+            _ => None,
+        };
+        edit.map_or_else(|| self.own_grant(miss), Ok)
+    }
+
     /// One more value where the grant names some.
     fn edit(&self, grant: &Grant, failed: &Failed<'_>) -> Option<Change> {
         if let Failed::Expires = failed {
@@ -146,7 +153,7 @@ impl Bench<'_> {
             Some(list) => format!("[{}, {more}]", list.trim_end().trim_end_matches(',')),
             None => format!("[{was}, {more}]"),
         };
-        self.allows(place.file.name(), &place.replaced(&becomes)?).then(|| Change {
+        self.allows(place.file.name(), &place.replaced(&becomes)?).is_ok().then(|| Change {
             site: place.site().to_string(),
             was: Some(was),
             becomes,
@@ -158,7 +165,7 @@ impl Bench<'_> {
     fn enforce(&self, grant: &Grant) -> Option<Change> {
         let place = written(self.sources, &["grants", grant.name.as_str(), "mode"])?;
         let becomes = "enforce".to_owned();
-        self.allows(place.file.name(), &place.replaced(&becomes)?).then(|| Change {
+        self.allows(place.file.name(), &place.replaced(&becomes)?).is_ok().then(|| Change {
             site: place.site().to_string(),
             was: place.text().map(str::to_owned),
             becomes,
@@ -184,7 +191,7 @@ impl Bench<'_> {
         let was = place.text()?.to_owned();
         let becomes = self.now.after(ONE_MONTH).to_string().get(..10)?.to_owned();
         let what = if section == "grants" { "grant" } else { "every grant for resource" };
-        self.allows(place.file.name(), &place.replaced(&becomes)?).then(|| Change {
+        self.allows(place.file.name(), &place.replaced(&becomes)?).is_ok().then(|| Change {
             site: place.site().to_string(),
             widens: format!(
                 "{what} {name} then lets in again whom it let in until {was}, up to {becomes}; ask whoever set the end why"
@@ -195,36 +202,63 @@ impl Bench<'_> {
     }
 
     /// A grant for this token at this place alone.
-    fn own_grant(&self, miss: &NearMiss<'_>) -> Option<Change> {
-        let (grant, issuer) = (miss.grant, self.story.walk.facts.vouching_issuer()?);
-        let resource = self.story.walk.facts.resource?;
-        let failed = |test: &dyn Fn(&Failed<'_>) -> bool| miss.failed.iter().any(test);
+    fn own_grant(&self, miss: &NearMiss<'_>) -> Result<Change, Obstacle> {
+        let (grant, name) = (miss.grant, || miss.grant.name.to_string());
+        let fields = self.own_fields(miss)?;
+        let taken = |name: &str| self.story.snapshot.grants.iter().any(|grant| grant.name.as_str() == name);
+        let free = (2..100).map(|number| format!("{}-{number}", grant.name)).find(|name| !taken(name));
+        let free = free.ok_or(Obstacle::Unwritable("every name that begins like the nearest grant's is taken"))?;
+        let becomes = format!("{free}: {}", fields.braced());
+        let (file, text) = self.with_line(grant, &becomes).ok_or(Obstacle::Unwritable(
+            "the nearest grant does not stand on a line that another could stand before",
+        ))?;
+        let widens = self.widens(miss);
+        match self.allows(file.name(), &text) {
+            Ok(()) => Ok(Change { site: grant.site.to_string(), was: None, becomes, widens }),
+            Err(Tried::DoesNotLoad) => Err(Obstacle::DoesNotLoad { grant: name(), site: grant.site.to_string() }),
+            Err(Tried::Refused(reason)) => Err(Obstacle::StillRefused { grant: name(), reason }),
+        }
+    }
+
+    /// What that grant asks for: nothing less than the nearest does.
+    fn own_fields(&self, miss: &NearMiss<'_>) -> Result<GrantFields, Obstacle> {
+        let grant = miss.grant;
         let another_grant_helps = |failed: &Failed<'_>| {
             matches!(failed, Failed::Subject | Failed::Claim(_) | Failed::Actor | Failed::Method | Failed::Path)
         };
-        if !miss.failed.iter().all(another_grant_helps) {
-            return None;
+        if let Some(bound) = miss.failed.iter().find(|failed| !another_grant_helps(failed)) {
+            return Err(Obstacle::Bound { grant: grant.name.to_string(), field: bound.to_string() });
         }
+        let unread = Obstacle::Unwritable("the token and its place are not known well enough");
+        let facts = &self.story.walk.facts;
+        let (Some(issuer), Some(resource), Some(payload)) =
+            (facts.vouching_issuer(), facts.resource, self.story.payload)
+        else {
+            return Err(unread);
+        };
         let mut fields = GrantFields::new(issuer.name.as_str(), resource.name.as_str());
         if grant.subject.is_some() || grant.claims.is_empty() {
-            fields.subject(self.story.payload?.get("sub")?.as_str()?);
+            fields.subject(payload.get("sub").and_then(Json::as_str).ok_or(unread)?);
         }
         let mut claims = Vec::new();
         for rule in &grant.claims {
-            let fails = failed(&|failed| matches!(failed, Failed::Claim(other) if other.key == rule.key));
-            let wanted = match rule.key.find(self.story.payload?).and_then(condition) {
-                Some(condition) => condition,
-                None if fails => return None,
-                None => self.text_of(grant, &["claims", rule.key.as_str()])?,
-            };
+            let fails = miss.failed.iter().any(|failed| matches!(failed, Failed::Claim(one) if one.key == rule.key));
+            let wanted = rule.key.find(payload).and_then(condition);
+            // A condition that holds without a value, such as that there be none, is taken over as it is written.
+            let written = || self.text_of(grant, &["claims", rule.key.as_str()]).filter(|_| !fails);
+            let wanted = wanted.or_else(written).ok_or_else(|| Obstacle::Claim {
+                grant: grant.name.to_string(),
+                claim: rule.key.as_str().to_owned(),
+            })?;
             claims.push((rule.key.as_str(), wanted));
         }
         fields.claims(claims);
-        let acting = self.story.walk.facts.verified.as_ref().and_then(Principal::acting);
-        if let Some(acting) = &acting {
+        if let Some(acting) = self.acting() {
             fields.actor(acting.pair().1, acting.depth());
         }
-        fields.place(self.story.method, &PathPattern::exactly(self.story.path).ok()?);
+        let path = PathPattern::exactly(self.story.path);
+        let path = path.map_err(|_| Obstacle::Unwritable("the path is none that a table can write"))?;
+        fields.place(self.story.method, &path);
         if !grant.scopes.is_empty() {
             let scopes: Vec<_> = grant.scopes.iter().map(|scope| string(scope.as_str())).collect();
             fields.put("scopes", format_args!("[{}]", scopes.join(", ")));
@@ -234,28 +268,34 @@ impl Bench<'_> {
                 fields.put(field, text);
             }
         }
-        let taken = |name: &str| self.story.snapshot.grants.iter().any(|grant| grant.name.as_str() == name);
-        let name = (2..100).map(|number| format!("{}-{number}", grant.name)).find(|name| !taken(name))?;
-        let becomes = format!("{name}: {}", fields.braced());
+        Ok(fields)
+    }
+
+    fn acting(&self) -> Option<Acting<'_>> {
+        self.story.walk.facts.verified.as_ref().and_then(Principal::acting)
+    }
+
+    /// The file of a grant, and its text with this line before the grant.
+    fn with_line(&self, grant: &Grant, line: &str) -> Option<(&SourceFile, String)> {
         let file = self.sources.files().iter().find(|file| **file.name() == *grant.site.file)?;
         let mut lines: Vec<_> = file.text().split_inclusive('\n').map(str::to_owned).collect();
         let at = grant.site.line.checked_sub(1)?;
-        let added = format!("{}{becomes}\n", " ".repeat(grant.site.column.checked_sub(1)?));
+        let added = format!("{}{line}\n", " ".repeat(grant.site.column.checked_sub(1)?));
         (at <= lines.len()).then(|| lines.insert(at, added))?;
-        let scopes = grant.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
+        Some((file, lines.concat()))
+    }
+
+    /// Whom a grant of its own lets in besides.
+    fn widens(&self, miss: &NearMiss<'_>) -> String {
+        let scopes = miss.grant.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
         let scopes = if scopes.is_empty() { String::new() } else { format!(", with scopes {scopes}") };
-        self.allows(file.name(), &lines.concat()).then(|| Change {
-            site: grant.site.to_string(),
-            was: None,
-            becomes,
-            widens: format!(
-                "this lets in every token of issuer {} that fits it, {} at {}{scopes}{}; look at each value before you write it",
-                issuer.name,
-                self.story.method,
-                self.story.path,
-                danger_of_actor(miss, acting.as_ref())
-            ),
-        })
+        format!(
+            "this lets in every token of issuer {} that fits it, {} at {}{scopes}{}; look at each value before you write it",
+            self.story.walk.facts.vouching_issuer().map_or("", |issuer| issuer.name.as_str()),
+            self.story.method,
+            self.story.path,
+            danger_of_actor(miss, self.acting().as_ref())
+        )
     }
 
     fn text_of(&self, grant: &Grant, path: &[&str]) -> Option<String> {
@@ -274,7 +314,7 @@ impl Bench<'_> {
     }
 
     /// Whether the table with this text for one of its files loads, and allows the call.
-    fn allows(&self, name: &str, text: &str) -> bool {
+    fn allows(&self, name: &str, text: &str) -> Result<(), Tried> {
         let files = self.sources.files().iter().map(|file| {
             let text = if **file.name() == *name { text } else { file.text() };
             SourceFile::new(file.name().clone(), text)
@@ -284,14 +324,23 @@ impl Bench<'_> {
                 Arc::new(LiveKeys::unfetched(need.rules))
             })
         else {
-            return false;
+            return Err(Tried::DoesNotLoad);
         };
         let signer = self.story.walk.facts.vouching_issuer().map(|issuer| issuer.name.as_str());
         let mut recorder = Recorder::signed_by(signer);
         let rules = Rules { table: &snapshot, blocks: self.story.blocks };
         let walked = walk(rules, self.request, self.now, &mut recorder);
-        matches!(walked.outcome, Outcome::Allowed(_)) && recorder.first_failure().is_none()
+        match (&walked.outcome, recorder.first_failure()) {
+            (Outcome::Allowed(_), None) => Ok(()),
+            (outcome, failure) => Err(Tried::Refused(failure.or(outcome.refusal()))),
+        }
     }
+}
+
+/// What is wrong with a change that was tried.
+enum Tried {
+    DoesNotLoad,
+    Refused(Option<Reason>),
 }
 
 /// What it means that somebody acts, or that nobody has to, where that is new.

@@ -51,7 +51,6 @@ mod why;
 mod written;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ContextValue;
@@ -115,15 +114,9 @@ enum Verb {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => {
-            let error = quoted(error);
-            // `--help` and `--version` are no errors, and go to standard output.
-            let code = if error.use_stderr() { TROUBLE } else { YES };
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
+        Err(error) => return ExitCode::from(told(&quoted(error))),
     };
-    ExitCode::from(match cli.verb {
+    let code = match cli.verb {
         Verb::Serve(serve) => serve::run(serve),
         Verb::Check(check) => check::run(&check),
         Verb::Explain(explain) => explain::run(&explain),
@@ -148,10 +141,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "credence", &mut script);
-            let _ = std::io::stdout().write_all(&script);
-            YES
+            output::result(&String::from_utf8_lossy(&script))
         }
-    })
+    };
+    ExitCode::from(output::ended(code))
+}
+
+/// Prints what is wrong with the arguments. `--help` and `--version` are no errors, and go to standard output.
+fn told(error: &clap::Error) -> u8 {
+    let written = error.print();
+    if error.use_stderr() { TROUBLE } else { output::printed(written) }
 }
 
 /// What is wrong with the arguments, which are quoted in it like any other value from outside.

@@ -70,8 +70,8 @@ fn what_ends_soon_is_told_soonest_first() {
         told,
         [
             "when past what entry name",
-            "2027-01-01T00:00:00.000Z  expires issuer partner",
-            "2027-07-01T00:00:00.000Z  reviewBy issuer build",
+            "2026-12-31  expires issuer partner",
+            "2027-06-30  reviewBy issuer build",
         ]
     );
     assert_eq!(ask(&["list", "--expiring", "7d"]).code, 1);
