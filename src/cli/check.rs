@@ -14,7 +14,7 @@ use super::trust::load;
 use super::{NO, YES};
 use crate::clock::{Clock, Time};
 use crate::keys::LiveKeys;
-use crate::table::{Compiled, CompiledBlocks, Documents, Report, Snapshot, Sources, compile, compile_blocks};
+use crate::table::{Code, Compiled, CompiledBlocks, Documents, Report, Snapshot, Sources, compile, compile_blocks};
 
 /// Read the trust table, or blocks, offline and tell every problem at once.
 ///
@@ -27,7 +27,7 @@ use crate::table::{Compiled, CompiledBlocks, Documents, Report, Snapshot, Source
 #[derive(Debug, Args)]
 #[command(after_help = "Example: credence check trust.yaml && git commit -a")]
 pub(super) struct Check {
-    /// Files or directories; `-` is standard input.
+    /// Files or directories, each a table by itself; `-` is standard input.
     #[arg(env = "CREDENCE_TRUST", default_value = "trust.yaml")]
     paths: Vec<PathBuf>,
     /// The table that blocks are held against, where none of the paths is one.
@@ -97,8 +97,21 @@ pub(super) fn run(check: &Check) -> u8 {
         code = code.max(worst);
         seen.push(checked);
     }
+    if check.output == Format::Text && may_be_parts(&seen) {
+        diagnostic(
+            "note: each path is a table by itself, and what is in one is not known in another: if these files are parts of \
+             one table, give the directory that they are in",
+        );
+    }
     result(&written(check.output, &seen, &unread));
     code
+}
+
+/// Whether there are several tables, and one of them misses what may be in another.
+fn may_be_parts(seen: &[Checked]) -> bool {
+    let tables = || seen.iter().filter(|one| one.blocks.is_none());
+    let misses = |one: &Checked| one.report.by_code().any(|(code, _)| code == Code::CR003);
+    tables().count() > 1 && tables().any(misses)
 }
 
 /// Why there is nothing at a path, as far as can be seen.

@@ -53,8 +53,9 @@ mod written;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::ContextValue;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::error::{ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// Yes.
 const YES: u8 = 0;
@@ -112,7 +113,7 @@ enum Verb {
 
 /// Runs the program and returns its exit code: 0 yes, 1 no, 2 could not run.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match parse(arguments) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(told(&quoted(error))),
     };
@@ -145,6 +146,40 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     ExitCode::from(output::ended(code))
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut program = Cli::command();
+    let given = program.try_get_matches_from_mut(arguments)?;
+    if let Some((verb, given)) = given.subcommand() {
+        let asked = standard_inputs(&program, verb, given);
+        if let [first, second, ..] = asked.as_slice() {
+            let message = format!(
+                "`-` is standard input, which can be read once: {first} and {second} both ask for it. Give one of them as a file"
+            );
+            return Err(program.error(ErrorKind::ArgumentConflict, message));
+        }
+    }
+    Cli::from_arg_matches(&given).map_err(|error| error.format(&mut program))
+}
+
+/// The arguments that are `-`. A variable that stands for several of them is given once.
+fn standard_inputs(program: &clap::Command, verb: &str, given: &ArgMatches) -> Vec<String> {
+    let arguments = program.find_subcommand(verb).into_iter().flat_map(clap::Command::get_arguments);
+    let (mut asked, mut variables) = (Vec::new(), Vec::new());
+    for argument in arguments {
+        let id = argument.get_id().as_str();
+        let times = given.get_raw(id).into_iter().flatten().filter(|value| *value == "-").count();
+        if given.value_source(id) == Some(ValueSource::EnvVariable) {
+            if times == 0 || variables.contains(&argument.get_env()) {
+                continue;
+            }
+            variables.push(argument.get_env());
+        }
+        let name = argument.get_long().map_or_else(|| id.to_uppercase(), |long| format!("--{long}"));
+        asked.extend(std::iter::repeat_n(name, times));
+    }
+    asked
 }
 
 /// Prints what is wrong with the arguments. `--help` and `--version` are no errors, and go to standard output.

@@ -11,6 +11,7 @@ mod blocks;
 mod check;
 mod colliding;
 mod diff;
+mod documented;
 mod explain;
 mod explain_change;
 mod explain_keys;

@@ -68,11 +68,7 @@ fn what_ends_soon_is_told_soonest_first() {
     let told: Vec<_> = ended.out.lines().map(|line| line.split(',').take(5).collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(
         told,
-        [
-            "when past what entry name",
-            "2026-12-31  expires issuer partner",
-            "2027-06-30  reviewBy issuer build",
-        ]
+        ["when past what entry name", "2026-12-31  expires issuer partner", "2027-06-30  reviewBy issuer build",]
     );
     assert_eq!(ask(&["list", "--expiring", "7d"]).code, 1);
     assert_eq!(ask(&["list", "--expiring", "7"]).code, 2);

@@ -11,9 +11,7 @@ use super::issuer::positive;
 use super::read::{is_any, list, map, methods, name, one_or_list, paths_or_any, prose, scope, text, wrong};
 use super::resource::audience;
 use super::schema::Form::Scope;
-use super::schema::Shape::{
-    Date, Duration as Span, Either, Form, List, Map, Name, Object, OneOrList, Prose, Text, Word,
-};
+use super::schema::Shape::{Date, Duration as Span, Either, Form, List, Name, Object, OneOrList, Prose, Text, Word};
 use super::schema::{self, Schema, field, fields};
 use super::times::start;
 use crate::claims::{ClaimKey, Glob};
@@ -72,7 +70,7 @@ pub(super) const GRANT: Schema = fields(&[
     ),
     field(
         "forwardClaims",
-        Map(&Text),
+        Headers(&Text),
         "Name → claim: what leaves credence, as metadata, and as a header with `--claim-headers`.",
     ),
 ])

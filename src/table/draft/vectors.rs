@@ -9,7 +9,7 @@ use super::super::{Code, Kind, Node, Report, SourceFile, Type};
 use super::fields::{At, Cx, Field, Fields, nearest};
 use super::head;
 use super::read::{list, map, name, pairs, scope, text, wrong};
-use super::schema::Form::{Reason as Reasons, Scope};
+use super::schema::Form::{Method, Reason as Reasons, Scope};
 use super::schema::Shape::{Date, Either, Form, Json as Anything, List, Map, Name, Object, Set, Text, Word};
 use super::schema::{Schema, field, fields};
 use super::times::start;
@@ -44,7 +44,7 @@ const CASE: Schema = fields(&[
 ])
 .with_required(&["name", "expect"]);
 const REQUEST: Schema = fields(&[
-    field("method", Text, "The HTTP method."),
+    field("method", Form(Method), "The HTTP method, as a table writes it."),
     field("url", Text, "The URL as the client would ask for it."),
     field("context", Map(&Text), "What the proxy would set as `context_extensions`."),
     field("route", Object(&ROUTE), "The route of Envoy Gateway that the request took."),
