@@ -11,7 +11,9 @@ use super::issuer::positive;
 use super::read::{is_any, list, map, methods, name, one_or_list, paths_or_any, prose, scope, text, wrong};
 use super::resource::audience;
 use super::schema::Form::Scope;
-use super::schema::Shape::{Date, Duration as Span, Either, Form, List, Name, Object, OneOrList, Prose, Text, Word};
+use super::schema::Shape::{
+    Date, Duration as Span, Either, Form, Headers, List, Name, Object, OneOrList, Prose, Text, Word,
+};
 use super::schema::{self, Schema, field, fields};
 use super::times::start;
 use crate::claims::{ClaimKey, Glob};
