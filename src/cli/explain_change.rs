@@ -105,7 +105,9 @@ impl Bench<'_> {
             _ if misses.is_empty() => return Err(Obstacle::Reason(reason)),
             Reason::GrantNone => misses.first(),
             Reason::ActorNotAllowed => lacking(&|failed| matches!(failed, Failed::Actor)),
-            Reason::GrantExpired => lacking(&|failed| matches!(failed, Failed::Expires)),
+            Reason::GrantExpired => lacking(&|failed| matches!(failed, Failed::Expires)).or_else(|| {
+                lacking(&|failed| matches!(failed, Failed::Starts | Failed::Expires | Failed::MaxTokenAge))
+            }),
             _ => return Err(Obstacle::Reason(reason)),
         };
         let miss = miss.ok_or(Obstacle::NoneAlone(reason))?;

@@ -393,3 +393,12 @@ fn a_directory_that_may_not_be_entered_is_told_as_such() {
     assert_eq!(output.status.code(), Some(2));
     assert!(told.contains("trust.yaml: cannot be looked at: Permission denied"), "{told}");
 }
+
+#[test]
+fn metadata_without_tls_endangers_the_client_and_no_keys() {
+    let table = Table::new(&GOOD.replace("hosts:", "resourceMetadata: \"http://api.acme.test/x\", hosts:"));
+    let ended = check(&table, &[]);
+    assert_eq!(ended.code, 1);
+    assert!(ended.err.contains("could send the client to another issuer"), "{}", ended.err);
+    assert!(!ended.err.contains("replace the keys"), "{}", ended.err);
+}

@@ -53,8 +53,8 @@ fn the_commands_of_the_page_on_governance_run() {
     std::fs::copy(dir.path().join("trust.yaml"), dir.path().join("trust-new.yaml")).unwrap();
     let id = "019394b2-9f7a-7c3e-8b1d-2f5a6c7d8e9f";
     let line: Value = json!({
-        "schema": "credence.decision/v1", "time": "2026-11-21T12:00:00.000Z", "decision_id": id, "decision": "deny",
-        "reason": "no_token", "resource": "invoices", "request": {"method": "GET", "host": "invoices.acme.test", "path": "/"},
+        "schema": "credence.decision/v1", "ts": "2026-11-21T12:00:00.000Z", "decision_id": id, "decision": "deny",
+        "reason": "no_token", "resource": "invoices", "http": {"method": "GET", "host": "invoices.acme.test", "path": "/"},
     });
     std::fs::write(dir.path().join("decisions.log"), format!("{line}\n")).unwrap();
     let ran = all_run("docs/governance.md", dir.path(), &[("DECISION_ID", id)], &[]);

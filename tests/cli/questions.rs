@@ -213,7 +213,7 @@ fn a_name_that_does_not_exist_is_trouble_everywhere_and_the_nearest_is_told() {
         (&["reach", "--issuer", "partners"], "partner"),
         (&["can", "--issuer", "buil", "--subject", "s", "PUT", place], "build"),
     ];
-    let without_table = [(run(&["profiles", "GITHUB-actions"]), "github-actions"), (run(&["rule", "CR99"]), "CR")];
+    let without_table = [(run(&["profiles", "GITHUB-actions"]), "github-actions"), (run(&["rule", "CR1O1"]), "CR101")];
     for (ended, nearest) in asked.map(|(arguments, nearest)| (ask(arguments), nearest)).into_iter().chain(without_table)
     {
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{}", ended.err);

@@ -40,7 +40,7 @@ fn verbs(trust: &str) -> Vec<Vec<String>> {
         "reach --trust TRUST --issuer ci",
         "collisions --trust TRUST",
         "diff TRUST TRUST",
-        "render --to envoy TRUST",
+        "render --to envoy --trust TRUST",
         "explain --offline --trust TRUST GET https://api.acme.test/v1/x",
         "test examples/ci-deploy",
     ];
