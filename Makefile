@@ -4,10 +4,10 @@
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-interop test-helm helm-docs fuzz bench bench-peers bench-check flame lint audit clean-tools
+.PHONY: help demo test test-interop test-helm test-gateways test-series helm-docs fuzz bench bench-peers bench-check flame lint audit clean-tools
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Show credence at work behind a real Envoy; KEEP=1 leaves it running and prints what to try
 	@scripts/envoy.sh >/dev/null
@@ -27,14 +27,25 @@ test-interop: ## Run credence against every real issuer, Kubernetes, SPIRE and K
 	@scripts/interop/keycloak.sh >/dev/null
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/interop/spire.sh >/dev/null
+	@scripts/interop/otelcol.sh >/dev/null
 	@CI=true INTEROP=true scripts/test.sh --test interop -- --include-ignored $(ARGS)
 
-test-helm: ## Hold the chart against helm, kubeconform, promtool and a real API server: brings them first, 15 minutes once
+test-helm: ## Hold the chart against helm, kubeconform, a real API server and Prometheus: brings them first, 25 minutes once
 	@scripts/helm/tools.sh >/dev/null
 	@scripts/helm/schemas.sh >/dev/null
-	@scripts/helm/promtool.sh >/dev/null
+	@scripts/helm/prometheus.sh >/dev/null
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/test.sh --test chart $(ARGS)
+
+test-series: ## Send a million made-up tokens (or TOKENS) to credence: none may make a series; takes half an hour
+	@TOKENS=$(or $(TOKENS),1000000) scripts/test.sh --test life series:: $(ARGS)
+
+test-gateways: ## Hold the examples against Envoy Gateway and Istio, both real: brings them first, 25 minutes once
+	@scripts/envoy.sh >/dev/null
+	@scripts/gateways/envoy-gateway.sh >/dev/null
+	@scripts/gateways/istio.sh >/dev/null
+	@scripts/interop/kubernetes.sh >/dev/null
+	@scripts/test.sh --test gateways $(ARGS)
 
 helm-docs: ## Write helm/credence/README.md anew out of values.yaml
 	@scripts/helm/tools.sh >/dev/null

@@ -9,5 +9,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = std::path::PathBuf::from(std::env::var("OUT_DIR")?).join("descriptors.bin");
     std::fs::write(descriptors, files.encode_to_vec())?;
     tonic_prost_build::configure().build_server(false).build_client(true).build_transport(false).compile_fds(files)?;
+    // What is sent to a collector is no service of ours, and not described to anybody.
+    let otlp = protox::compile(["opentelemetry/otlp.proto"], ["proto"])?;
+    tonic_prost_build::configure().compile_fds(otlp)?;
     Ok(())
 }

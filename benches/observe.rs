@@ -18,10 +18,11 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use credence::clock::{Clock, Time};
 use credence::keys::{KeySet, LiveKeys, Signed};
-use credence::observe::{Call, DecisionId, DecisionLog, Metrics, Sink, Table, line};
+use credence::observe::{Call, DecisionId, DecisionLog, Made, Metrics, Sink, Table, line};
 use credence::path::{Outcome, Rules, Walk, walk};
 use credence::request::{AuthzRequest, Headers};
 use credence::table::{Permissions, Published, Report, Snapshot, SourceFile, Sources, compile};
+use credence::trace_context::{SpanId, TraceId};
 use credence::trail::Strict;
 use uuid::Uuid;
 
@@ -78,7 +79,8 @@ impl World {
 
     fn call<'a>(&'a self, time: Time, decision_id: &'a str, request: &'a AuthzRequest<'a>) -> Call<'a> {
         let table = Some(Table { generation: 1, sha256: &self.published.snapshot.digest });
-        Call { time, decision_id, duration_us: 17, status: 200, request: Some(request), table }
+        let span = Some((TraceId([7; 16]), SpanId([7; 8])));
+        Call { time, decision_id, duration_us: 17, status: 200, request: Some(request), table, span }
     }
 
     fn walk(&self, request: &AuthzRequest<'_>) -> Walk<'_, Signed> {
@@ -156,7 +158,9 @@ fn main() {
         assert_eq!(matches!(walk.outcome, Outcome::Allowed(_)), good);
         let metrics = Metrics::default();
         metrics.published(&world.published, &Report::default());
-        let count = || metrics.decided(Some(1), &walk, Duration::from_micros(17));
+        let at = Clock::System.now();
+        let made = Made { id: DecisionId::new(at), at, took: Duration::from_micros(17) };
+        let count = || metrics.decided(Some(1), &walk, &made);
         let write = |log: &DecisionLog, time: Time, id: &str| {
             let _ = log.take(|to| line(to, &walk, world.call(time, id, &request)));
         };

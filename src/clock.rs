@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A point on the wall clock: seconds since 1970-01-01T00:00:00Z, fractions allowed (RFC 7519 §2, NumericDate).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -65,6 +65,32 @@ impl fmt::Display for Time {
     }
 }
 
+/// When something began, by a wall clock that may be set forward later.
+#[derive(Debug, Clone, Copy)]
+pub struct Beginning {
+    /// By the wall clock of then.
+    told: Time,
+    /// By a clock that nobody sets; `None` where time is made by hand.
+    steady: Option<Instant>,
+}
+
+impl Beginning {
+    /// When it was by the wall clock that says `now`: if that was set forward since, later than it said then. Never earlier:
+    /// a clock that is set back would else have it begin before it did.
+    pub fn by(&self, now: Time) -> Time {
+        let Some(steady) = self.steady else { return self.told };
+        let ago = Time(now.0 - steady.elapsed().as_secs_f64());
+        if ago > self.told { ago } else { self.told }
+    }
+}
+
+/// Stands still.
+impl From<Time> for Beginning {
+    fn from(told: Time) -> Self {
+        Self { told, steady: None }
+    }
+}
+
 /// Where the time comes from.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
@@ -88,6 +114,15 @@ impl Clock {
         if let Self::Manual(milliseconds) = self {
             milliseconds.store((time.0 * 1000.0) as i64, Ordering::Relaxed);
         }
+    }
+
+    /// What begins now.
+    pub fn beginning(&self) -> Beginning {
+        let steady = match self {
+            Self::System => Some(Instant::now()),
+            Self::Manual(_) => None,
+        };
+        Beginning { told: self.now(), steady }
     }
 
     /// Now.
@@ -133,6 +168,15 @@ mod tests {
         assert_eq!(end("2027-07-01T00:00:00.500Z"), "2027-07-01T00:00:00.500Z");
         assert_eq!(end("2027-06-30T12:00:00Z"), "2027-06-30T12:00:00.000Z");
         assert_eq!(Time::from_seconds(f64::INFINITY).to_end(), "out-of-range");
+    }
+
+    #[test]
+    fn what_began_did_so_later_by_a_clock_that_was_set_forward_and_no_earlier_by_one_that_was_set_back() {
+        let began = Beginning { told: Time(1000.0), steady: Some(Instant::now()) };
+        assert_eq!(began.by(Time(1000.0)), Time(1000.0));
+        assert_eq!(began.by(Time(400.0)), Time(1000.0));
+        assert!(began.by(Time(4600.0)) > Time(1000.0) && began.by(Time(4600.0)) <= Time(4600.0));
+        assert_eq!(Beginning::from(Time(7.0)).by(Time(4600.0)), Time(7.0));
     }
 
     #[test]

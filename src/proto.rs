@@ -1,4 +1,4 @@
-//! The messages of Envoy's external authorization API, generated from `proto/`.
+//! The messages of Envoy's external authorization API and of the OpenTelemetry protocol, generated from `proto/`.
 //!
 //! In: nothing. Out: types that mirror the wire. Generated code is the only code here, and the only place where
 //! the house's lints make exceptions.
@@ -14,6 +14,11 @@ pub mod google {
     pub mod rpc {
         tonic::include_proto!("google.rpc");
     }
+}
+
+/// The OpenTelemetry protocol, as far as traces are written.
+pub mod otlp {
+    tonic::include_proto!("opentelemetry.otlp");
 }
 
 /// `envoy.*`

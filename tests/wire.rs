@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use credence::grpc::{Address, Drained, Listener, Reflection, Server, serve};
@@ -15,7 +15,7 @@ use credence::proto::envoy::service::auth::v3::{AttributeContext, CheckRequest, 
 use credence::proto::google::rpc::Status;
 use credence::reason::Reason;
 use credence::request::AuthzRequest;
-use credence::wire::{CheckService, Judge, Limits, Reply, SERVICE};
+use credence::wire::{Arrival, CheckService, Judge, Limits, Reply, SERVICE};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use prost::Message;
@@ -45,7 +45,7 @@ struct Gate {
 impl Judge for Echo {
     type Brought = ();
 
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), _: Instant) -> Reply {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), _: &Arrival) -> Reply {
         self.judged.fetch_add(1, Ordering::SeqCst);
         let (code, message) = match call {
             Ok(question) if question.target == "/panic" => panic!("on purpose"),

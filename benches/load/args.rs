@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// About a minute: two rounds, short windows, fewer tokens. For daily work, not for quoting.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Also what takes long: a million remembered tokens.
+    /// Also what takes long: a million remembered tokens, and a million that were used once.
     #[arg(long)]
     pub(crate) full: bool,
     /// Connections of the closed loop.
@@ -62,6 +62,10 @@ pub(crate) enum Group {
     Flood,
     /// Many issuers, many grants.
     Scale,
+    /// Tokens that may be used once, remembered in the process or at a redis-server.
+    Replay,
+    /// Many blocks.
+    Blocks,
     /// Through a real Envoy.
     Envoy,
     /// Resident memory.

@@ -39,7 +39,7 @@ impl Pace {
             let connection = Connection::open(address).await?;
             let judge = Rc::new(Judge::of_kinds(self.expect, self.kinds));
             let (took, fault) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(None)));
-            let mut beats = self.beats();
+            let mut beats = beats(self.rate, self.time);
             let mut tasks = Vec::new();
             let mut frames = self.frames.iter().cycle().cloned();
             while let Some(meant) = beats.recv().await {
@@ -71,21 +71,21 @@ impl Pace {
             }
         })
     }
+}
 
-    /// A thread that sleeps to each instant: the timers of the runtime are as coarse as a millisecond.
-    fn beats(&self) -> UnboundedReceiver<Instant> {
-        let (send, receive) = unbounded_channel();
-        let (step, end) = (Duration::from_secs_f64(1.0 / self.rate), Instant::now() + self.time);
-        std::thread::spawn(move || {
-            let mut meant = Instant::now() + step;
-            while meant < end {
-                std::thread::sleep(meant.saturating_duration_since(Instant::now()));
-                if send.send(meant).is_err() {
-                    return;
-                }
-                meant += step;
+/// So many instants a second, from a thread that sleeps to each: the timers of the runtime are as coarse as a millisecond.
+pub(crate) fn beats(rate: f64, time: Duration) -> UnboundedReceiver<Instant> {
+    let (send, receive) = unbounded_channel();
+    let (step, end) = (Duration::from_secs_f64(1.0 / rate), Instant::now() + time);
+    std::thread::spawn(move || {
+        let mut meant = Instant::now() + step;
+        while meant < end {
+            std::thread::sleep(meant.saturating_duration_since(Instant::now()));
+            if send.send(meant).is_err() {
+                return;
             }
-        });
-        receive
-    }
+            meant += step;
+        }
+    });
+    receive
 }

@@ -53,6 +53,16 @@ impl World {
         Self { es, rs, table }
     }
 
+    /// The short tokens' issuer alone: let in as often as they come at the usual path, and once below `/v1/single/`.
+    pub(crate) fn of_one_use() -> Self {
+        let (es, rs) = (plain("https://issuer.bench.test", "build-1"), actions());
+        let often = grant("builders", "plain", "orders", "build-1", "env: production");
+        let once = often.replace("builders", "singles").replace("/v1/orders/**]", "/v1/single/**], replay: once");
+        let issuers = issuer("plain", &es.iss, &[&es.key]);
+        let table = table(&issuers, &resource("orders", HOST), &(often + &once));
+        Self { es, rs, table }
+    }
+
     /// What the callers of this world ask for.
     pub(crate) fn ask() -> Ask {
         Ask::get(HOST, PATH)

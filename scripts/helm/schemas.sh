@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings what Kubernetes and the operators around it accept, from their Go modules, into .tools/helm-schemas and prints that
 # directory: the OpenAPI document of each Kubernetes version, and the definitions of the objects of others.
-. "$(dirname -- "$0")/../interop/common.sh"
+. "$(dirname -- "$0")/../common.sh"
 kubernetes="1.30.14 1.33.5 1.35.4"
 prometheus_operator=v0.89.0
 cert_manager=v1.18.2

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds helm, kubeconform and helm-docs from the Go module proxy into .tools/helm and prints that directory.
-. "$(dirname -- "$0")/../interop/common.sh"
+. "$(dirname -- "$0")/../common.sh"
 helm=v3.22.0
 kubeconform=v0.8.0
 helm_docs=v1.14.2

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the OpenID provider dex from the Go module proxy into .tools/dex and prints that directory.
 # Its tagged v2 releases cannot be imported as Go modules; this is the newest commit that the proxy serves under the plain path.
-. "$(dirname -- "$0")/common.sh"
+. "$(dirname -- "$0")/../common.sh"
 tool dex v0.0.0-20230804184036-a9d1fd31c329
 need go "dex is built from its Go module"
 need gcc "dex is linked with SQLite"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings Keycloak from Maven Central into .tools/keycloak and prints that directory.
-. "$(dirname -- "$0")/common.sh"
+. "$(dirname -- "$0")/../common.sh"
 tool keycloak 26.7.3
 need java "Keycloak runs on Java 17 or later"
 need mvn "Keycloak comes as the Maven artefact org.keycloak:keycloak-quarkus-dist"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the Kubernetes API server and the etcd it stores in, both from the Go module proxy, into .tools/kubernetes
 # and prints that directory.
-. "$(dirname -- "$0")/common.sh"
+. "$(dirname -- "$0")/../common.sh"
 minor=35.4
 tool kubernetes "1.$minor"
 need go "the API server is built from its Go module"

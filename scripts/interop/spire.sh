@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds SPIRE's server, agent and OIDC discovery provider from the Go module proxy into .tools/spire
 # and prints that directory.
-. "$(dirname -- "$0")/common.sh"
+. "$(dirname -- "$0")/../common.sh"
 tool spire 1.15.2
 need go "SPIRE is built from its Go module"
 need gcc "SPIRE's data store is linked with SQLite"

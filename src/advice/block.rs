@@ -43,6 +43,8 @@ pub fn alternatives(payload: &Json, key_id: Option<&str>, now: Time) -> Vec<Alte
         }
     };
     let ends = payload.get("exp").and_then(Json::as_number).map(|exp| Time::from_seconds(exp).after(AFTER_EXPIRY));
+    // An end that no block can be written with is none: the token may live for ever.
+    let ends = ends.filter(|end| Time::from_rfc3339(&end.to_string()).is_some());
     if let Some(jti) = text("jti") {
         add("this one token; ends when the token has".to_owned(), Some(("jti", jti)), ends);
     }
@@ -122,6 +124,16 @@ mod tests {
             assert_eq!(compiled.blocks.map(|blocks| blocks.len()), Some(1), "{text}");
         }
         assert_eq!(found.len(), 5);
+    }
+
+    #[test]
+    fn a_token_that_ends_when_no_date_can_be_written_is_blocked_for_good() {
+        for exp in ["253402300799", "9007199254740991", "1e300", "-1e300"] {
+            let found = of(&format!(r#"{{"iss": "https://a.test", "sub": "s", "jti": "j", "exp": {exp}}}"#));
+            let sources = Sources::from_files([SourceFile::new("b.yaml", document("stolen", &found).as_str())]);
+            let blocks = compile_blocks(&sources, NOW, None).blocks.unwrap_or_else(|| panic!("{exp}"));
+            assert_eq!(blocks.iter().next().unwrap().expires, None, "{exp}");
+        }
     }
 
     #[test]

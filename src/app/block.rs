@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::reload::{PATIENCE, Retired};
 use super::{House, StartError};
-use crate::block::InForce;
+use crate::block::{Block, Blocks, InForce};
+use crate::name::BlockName;
 use crate::table::{CompiledBlocks, Pace, Report, Sources, Watcher, compile_blocks, lifted_by_absence};
 
 /// Blocks are in force within a second also where the file system tells of no change.
@@ -50,12 +51,12 @@ impl BlocksReloader {
 }
 
 fn reload(sources: &Sources, house: &House, retired: &mut Retired<InForce>) {
-    let CompiledBlocks { blocks, files, report } = compile_blocks(sources, house.now(), None);
-    let Some(blocks) = blocks else { return keep_old(house, &report) };
+    let CompiledBlocks { blocks, sound, files, report } = compile_blocks(sources, house.now(), None);
+    let Some(blocks) = blocks else { return keep_old(house, sound, &report, retired) };
     if let Some(in_force) = house.blocks() {
         let lifted = lifted_by_absence(&in_force.blocks, &blocks, &files, house.now());
         if lifted.refuses() {
-            return keep_old(house, &lifted);
+            return keep_old(house, blocks.iter().cloned().collect(), &lifted, retired);
         }
     }
     tell(&report);
@@ -66,12 +67,26 @@ fn reload(sources: &Sources, house: &House, retired: &mut Retired<InForce>) {
     retired.add(before, PATIENCE);
 }
 
-fn keep_old(house: &House, report: &Report) {
+/// Every block before stands as it was. Those of `sound` that have a new name come into force beside them: what is wrong
+/// in one file must not hold back whoever writes another.
+fn keep_old(house: &House, sound: Vec<Block>, report: &Report, retired: &mut Retired<InForce>) {
     let (generation, since) =
         house.blocks().map_or((0, String::new()), |in_force| (in_force.generation, in_force.since.to_string()));
     let text = report.render(false);
     tracing::error!(generation, %since, "the changed blocks were not taken, those before them stand:\n{text}");
-    house.keep_old_blocks(report.brief());
+    let mut brief = report.brief();
+    let before = house.blocks();
+    let there = |name: &BlockName| before.iter().any(|old| old.blocks.iter().any(|block| block.name == *name));
+    let added: Vec<_> = sound.into_iter().filter(|block| !there(&block.name)).collect();
+    if !added.is_empty() {
+        let names = added.iter().map(|block| block.name.as_str()).collect::<Vec<_>>().join(", ");
+        let old = before.iter().flat_map(|old| old.blocks.iter()).cloned();
+        let (generation, before) = house.publish_blocks(Blocks::build(old.chain(added).collect()));
+        tracing::warn!(generation, "of the files that load these blocks were added to those that stand: {names}");
+        brief = format!("{brief} (added all the same: {names})");
+        retired.add(before, PATIENCE);
+    }
+    house.keep_old_blocks(brief);
 }
 
 /// Warnings of blocks that were taken.

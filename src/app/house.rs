@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::Settings;
 use super::standing::Standing;
@@ -18,14 +18,19 @@ use crate::grpc::Validity;
 use crate::keys::{Landing, Signed};
 use crate::memory::Memory;
 use crate::name::KeyId;
-use crate::observe::{Call, Counts, DecisionId, DecisionLog, FetchTimes, Metrics, ReloadKind, Table, WhenFull, line};
+use crate::observe::{
+    Call, Counts, DecisionId, DecisionLog, FetchTimes, Format, LogLevel, Made, Metrics, ReloadKind, Table, WhenFull,
+    line,
+};
 use crate::path::{Facts, Outcome, Rules, Walk, walk};
 use crate::reason::Reason;
 use crate::replay::{Answered, Claim};
 use crate::request::AuthzRequest;
+use crate::spans::{Decision, Spans};
 use crate::table::{Live, Published, Report, Snapshot};
+use crate::trace_context::TraceContext;
 use crate::trail::Strict;
-use crate::wire::{Bench, Judge, Look, Reply};
+use crate::wire::{Arrival, Bench, Judge, Look, Reply};
 
 /// What every call shares.
 #[derive(Debug)]
@@ -37,6 +42,8 @@ pub struct House {
     log: DecisionLog,
     when_full: WhenFull,
     metrics: Metrics,
+    spans: Option<Spans>,
+    log_level: Option<Arc<LogLevel>>,
     memory: Memory,
     floodgate: Floodgate,
     /// Kept over every reload.
@@ -52,7 +59,13 @@ pub struct House {
 }
 
 impl House {
-    pub(super) fn new(settings: &Settings, log: DecisionLog, metrics: Metrics, spent: Till) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        log: DecisionLog,
+        metrics: Metrics,
+        spans: Option<Spans>,
+        spent: Till,
+    ) -> Self {
         Self {
             live: Live::empty(),
             blocks: Standing::default(),
@@ -61,6 +74,8 @@ impl House {
             log,
             when_full: settings.when_full,
             metrics,
+            spans,
+            log_level: settings.log_level.clone(),
             memory: Memory::new(settings.token_memory),
             floodgate: Floodgate::new(settings.max_bad_signatures),
             spent,
@@ -271,7 +286,7 @@ pub struct Brought {
 impl Judge for House {
     type Brought = Brought;
 
-    fn look(&self, call: &AuthzRequest<'_>, brought: Brought, arrival: Instant) -> Look<Brought> {
+    fn look(&self, call: &AuthzRequest<'_>, brought: Brought, arrival: &Arrival) -> Look<Brought> {
         let (published, blocks) = (self.live.load(), self.blocks.load());
         let now = self.clock.now();
         let (walk, asked) = self.walk(published.as_deref(), blocks.as_deref(), Ok(call), brought.answered, now);
@@ -291,7 +306,7 @@ impl Judge for House {
         }
     }
 
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, brought: Brought, arrival: Instant) -> Reply {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, brought: Brought, arrival: &Arrival) -> Reply {
         let (published, blocks) = (self.live.load(), self.blocks.load());
         let now = self.clock.now();
         let (walk, _) = self.walk(published.as_deref(), blocks.as_deref(), call, brought.answered, now);
@@ -306,9 +321,12 @@ impl House {
         published: Option<&Published>,
         mut walk: Walk<'_, Signed>,
         request: Option<&AuthzRequest<'_>>,
-        (arrival, time): (Instant, Time),
+        (arrival, time): (&Arrival, Time),
     ) -> Reply {
         let decision_id = DecisionId::new(time);
+        let by_client = arrival.trace.is_none().then(|| request.and_then(client_trace)).flatten();
+        let caller = arrival.trace.as_ref().or(by_client.as_ref());
+        let begun = self.spans.as_ref().and_then(|spans| spans.begin(caller));
         let occasion = Occasion {
             decision_id: decision_id.as_str(),
             table: published.map(|published| (published.generation, published.snapshot.digest.as_str())),
@@ -320,7 +338,7 @@ impl House {
             self.suspicion.notify_one();
         }
         let mut response = self.answer(&walk, request, occasion);
-        let duration = arrival.elapsed();
+        let duration = arrival.at.elapsed();
         let call = Call {
             time,
             decision_id: decision_id.as_str(),
@@ -331,18 +349,54 @@ impl House {
             },
             request,
             table: occasion.table.map(|(generation, sha256)| Table { generation, sha256 }),
+            span: match (&begun, caller) {
+                (Some(begun), _) => Some((begun.trace_id, begun.span_id)),
+                (None, Some(caller)) => Some((caller.trace_id, caller.span_id)),
+                (None, None) => None,
+            },
         };
+        let mut status = call.status;
         // The line is taken only when the answer stands; where it cannot be, the answer may have to fall.
         if self.log.take(|to| line(to, &walk, call)).is_err() && self.when_full == WhenFull::Deny {
             walk.outcome = Outcome::Refused(Reason::LogUnavailable);
+            status = Reason::LogUnavailable.class().http_status(false);
             response = self.answer(&walk, request, occasion);
         }
-        self.metrics.decided(published.map(|published| published.generation), &walk, duration);
+        if let (Some(spans), Some(begun)) = (&self.spans, begun) {
+            let decision = Decision {
+                time: self.clock.now(),
+                duration_us: u64::try_from(arrival.at.elapsed().as_micros()).unwrap_or(u64::MAX),
+                decision_id: decision_id.as_str(),
+                status,
+                table: occasion.table,
+            };
+            spans.end(begun, &walk, decision);
+        }
+        let made = Made { id: decision_id, at: time, took: duration };
+        self.metrics.decided(published.map(|published| published.generation), &walk, &made);
         response
     }
 }
 
+impl House {
+    /// Sends the spans that wait, until `deadline`.
+    pub(super) async fn flush_spans(&self, deadline: Instant) {
+        if let Some(spans) = &self.spans {
+            spans.flush(deadline).await;
+        }
+    }
+}
+
+/// The span that the client says it made its request in.
+fn client_trace(request: &AuthzRequest<'_>) -> Option<TraceContext> {
+    TraceContext::of(request.headers.all("traceparent"), request.headers.all("tracestate"))
+}
+
 impl Status for House {
+    fn log_level(&self) -> Option<&Arc<LogLevel>> {
+        self.log_level.as_ref()
+    }
+
     fn readiness(&self) -> Readiness {
         let now = self.clock.now();
         let published = self.live.load();
@@ -395,13 +449,13 @@ impl Status for House {
         }
     }
 
-    fn metrics(&self) -> String {
+    fn metrics(&self, format: Format) -> Vec<u8> {
         let published = self.live.load();
         let counts = Counts {
             dropped: self.log.dropped(),
             spent: self.spent.entries(self.clock.now()),
             store_up: self.spent.state().map(|state| state.up),
         };
-        self.metrics.expose(published.as_deref().map(|published| &published.snapshot), counts)
+        self.metrics.expose(published.as_deref().map(|published| &published.snapshot), counts, format)
     }
 }

@@ -16,6 +16,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use block::BlocksReloader;
 pub use house::House;
@@ -29,6 +30,7 @@ use crate::grpc::{
 };
 use crate::observe::{DecisionLog, Metrics, Sink};
 use crate::redis_store::AccessError;
+use crate::spans::{Spans, TracingError};
 use crate::wire::CheckService;
 use till::Till;
 
@@ -53,6 +55,8 @@ pub enum StartError {
     DecisionLog(Sink, std::io::Error),
     /// The shared store of spent tokens cannot be asked as the flags say.
     ReplayStore(AccessError),
+    /// Traces cannot be sent as the flags say.
+    Tracing(TracingError),
     /// The table, or the blocks, cannot be watched.
     Watch(&'static str, std::io::Error),
 }
@@ -68,6 +72,7 @@ impl fmt::Display for StartError {
             Self::Admin(address, error) => write!(f, "--admin-listen: cannot listen on {address}: {error}"),
             Self::DecisionLog(sink, error) => write!(f, "--decision-log: cannot open {sink} for appending: {error}"),
             Self::ReplayStore(error) => write!(f, "{error}"),
+            Self::Tracing(error) => write!(f, "{error}"),
             Self::Watch(flag, error) => write!(f, "{flag}: cannot start watching it: {error}"),
         }
     }
@@ -83,6 +88,7 @@ pub struct App {
     reloader: Reloader,
     blocks: Option<BlocksReloader>,
     tls: Option<TlsWatch>,
+    house: Arc<House>,
 }
 
 /// How often it is looked whether the required issuers have keys by now; only until they have.
@@ -108,6 +114,9 @@ async fn serve_when_ready(house: &Arc<House>, health: grpc::Health) {
         }
     });
 }
+
+/// What an answer of the admin listener, and spans that wait, have at the end in any case.
+const LAST: Duration = Duration::from_secs(1);
 
 /// At most so often calls make the keys of namesakes be compared: it takes a while, and strangers can make such calls.
 const COMPARE_EVERY: Duration = Duration::from_secs(5);
@@ -146,7 +155,11 @@ impl App {
         }
         let mut metrics = Metrics::default();
         let till = Till::open(&settings, &mut metrics).await.map_err(StartError::ReplayStore)?;
-        let house = Arc::new(House::new(&settings, log, metrics, till));
+        let spans = match settings.tracing.clone() {
+            Some(tracing) => Some(Spans::start(tracing, metrics.trace()).map_err(StartError::Tracing)?),
+            None => None,
+        };
+        let house = Arc::new(House::new(&settings, log, metrics, spans, till));
         let runtime = tokio::runtime::Handle::current();
         let keeper =
             Arc::new(Keeper::new(runtime, settings.clock.clone(), settings.surroundings.clone(), house.fetch_times()));
@@ -166,7 +179,7 @@ impl App {
         tracing::info!(grpc = %grpc.address(), admin = %admin.address(), "listening");
         serve_when_ready(&house, grpc.health().clone()).await;
         tokio::spawn(compare_shared_keys(house.suspicion(), Arc::downgrade(&house)));
-        Ok(Self { grpc, admin, reloader, blocks, tls })
+        Ok(Self { grpc, admin, reloader, blocks, tls, house })
     }
 
     /// Where Envoy is to ask.
@@ -195,11 +208,14 @@ impl App {
         self.grpc.ended().await;
     }
 
-    /// Ends: health `NOT_SERVING`, accepted calls answered within `grace`, the decision log written out.
+    /// Ends: health `NOT_SERVING`, accepted calls answered within `grace`, spans sent in what is left of it (or in a second,
+    /// while the admin listener ends), the decision log written out.
     pub async fn shutdown(self, grace: Duration) -> Drained {
+        let end = Instant::now() + grace;
         let drained = self.grpc.shutdown(grace).await;
         drop((self.reloader, self.blocks));
-        self.admin.shutdown(Duration::from_secs(1)).await;
+        let flushed = self.house.flush_spans(end.max(Instant::now() + LAST));
+        tokio::join!(self.admin.shutdown(LAST), flushed);
         drained
     }
 }

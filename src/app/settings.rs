@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::answer::Style;
 use crate::clock::Clock;
 use crate::fetch::Surroundings;
 use crate::grpc::{Address, Reflection, TlsFiles};
-use crate::observe::{Sink, WhenFull};
+use crate::observe::{LogLevel, Sink, WhenFull};
 use crate::redis_store::Access;
+use crate::spans::Tracing;
 use crate::wire::Limits;
 
 /// Everything that `serve` can be told.
@@ -49,6 +51,10 @@ pub struct Settings {
     pub style: Style,
     /// `--secrets-dir`, `--service-account-dir`, and what the environment says of proxies and of a cluster.
     pub surroundings: Surroundings,
+    /// `--otlp-endpoint` and the standard variables; `None`: no traces are sent.
+    pub tracing: Option<Tracing>,
+    /// The level of the program's own log, where it can be changed.
+    pub log_level: Option<Arc<LogLevel>>,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -74,6 +80,8 @@ impl Settings {
             max_bad_signatures: 100,
             style: Style::default(),
             surroundings: Surroundings::of_process(),
+            tracing: None,
+            log_level: None,
             clock: Clock::System,
         }
     }

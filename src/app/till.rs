@@ -21,7 +21,7 @@ impl Till {
     /// A file for the shared store that cannot be used.
     pub(super) async fn open(settings: &Settings, metrics: &mut Metrics) -> Result<Self, AccessError> {
         Ok(match settings.replay_store.clone() {
-            None => Self::Embedded(Store::new(settings.replay_memory, settings.clock.now())),
+            None => Self::Embedded(Store::new(settings.replay_memory, settings.clock.beginning())),
             Some(access) => Self::Shared(RedisStore::start(access, settings.clock.clone(), metrics.share()).await?),
         })
     }

@@ -1,7 +1,7 @@
 //! What of a token a block can be about.
 
 use super::BlockedKey;
-use crate::claims::{Actor, Claims};
+use crate::claims::{Actor, Claims, trust_domain};
 use crate::credential::Header;
 use crate::keys::VerifyKey;
 use crate::memory::Token;
@@ -108,7 +108,7 @@ impl<'t> Suspect<'t> {
     }
 
     /// Whether somebody in it is this subject of this issuer. The entry that vouched stands for everybody whom its token
-    /// names; besides, an actor is of the issuer that it is said to be of.
+    /// names; besides, an actor is of the issuer that it is said to be of, and one with a SPIFFE ID of its trust domain.
     pub(super) fn is_pair(&self, issuer: Option<&str>, subject: Option<&str>, namesakes: &dyn Namesakes) -> bool {
         let vouched = issuer.is_none_or(|issuer| self.issuers().any(|own| own == issuer));
         let Some(subject) = subject else { return vouched };
@@ -116,8 +116,10 @@ impl<'t> Suspect<'t> {
             return self.subjects().any(|one| one == subject);
         }
         let foreign = |actor: &Actor| {
-            let iss = actor.issuer.as_deref();
-            iss.zip(issuer).is_some_and(|(iss, issuer)| iss == issuer || namesakes.is_entry(iss, issuer))
+            let Some(issuer) = issuer else { return false };
+            let is = |iss: &str| iss == issuer || namesakes.is_entry(iss, issuer);
+            let domain = trust_domain(&actor.subject).map(|domain| format!("spiffe://{domain}"));
+            actor.issuer.as_deref().is_some_and(is) || domain.as_deref().is_some_and(is)
         };
         self.actors().any(|actor| actor.subject == subject && foreign(actor))
     }

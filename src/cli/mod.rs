@@ -15,6 +15,7 @@ mod explain_elsewhere;
 mod explain_keys;
 mod explain_knowledge;
 mod explain_no_change;
+mod explain_own_grant;
 mod explain_relation;
 mod explain_story;
 mod explain_terms;
@@ -47,6 +48,7 @@ mod token;
 mod trust;
 mod who_can;
 mod why;
+mod why_block;
 #[cfg(test)]
 mod written;
 
@@ -78,7 +80,7 @@ struct Cli {
 // What a verb does stands at its arguments: a comment here would hide all but its own words from `--help`.
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     Check(check::Check),
     Test(test::Test),
     Explain(explain::Explain),
@@ -118,7 +120,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return ExitCode::from(told(&quoted(error))),
     };
     let code = match cli.verb {
-        Verb::Serve(serve) => serve::run(serve),
+        Verb::Serve(serve) => serve::run(*serve),
         Verb::Check(check) => check::run(&check),
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Inspect(inspect) => inspect::run(&inspect),

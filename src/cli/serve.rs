@@ -4,10 +4,14 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{fmt, reload};
 
 use super::open::{Open, given};
 use super::output::trouble;
@@ -15,15 +19,16 @@ use super::{TROUBLE, YES};
 use crate::answer::Style;
 use crate::app::{App, Settings, StartError};
 use crate::grpc::{Address, Drained, Peer, Reflection, TlsFiles};
-use crate::observe::{Sink, WhenFull};
+use crate::observe::{LogLevel, Sink, WhenFull};
 use crate::redis_store::Access;
+use crate::spans::Tracing;
 use crate::wire::Limits;
 
 /// Answer Envoy's questions by the trust table.
 ///
 /// Answers `envoy.service.auth.v3.Authorization/Check` and `grpc.health.v1.Health` on `--listen`, and `/healthz`,
 /// `/readyz` and `/metrics` on `--admin-listen`. Changes of the table are in force within a second; a bad table changes
-/// nothing. SIGHUP reads the table, the blocks and the TLS files again; SIGTERM and SIGINT drain and exit with 0.
+/// nothing. `/loglevel` there tells and changes what the program's own log tells. SIGHUP reads the table, the blocks and the TLS files again; SIGTERM and SIGINT drain and exit with 0.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: credence serve --trust trust.yaml --listen unix:/run/credence/authz.sock")]
 pub(super) struct Serve {
@@ -87,7 +92,7 @@ pub(super) struct Serve {
     replay_memory: usize,
     /// Where the ids of tokens are remembered that a grant lets be used once: `embedded`, in this process, for a single
     /// replica; or a Redis or Valkey that all replicas share: `redis://[USER@]HOST[:PORT][/DATABASE]`, with TLS `rediss://`,
-    /// `redis+sentinel://HOST[:PORT],…/SERVICE`. While it does not answer, such grants fit no token
+    /// `redis+sentinel://HOST[:PORT],…/SERVICE`, `redis+cluster://HOST[:PORT],…`. While it does not answer, such grants fit no token
     /// (`replay_unavailable`); no others are touched.
     #[arg(
         long,
@@ -129,6 +134,12 @@ pub(super) struct Serve {
     /// How long a drain waits for calls in hand, in seconds.
     #[arg(long, env = "CREDENCE_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = 10)]
     drain_seconds: u64,
+    /// A collector of OpenTelemetry that takes a span for each decision: `http://HOST:4318` (OTLP over HTTP) or
+    /// `http://HOST:4317` (gRPC), or https. The standard variables count too: OTEL_EXPORTER_OTLP_ENDPOINT,
+    /// OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL, OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME,
+    /// OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and others. Without an endpoint nothing is sent.
+    #[arg(long, env = "CREDENCE_OTLP_ENDPOINT", value_name = "URL", hide_env_values = true)]
+    otlp_endpoint: Option<String>,
     /// The program's own log, on standard error: text for people, or JSON.
     #[arg(long, env = "CREDENCE_LOG_FORMAT", value_enum, default_value_t = Format::Text)]
     log_format: Format,
@@ -156,18 +167,19 @@ enum Format {
 }
 
 pub(super) fn run(serve: Serve) -> u8 {
-    if let Err(message) = start_log(&serve) {
-        return trouble(message);
-    }
+    let log_level = match start_log(&serve) {
+        Ok(log_level) => log_level,
+        Err(message) => return trouble(message),
+    };
     // Calls have threads of their own: this is for what goes on beside them.
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return trouble(format!("cannot start the runtime: {error}")),
     };
-    runtime.block_on(until_stopped(serve))
+    runtime.block_on(until_stopped(serve, log_level))
 }
 
-async fn until_stopped(serve: Serve) -> u8 {
+async fn until_stopped(serve: Serve, log_level: Arc<LogLevel>) -> u8 {
     let grace = Duration::from_secs(serve.drain_seconds);
     let signals = signal(SignalKind::terminate())
         .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)));
@@ -175,7 +187,7 @@ async fn until_stopped(serve: Serve) -> u8 {
         Ok(signals) => signals,
         Err(error) => return trouble(format!("cannot listen for signals: {error}")),
     };
-    let settings = match settings(serve) {
+    let settings = match settings(serve, log_level) {
         Ok(settings) => settings,
         Err(error) => return trouble(error),
     };
@@ -222,7 +234,8 @@ async fn reload_until_stopped(app: &App, mut terminate: Signal, mut interrupt: S
     }
 }
 
-fn settings(serve: Serve) -> Result<Settings, String> {
+fn settings(serve: Serve, log_level: Arc<LogLevel>) -> Result<Settings, String> {
+    let tracing = tracing(serve.otlp_endpoint.as_deref())?;
     let defaults = Settings::new(serve.trust);
     Ok(Settings {
         blocks: given(serve.blocks.as_ref()),
@@ -255,50 +268,38 @@ fn settings(serve: Serve) -> Result<Settings, String> {
         .map_err(|error| error.to_string())?,
         max_bad_signatures: serve.max_bad_signatures,
         workers: serve.workers.and_then(|workers| NonZeroUsize::new(workers.into())).unwrap_or(defaults.workers),
+        tracing,
+        log_level: Some(log_level),
         style: Style { claim_headers: serve.claim_headers, deny_detail: serve.deny_detail == Detail::Reason },
         ..defaults
     })
 }
 
-fn start_log(serve: &Serve) -> Result<(), String> {
-    let filter = log_filter(&serve.log_level)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+/// Where spans go. What of the standard variables cannot be used is told in the log.
+fn tracing(endpoint: Option<&str>) -> Result<Option<Tracing>, String> {
+    let endpoint = endpoint.map(str::trim).filter(|endpoint| !endpoint.is_empty());
+    let read = Tracing::from_environment(endpoint, &|name| std::env::var(name).ok());
+    let (tracing, told) = read.map_err(|error| error.to_string())?;
+    for what in told {
+        tracing::warn!("{what}");
+    }
+    Ok(tracing)
+}
+
+fn start_log(serve: &Serve) -> Result<Arc<LogLevel>, String> {
+    let filter = LogLevel::filter(&serve.log_level).map_err(|why| format!("--log-level: {why}"))?;
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = fmt::layer()
         .with_writer(std::io::stderr)
         // What cannot be written is lost. The library would tell it on the same stream, and panic when that fails too.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal() && super::output::colours())
         .with_target(false);
+    let log = tracing_subscriber::registry().with(filter);
     let started = match serve.log_format {
-        Format::Text => builder.try_init(),
-        Format::Json => builder.json().try_init(),
+        Format::Text => log.with(lines).try_init(),
+        Format::Json => log.with(lines.json()).try_init(),
     };
-    started.map_err(|error| format!("cannot start the log: {error}"))
-}
-
-/// A level, or directives `target=level`. A lone word that is no level would silence everything without a word.
-fn log_filter(text: &str) -> Result<tracing_subscriber::EnvFilter, String> {
-    let is_level = |text: &str| matches!(text, "off" | "error" | "warn" | "info" | "debug" | "trace");
-    let is_directive = |text: &str| is_level(text) || text.rsplit_once('=').is_some_and(|(_, level)| is_level(level));
-    if let Some(wrong) = text.split(',').find(|directive| !is_directive(directive)) {
-        return Err(format!(
-            "--log-level: {wrong:?} is neither error, warn, info, debug, trace or off, nor TARGET=LEVEL"
-        ));
-    }
-    tracing_subscriber::EnvFilter::try_new(text).map_err(|error| format!("--log-level: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_level_that_is_none_is_refused_and_not_taken_for_a_target() {
-        for good in ["info", "debug", "warn,credence=debug", "off"] {
-            assert!(log_filter(good).is_ok(), "{good}");
-        }
-        for bad in ["verbose", "INFO", "", "credence", "info,loud"] {
-            assert!(log_filter(bad).is_err(), "{bad}");
-        }
-    }
+    started.map_err(|error| format!("cannot start the log: {error}"))?;
+    Ok(Arc::new(LogLevel::new(handle, serve.log_level.clone())))
 }

@@ -44,12 +44,21 @@ impl Blocked {
     /// # Errors
     /// One sentence, for whoever asked.
     pub(super) fn load(&self, now: Time) -> Result<Blocks, String> {
-        let Some(path) = given(self.blocks.as_ref()) else { return Ok(Blocks::default()) };
+        Ok(self.load_given(now)?.unwrap_or_default())
+    }
+
+    /// The same; `None` where no path was given.
+    ///
+    /// # Errors
+    /// One sentence, for whoever asked.
+    pub(super) fn load_given(&self, now: Time) -> Result<Option<Blocks>, String> {
+        let Some(path) = given(self.blocks.as_ref()) else { return Ok(None) };
         let CompiledBlocks { blocks, report, .. } = compile_blocks(&Sources::read(&path), now, None);
         if blocks.is_none() {
             diagnostic(&report.render(colours()));
         }
-        blocks.ok_or_else(|| format!("{}: the blocks do not load, so nothing can be told by them", path.display()))
+        let failed = || format!("{}: the blocks do not load, so nothing can be told by them", path.display());
+        blocks.ok_or_else(failed).map(Some)
     }
 }
 

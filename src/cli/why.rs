@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::log::Logs;
 use super::open::Open;
 use super::output::{Output, diagnostic, escaped, escaped_json, or_absent, result, trouble, value};
-use super::trust::{Loaded, load};
+use super::trust::{Blocked, Loaded, load};
+use super::why_block::Stands;
 use super::{NO, YES};
 use crate::clock::{Clock, Time};
 use crate::decide::{Failed, Grant};
@@ -20,7 +21,8 @@ use crate::table::Snapshot;
 ///
 /// Says what was decided and why, who called and how sure that is, where they went, which grants came near and in what
 /// they differed, which token it was and which table decided. With `--trust` the lines of the table are shown: those
-/// very lines where the table still is the one that decided, else the table says so and its lines may not be those.
+/// very lines where the table still is the one that decided, else the table says so and its lines may not be those. With
+/// `--blocks` it shows the line of the block that stood against the caller, and what is written there.
 ///
 /// Exit code: 0 found, 1 no such decision in these logs, 2 could not run.
 #[derive(Debug, Args)]
@@ -35,6 +37,8 @@ pub(super) struct Why {
     /// The trust table, to show its lines: a YAML file, or a directory of them.
     #[arg(long, env = "CREDENCE_TRUST", value_name = "PATH")]
     trust: Option<PathBuf>,
+    #[command(flatten)]
+    blocks: Blocked,
     #[command(flatten)]
     open: Open,
     /// For people, or for programs.
@@ -66,11 +70,15 @@ fn try_run(why: &Why) -> Result<u8, String> {
         )));
         return Ok(NO);
     };
+    let now = Clock::System.now();
     let loaded = match &why.trust {
-        Some(path) => Some(load(path, &why.open, Clock::System.now())?),
+        Some(path) => Some(load(path, &why.open, now)?),
         None => None,
     };
-    let story = Story { record: &record, table: loaded.as_ref().map(|Loaded { snapshot, .. }| snapshot) };
+    let blocks = why.blocks.load_given(now)?;
+    let block = record.block.as_deref().map(|name| Stands::by(name, blocks.as_ref()));
+    let table = loaded.as_ref().map(|Loaded { snapshot, .. }| snapshot);
+    let story = Story { record: &record, table, block };
     result(&match why.output {
         Output::Text => escaped(&story.text()),
         Output::Json => escaped_json(&story.json()),
@@ -78,10 +86,11 @@ fn try_run(why: &Why) -> Result<u8, String> {
     Ok(YES)
 }
 
-/// One record, and a table that may be the one that decided.
+/// One record, a table that may be the one that decided, and the block that stood against the caller.
 struct Story<'a> {
     record: &'a Record,
     table: Option<&'a Snapshot>,
+    block: Option<Stands<'a>>,
 }
 
 impl Story<'_> {
@@ -96,6 +105,7 @@ impl Story<'_> {
         let mut out = format!("{} {}{}\n", verdict(record), value(&record.reason), sentence(record));
         out += &format!("  decision {} at {}{}\n", value(&record.decision_id), record.time, status(record));
         out += &self.who();
+        out += &self.block.as_ref().map(Stands::text).unwrap_or_default();
         out += &self.place();
         out += &self.grants();
         out += &self.near_misses();
@@ -136,9 +146,6 @@ impl Story<'_> {
         }
         if let Some(name) = &record.issuer_name {
             out += &format!("  issuer {}{}\n", value(name), self.site_of_issuer(name));
-        }
-        if let Some(block) = &record.block {
-            out += &format!("  block {}\n", value(block));
         }
         out
     }
@@ -313,6 +320,8 @@ impl Story<'_> {
             }),
             "issuer_name": record.issuer_name,
             "block": record.block,
+            "block_site": self.block.as_ref().and_then(Stands::site),
+            "block_reason": self.block.as_ref().and_then(Stands::reason),
             "resource": record.resource,
             "http": record.http.as_ref().map(|http| json!({
                 "method": http.method, "host": http.host, "path": http.path, "request_id": http.request_id,

@@ -16,16 +16,18 @@ pub struct ActorRule {
 }
 
 impl ActorRule {
-    /// Whether this is the acting party that is meant: of this name, at the token's own issuer (`issuer: same`), and not
-    /// through more hands than allowed.
-    pub fn matches(&self, acting: &Acting<'_>) -> bool {
-        self.means(acting.is_of_the_same_issuer(), acting.pair().1, acting.depth())
+    /// Whether this is the acting party that is meant: of this name, at the token's own issuer (`issuer: same`), not the
+    /// principal itself, and not through more hands than allowed.
+    pub fn matches(&self, acting: &Acting<'_>, principal: &str) -> bool {
+        self.means(acting.is_of_the_same_issuer().then_some(acting.pair().1), principal, acting.depth())
     }
 
-    /// The same of a party of which this much is known: whether it is a subject of the token's own issuer, its subject,
-    /// and how many parties the chain has, this one counted.
-    pub fn means(&self, same_issuer: bool, subject: &str, depth: usize) -> bool {
-        same_issuer && self.subject.matches(subject) && depth <= usize::from(self.max_depth)
+    /// The same of a party of which this much is known: its subject, if it is one of the token's own issuer; the subject of
+    /// the principal, which is of that issuer too; and how many parties the chain has, this one counted. Who acts for
+    /// itself acts for nobody: an agent may exchange its own token for such a one.
+    pub fn means(&self, own_subject: Option<&str>, principal: &str, depth: usize) -> bool {
+        let fits = |subject: &str| subject != principal && self.subject.matches(subject);
+        own_subject.is_some_and(fits) && depth <= usize::from(self.max_depth)
     }
 }
 

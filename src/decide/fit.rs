@@ -175,7 +175,7 @@ impl Case<'_> {
     pub(super) fn actor_fits(&self, grant: &Grant) -> bool {
         match (&grant.actor, &self.acting) {
             (None, None) => true,
-            (Some(rule), Some(acting)) => rule.matches(acting),
+            (Some(rule), Some(acting)) => rule.matches(acting, self.subject()),
             (None, Some(_)) | (Some(_), None) => false,
         }
     }

@@ -17,7 +17,10 @@ impl<'s> Failed<'s> {
             },
             Self::Subject => grant.subject.as_ref().map(ToString::to_string).unwrap_or_default(),
             Self::Claim(rule) => rule.matcher.to_string(),
-            Self::Actor => grant.actor.as_ref().map_or_else(|| "absent".to_owned(), ToString::to_string),
+            Self::Actor => match &grant.actor {
+                Some(actor) => format!("{actor}, and not the subject itself"),
+                None => "absent".to_owned(),
+            },
             Self::Method => grant.methods.to_string(),
             Self::Path => grant.paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
             Self::Starts => format!("from {}", instant(grant.times.starts)),

@@ -153,20 +153,18 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::proto::envoy::service::auth::v3::CheckResponse;
     use crate::reason::Reason;
     use crate::request::AuthzRequest;
-    use crate::wire::{Limits, Reply};
+    use crate::wire::{Arrival, Limits, Reply};
 
     struct Mute;
 
     impl Judge for Mute {
         type Brought = ();
 
-        fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, (): (), _: Instant) -> Reply {
+        fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, (): (), _: &Arrival) -> Reply {
             Reply::message(&CheckResponse::default())
         }
     }

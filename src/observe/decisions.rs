@@ -3,15 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as model;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use super::durations::Durations;
+use super::exemplars::Made;
 use super::metrics::lock;
 use crate::decide::{Grant, Mode};
 use crate::keys::Signed;
@@ -39,6 +40,12 @@ struct ByGrant {
     mode: &'static str,
 }
 
+impl ByGrant {
+    fn of(grant: &Grant) -> Self {
+        Self { grant: grant.name.to_string(), mode: mode(grant) }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Verification {
     issuer: String,
@@ -46,18 +53,15 @@ struct Verification {
     cache: &'static str,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfDecision {
-    decision: &'static str,
-}
-
 /// The label `decision`.
 const DECISIONS: [&str; 2] = ["allow", "deny"];
+/// Up to so many grants, each has its series from the start, at zero: which of them nobody uses can be asked then.
+const GRANTS_AT_ZERO: usize = 2000;
 /// The label `cache`: whether the token had been verified before.
 const CACHE: [&str; 2] = ["miss", "hit"];
 
-/// A series that is resolved with its first count, and appears with it.
-type Slot<T = Counter> = OnceLock<T>;
+/// A series that is resolved with its first count, and mostly appears with it.
+type Slot = OnceLock<Counter>;
 
 /// Series that differ in the reason alone.
 #[derive(Debug, Default)]
@@ -105,13 +109,18 @@ struct Tally {
 }
 
 impl Tally {
-    fn of(published: &Published) -> Self {
+    fn of(published: &Published, matches: &Family<ByGrant, Counter>) -> Self {
         let snapshot = &published.snapshot;
+        let from_the_start = snapshot.grants.len() <= GRANTS_AT_ZERO;
+        let slot = |grant: &Grant| {
+            let series = from_the_start.then(|| matches.get_or_create_owned(&ByGrant::of(grant)));
+            series.map_or_else(Slot::new, Slot::from)
+        };
         Self {
             generation: published.generation,
             issuers: snapshot.issuers.iter().map(|_| OfIssuer::default()).collect(),
             resources: snapshot.resources.iter().map(|_| Default::default()).collect(),
-            grants: snapshot.grants.iter().map(|_| Slot::new()).collect(),
+            grants: snapshot.grants.iter().map(slot).collect(),
         }
     }
 }
@@ -122,10 +131,9 @@ pub(super) struct Decisions {
     decisions: Family<Decision, Counter>,
     resource_decisions: Family<AtResource, Counter>,
     grant_matches: Family<ByGrant, Counter>,
-    durations: Family<OfDecision, Durations>,
     verifications: Family<Verification, Counter>,
     /// In the order of [`DECISIONS`].
-    timed: [Slot<Durations>; DECISIONS.len()],
+    durations: [Durations; DECISIONS.len()],
     unverified: ByReason,
     tally: ArcSwapOption<Tally>,
     /// Names of the published table and of those that went with the one before, to take their series away.
@@ -169,27 +177,22 @@ impl Decisions {
             "Requests that a grant fitted, shadow grants too",
             made.grant_matches.clone(),
         );
-        registry.register(
-            "decision_duration_seconds",
-            "From the arrival of a call's headers to its verdict",
-            made.durations.clone(),
-        );
         registry.register("token_verifications", "Tokens held against an issuer's entry", made.verifications.clone());
         made
     }
 
     /// Counts one decision of the table of this generation. Where another one is in force by now, or its tally is not
     /// there yet, the series are found by their names.
-    pub(super) fn decided(&self, generation: Option<u64>, walk: &Walk<'_, Signed>, duration: Duration) {
+    pub(super) fn decided(&self, generation: Option<u64>, walk: &Walk<'_, Signed>, made: &Made) {
         let Walk { outcome, facts } = walk;
         let tally = self.tally.load();
         let tally = tally.as_deref().filter(|tally| Some(tally.generation) == generation);
         let slots = |issuer: &TrustedIssuer| tally.and_then(|tally| at(&tally.issuers, issuer.id.0));
         let denied = matches!(outcome, Outcome::Refused(_));
-        let [allow, deny] = &self.timed;
-        let (side, decision, timed) = if denied { (1, "deny", deny) } else { (0, "allow", allow) };
+        let [allow, deny] = &self.durations;
+        let (side, decision, durations) = if denied { (1, "deny", deny) } else { (0, "allow", allow) };
 
-        timed.get_or_init(|| self.durations.get_or_create_owned(&OfDecision { decision })).took(duration);
+        durations.count(made);
         let vouching = facts.vouching_issuer();
         let reasons = vouching.map_or(Some(&self.unverified), |issuer| slots(issuer).map(|slots| &slots.decisions));
         count(reasons.and_then(|reasons| reasons.of(outcome)), &self.decisions, || Decision {
@@ -216,12 +219,27 @@ impl Decisions {
         }
         let of_grant = |grant: &Grant| {
             let slot = tally.and_then(|tally| at(&tally.grants, grant.id.0));
-            count(slot, &self.grant_matches, || ByGrant { grant: grant.name.to_string(), mode: mode(grant) });
+            count(slot, &self.grant_matches, || ByGrant::of(grant));
         };
         if let Outcome::Allowed(permit) = outcome {
             permit.granted().iter().copied().for_each(of_grant);
         }
         facts.shadow.iter().copied().for_each(of_grant);
+    }
+
+    /// How long decisions took, the registry's families apart: it has no place for exemplars of a histogram that is not its own.
+    pub(super) fn durations(&self) -> model::MetricFamily {
+        let told = |(decision, durations): (&str, &Durations)| {
+            let label = model::LabelPair { name: "decision".into(), value: decision.to_owned() };
+            Some(model::Metric { label: vec![label], histogram: Some(durations.histogram()?), ..Default::default() })
+        };
+        model::MetricFamily {
+            name: "credence_decision_duration_seconds".into(),
+            help: "From the arrival of a call's headers to its verdict.".into(),
+            r#type: model::MetricType::Histogram.into(),
+            metric: DECISIONS.into_iter().zip(&self.durations).filter_map(told).collect(),
+            ..Default::default()
+        }
     }
 
     /// A table came into force: from now on its calls count by its numbers, and the series of removed entries go.
@@ -239,7 +257,7 @@ impl Decisions {
         }
         self.forget_the_gone();
         // Last, so that no series is taken away that the tally holds.
-        self.tally.store(Some(Arc::new(Tally::of(published))));
+        self.tally.store(Some(Arc::new(Tally::of(published, &self.grant_matches))));
     }
 
     /// Takes away the series of entries that went with the last table, also those that a call in hand brought back.
@@ -296,106 +314,4 @@ const fn mode(grant: &Grant) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Time;
-    use crate::keys::LiveKeys;
-    use crate::path::Facts;
-    use crate::table::{Permissions, SourceFile, Sources, compile};
-
-    fn published(generation: u64, issuers: &[&str]) -> Published {
-        let since = Time::from_seconds(1e9);
-        let issuers: String =
-            issuers.iter().map(|name| format!("  {name}: {{issuer: 'https://{name}.test'}}\n")).collect();
-        let text = format!(
-            "apiVersion: credence.dev/v1alpha1\nkind: TrustTable\nissuers:\n{issuers}resources:\n  api: {{audience: api, hosts: [api.test]}}\n  web: {{audience: web, hosts: [web.test]}}\n"
-        );
-        let sources = Sources::from_files(vec![SourceFile::new("trust.yaml".to_owned(), text)]);
-        let compiled =
-            compile(&sources, &Permissions::default(), since, |need| Arc::new(LiveKeys::unfetched(need.rules)));
-        Published { generation, since, snapshot: compiled.snapshot.unwrap() }
-    }
-
-    /// A token of this issuer for the resource `web` that was refused before its signature stood.
-    fn refused<'s>(published: &'s Published, issuer: &str) -> Walk<'s, Signed> {
-        let facts = Facts {
-            issuer: published.snapshot.issuers.iter().find(|one| one.name.as_str() == issuer),
-            resource: published.snapshot.resources.iter().map(|(_, one)| one).find(|one| one.name.as_str() == "web"),
-            ..Facts::default()
-        };
-        Walk { outcome: Outcome::Refused(Reason::Expired), facts }
-    }
-
-    struct Counted(Registry, Decisions);
-
-    impl Counted {
-        fn new() -> Self {
-            let mut registry = Registry::default();
-            let decisions = Decisions::register(&mut registry);
-            Self(registry, decisions)
-        }
-
-        fn count(&self, published: &Published, issuer: &str) {
-            self.1.decided(Some(published.generation), &refused(published, issuer), Duration::from_micros(5));
-        }
-
-        /// Series with a value, without those of times.
-        fn series(&self) -> BTreeSet<String> {
-            let mut text = String::new();
-            prometheus_client::encoding::text::encode(&mut text, &self.0).unwrap();
-            text.lines().filter(|line| !line.starts_with('#') && !line.contains("seconds")).map(str::to_owned).collect()
-        }
-    }
-
-    #[test]
-    fn a_series_appears_with_its_first_count_under_the_name_that_the_table_gives() {
-        let (counted, first) = (Counted::new(), published(1, &["b", "a"]));
-        counted.1.published(&first);
-        assert!(counted.series().is_empty());
-        for _ in 0..3 {
-            counted.count(&first, "a");
-        }
-        counted.1.decided(
-            None,
-            &Walk { outcome: Outcome::Refused(Reason::NotReady), facts: Facts::default() },
-            Duration::ZERO,
-        );
-        let wanted = [
-            r#"decisions_total{decision="deny",reason="expired",issuer="unverified"} 3"#,
-            r#"decisions_total{decision="deny",reason="not_ready",issuer="unverified"} 1"#,
-            r#"resource_decisions_total{resource="web",decision="deny"} 3"#,
-            r#"token_verifications_total{issuer="a",result="expired",cache="miss"} 3"#,
-        ];
-        assert_eq!(counted.series(), wanted.map(str::to_owned).into());
-    }
-
-    #[test]
-    fn counts_go_on_over_a_new_table_and_the_series_of_the_gone_do_not_come_back() {
-        let (counted, first, second) = (Counted::new(), published(1, &["a", "gone"]), published(2, &["a", "new"]));
-        let of =
-            |issuer: &str| counted.series().into_iter().find(|line| line.contains(&format!("issuer=\"{issuer}\"")));
-        let told = |issuer: &str, count: u8| {
-            Some(format!(r#"token_verifications_total{{issuer="{issuer}",result="expired",cache="miss"}} {count}"#))
-        };
-        counted.1.published(&first);
-        counted.count(&first, "a");
-        counted.count(&first, "gone");
-        counted.1.published(&second);
-        assert_eq!((of("a"), of("gone")), (told("a", 1), None));
-        // Numbers of one table are not those of another: a call in hand counts by name.
-        counted.count(&first, "a");
-        counted.count(&first, "gone");
-        counted.count(&second, "a");
-        counted.count(&second, "new");
-        assert_eq!((of("a"), of("gone"), of("new")), (told("a", 3), told("gone", 1), told("new", 1)));
-        counted.1.forget_the_gone();
-        assert_eq!((of("a"), of("gone")), (told("a", 3), None));
-        // Who comes back starts anew.
-        counted.1.published(&published(3, &["gone"]));
-        assert_eq!((of("a"), of("gone"), of("new")), (None, None, None));
-        let third = published(3, &["gone"]);
-        counted.count(&third, "gone");
-        counted.1.forget_the_gone();
-        assert_eq!(of("gone"), told("gone", 1));
-    }
-}
+mod tests;

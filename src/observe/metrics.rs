@@ -1,8 +1,7 @@
-//! Metrics in OpenMetrics text. Labels are names from the table or closed lists: no caller can make a series.
+//! The metrics of the process. Labels are names from the table or closed lists: no caller can make a series.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -12,7 +11,12 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::decisions::Decisions;
+use super::exemplars::Made;
+use super::exposition;
+use super::format::Format;
 use super::keys::{FetchTimes, KeyMetrics};
+use super::process;
+use super::spans::SpanCounts;
 use super::store::{StoreMetrics, StoreTimes};
 use crate::clock::Time;
 use crate::keys::Signed;
@@ -92,6 +96,7 @@ pub struct Metrics {
     decisions: Decisions,
     keys: KeyMetrics,
     store: Option<StoreMetrics>,
+    spans: Option<SpanCounts>,
     ends: Family<Ends, Number>,
     reload_ok: Family<OfKind, Gauge>,
     reload_time: Family<OfKind, Number>,
@@ -143,6 +148,7 @@ impl Default for Metrics {
             decisions,
             keys,
             store: None,
+            spans: None,
             ends,
             reload_ok,
             reload_time,
@@ -159,8 +165,8 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counts one decision of the table of this generation, or of none.
-    pub fn decided(&self, generation: Option<u64>, walk: &Walk<'_, Signed>, duration: Duration) {
-        self.decisions.decided(generation, walk, duration);
+    pub fn decided(&self, generation: Option<u64>, walk: &Walk<'_, Signed>, made: &Made) {
+        self.decisions.decided(generation, walk, made);
     }
 
     /// A table came into force, with what was found in it: its series appear, those of removed entries and of findings that
@@ -195,6 +201,11 @@ impl Metrics {
         self.store.get_or_insert_with(|| StoreMetrics::register(&mut self.registry)).times()
     }
 
+    /// Adds the series of spans that are sent, and says where they are counted.
+    pub fn trace(&mut self) -> SpanCounts {
+        self.spans.get_or_insert_with(|| SpanCounts::register(&mut self.registry)).clone()
+    }
+
     /// A reload was taken at this time, or not.
     pub fn reloaded(&self, kind: ReloadKind, taken: Option<Time>) {
         self.reload_ok.get_or_create(&OfKind { kind }).set(i64::from(taken.is_some()));
@@ -208,8 +219,8 @@ impl Metrics {
         self.certificate.get_or_create(&OfListener { listener: "grpc" }).set(ends.seconds());
     }
 
-    /// The exposition: OpenMetrics text.
-    pub fn expose(&self, snapshot: Option<&Snapshot>, counts: Counts) -> String {
+    /// The exposition.
+    pub fn expose(&self, snapshot: Option<&Snapshot>, counts: Counts, format: Format) -> Vec<u8> {
         let _alone = lock(&self.exposing);
         // A call that was in hand while the table changed may have counted for an entry that had just gone.
         self.decisions.forget_the_gone();
@@ -219,10 +230,12 @@ impl Metrics {
             store.write(up);
         }
         self.keys.write(snapshot.into_iter().flat_map(|snapshot| snapshot.issuers.iter()));
-        let mut text = String::new();
-        // Writing to a String cannot fail.
-        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
-        text
+        // What can fail is a value that the format has no place for; there is none.
+        let mut families = prometheus_client::encoding::prometheus_protobuf::encode(&self.registry).unwrap_or_default();
+        families.push(self.decisions.durations());
+        families.extend(process::families());
+        families.retain(|family| !family.metric.is_empty());
+        exposition::write(&families, format)
     }
 
     fn describe(&self, snapshot: &Snapshot) {

@@ -6,21 +6,32 @@
 
 mod decisions;
 mod durations;
+mod exemplars;
+mod exposition;
+mod format;
 mod id;
 mod keys;
+mod level;
 mod line;
 #[cfg(test)]
 mod line_tests;
 mod log;
 mod metrics;
+mod native;
+mod process;
 mod queue;
+mod spans;
 mod stamp;
 mod store;
 mod text;
 
+pub use exemplars::Made;
+pub use format::Format;
 pub use id::DecisionId;
 pub use keys::FetchTimes;
+pub use level::{LogLevel, Turn};
 pub use line::{Call, Table, line};
 pub use log::{DecisionLog, Full, Sink, WhenFull};
 pub use metrics::{Counts, Metrics, ReloadKind};
+pub use spans::SpanCounts;
 pub use store::{StoreTimes, Timed};

@@ -6,7 +6,8 @@ use crate::clock::Time;
 use crate::credential::ClaimedIssuer;
 use crate::memory::Token;
 use crate::reason::Reason;
-use crate::resource::{Observe, Resource};
+use crate::request::AuthzRequest;
+use crate::resource::{CredentialPlace, Observe, Resource};
 
 /// A refusal that does not count yet: the call goes on, and nobody is named to the upstream. It knows no caller, so no
 /// answer made of it can carry an identity. Made only by the walk.
@@ -66,5 +67,26 @@ pub(super) fn may_be_blocked(rules: Rules<'_>, token: Token<'_>, now: Time) -> b
 
 /// The same of a text that is no token to us, but that a looser reader could take for one.
 pub(super) fn unread_may_be_blocked(rules: Rules<'_>, text: &str, now: Time) -> bool {
-    text.bytes().filter(|byte| *byte == b'.').count() >= 2 && rules.blocks.any_in_force(now)
+    may_hold_a_token(text.as_bytes()) && rules.blocks.any_in_force(now)
+}
+
+/// The same of a call whose header is no credential to us: another scheme, or `Bearer` with a tab behind it.
+pub(super) fn unfound_may_be_blocked(
+    rules: Rules<'_>,
+    request: &AuthzRequest<'_>,
+    place: &CredentialPlace,
+    now: Time,
+) -> bool {
+    let header = match place {
+        CredentialPlace::Authorization => "authorization",
+        CredentialPlace::Header(name) => name,
+        // Cookies of other names are full of dots, and nobody's credential.
+        CredentialPlace::Cookie(_) => return false,
+    };
+    request.headers.all(header).any(may_hold_a_token) && rules.blocks.any_in_force(now)
+}
+
+/// Three parts.
+fn may_hold_a_token(text: &[u8]) -> bool {
+    text.iter().filter(|byte| **byte == b'.').count() >= 2
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::observed::{Observed, may_be_blocked, unread_may_be_blocked};
+use super::observed::{Observed, may_be_blocked, unfound_may_be_blocked, unread_may_be_blocked};
 use crate::block::{Block, Blocks, Suspect};
 use crate::clock::Time;
 use crate::credential::{Claimed, Parts, Unverified, locate};
@@ -163,6 +163,9 @@ fn corridor<'s, T: Trail>(
     let observes = place.resource.observing(now).is_some();
     let text = trail.need("credential", locate(request, &place.resource.credential), |_| {
         Note::at(&place.resource.site, "one bearer token in the place that the resource names")
+    });
+    let text = text.inspect_err(|_| {
+        facts.may_be_blocked = observes && unfound_may_be_blocked(rules, request, &place.resource.credential, now);
     })?;
     let known = trail.recall(text, &snapshot.asked);
     facts.remembered = known.is_some();

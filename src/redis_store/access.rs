@@ -8,11 +8,12 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo,
-    RedisResult, TlsCertificates, TlsMode,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ErrorKind, IntoConnectionInfo as _,
+    RedisConnectionInfo, RedisResult, ServerErrorKind, TlsCertificates, TlsMode,
 };
 
 use super::address::StoreAddress;
+use super::part::Part;
 use super::trouble::{Kind, Trouble};
 
 /// The largest file read, in bytes.
@@ -20,6 +21,9 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(2);
+
+/// So often at most a node of a cluster is believed about whose a part is.
+const HOPS: usize = 3;
 
 /// How long the store may take to answer what no call waits for.
 const REPLY: Duration = Duration::from_secs(1);
@@ -115,14 +119,59 @@ impl Access {
         Ok(Files { password, certificates: TlsCertificates { client_tls, root_cert } })
     }
 
-    /// Connects, and shows user and password.
-    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, Trouble> {
+    /// Connects to who has this part, and shows user and password. Of a cluster the node at this place in the address is
+    /// asked first, and the others where it does not know.
+    pub(super) async fn connect(
+        &self,
+        part: Part,
+        first: usize,
+    ) -> Result<(MultiplexedConnection, StoreAddress), Trouble> {
+        if !self.address.cluster {
+            return Ok((self.reach(&self.address).await?, self.address.clone()));
+        }
+        let mut trouble = Trouble::late(&self.address);
+        let hosts = &self.address.hosts;
+        for (host, port) in hosts.iter().cycle().skip(first % hosts.len().max(1)).take(hosts.len()) {
+            match self.owner(part, self.address.node(host, *port)).await {
+                Ok(found) => return Ok(found),
+                Err(why) => trouble = why,
+            }
+        }
+        Err(trouble)
+    }
+
+    /// Goes from node to node until one has the slot of this part for itself.
+    async fn owner(
+        &self,
+        part: Part,
+        mut node: StoreAddress,
+    ) -> Result<(MultiplexedConnection, StoreAddress), Trouble> {
+        let mut hops = 0;
+        loop {
+            let mut connection = self.reach(&node).await?;
+            let asked: RedisResult<()> = redis::cmd("GET").arg(part.nothing()).query_async(&mut connection).await;
+            let Err(error) = asked else { return Ok((connection, node)) };
+            let moved = matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Moved));
+            let to = error.redirect_node().filter(|_| moved && hops < HOPS).and_then(|(to, _)| to.rsplit_once(':'));
+            let Some((host, Ok(port))) = to.map(|(host, port)| (host, port.parse())) else {
+                return Err(Trouble::of(&error, &node));
+            };
+            hops += 1;
+            node = match node.hosts.first() {
+                // A node that does not know its own name means the one by which it was reached.
+                Some((same, _)) if host.is_empty() => node.node(same, port),
+                _ => node.node(host, port),
+            };
+        }
+    }
+
+    async fn reach(&self, address: &StoreAddress) -> Result<MultiplexedConnection, Trouble> {
         let files = self.files().await.map_err(|error| Trouble::new(Kind::Files, error.to_string()))?;
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(REPLY));
         let connecting = async {
-            match &self.address.service {
-                None => self.client(files)?.get_multiplexed_async_connection_with_config(&config).await,
+            match &address.service {
+                None => self.client(address, files)?.get_multiplexed_async_connection_with_config(&config).await,
                 Some(service) => {
                     let mut client = self.sentinels(service, files)?.build()?;
                     client.get_async_connection_with_config(&config).await
@@ -131,13 +180,13 @@ impl Access {
         };
         // The library's limit is for a try at one address; there may be several, and sentinels to ask before.
         match tokio::time::timeout(2 * CONNECT, connecting).await {
-            Ok(connected) => connected.map_err(|error| Trouble::of(&error, &self.address)),
-            Err(_late) => Err(Trouble::late(&self.address)),
+            Ok(connected) => connected.map_err(|error| Trouble::of(&error, address)),
+            Err(_late) => Err(Trouble::late(address)),
         }
     }
 
-    fn client(&self, files: Files) -> RedisResult<Client> {
-        let (host, port) = self.address.hosts.first().cloned().unwrap_or_default();
+    fn client(&self, address: &StoreAddress, files: Files) -> RedisResult<Client> {
+        let (host, port) = address.hosts.first().cloned().unwrap_or_default();
         let mut settings = RedisConnectionInfo::default().set_db(self.address.database).set_skip_set_lib_name();
         if let Some(user) = &self.address.user {
             settings = settings.set_username(user);

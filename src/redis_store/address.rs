@@ -7,7 +7,7 @@ use std::str::FromStr;
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
-/// `redis://HOST`, or several sentinels and the name of what they watch.
+/// `redis://HOST`, several sentinels and the name of what they watch, or nodes of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreAddress {
     pub(super) tls: bool,
@@ -16,6 +16,8 @@ pub struct StoreAddress {
     /// The name by which sentinels know the primary; `hosts` are theirs then.
     pub(super) service: Option<String>,
     pub(super) database: i64,
+    /// Whether `hosts` are nodes of a cluster.
+    pub(super) cluster: bool,
 }
 
 /// Why an address is none.
@@ -32,7 +34,8 @@ impl std::error::Error for AddressError {}
 
 const FORM: AddressError = AddressError(
     "expected `embedded`, redis://[USER@]HOST[:PORT][/DATABASE], the same with rediss:// for TLS, valkey:// or valkeys://, or \
-     redis+sentinel://HOST[:PORT],…/SERVICE[/DATABASE] (rediss+sentinel:// for TLS)",
+     redis+sentinel://HOST[:PORT],…/SERVICE[/DATABASE] (rediss+sentinel:// for TLS), or redis+cluster://HOST[:PORT],… \
+     (rediss+cluster:// for TLS)",
 );
 const PASSWORD: AddressError = AddressError(
     "a password does not belong into the address, where every list of processes shows it: put it into a file and name \
@@ -40,6 +43,7 @@ const PASSWORD: AddressError = AddressError(
 );
 const OPTIONS: AddressError =
     AddressError("nothing may follow a `?` or `#` in the address; verification of TLS is never switched off");
+const DATABASE: AddressError = AddressError("a cluster has one database: leave the number away");
 const USER: AddressError = AddressError("the user in the address may hold letters, digits and `-._~` only");
 
 impl FromStr for StoreAddress {
@@ -47,11 +51,16 @@ impl FromStr for StoreAddress {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = text.split_once("://").ok_or(FORM)?;
-        let (tls, sentinels) = match scheme {
-            "redis" | "valkey" => (false, false),
-            "rediss" | "valkeys" => (true, false),
-            "redis+sentinel" | "valkey+sentinel" => (false, true),
-            "rediss+sentinel" | "valkeys+sentinel" => (true, true),
+        let (family, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
+        let tls = match family {
+            "redis" | "valkey" => false,
+            "rediss" | "valkeys" => true,
+            _ => return Err(FORM),
+        };
+        let (sentinels, cluster) = match kind {
+            "" if family == scheme => (false, false),
+            "sentinel" => (true, false),
+            "cluster" => (false, true),
             _ => return Err(FORM),
         };
         let (user, rest) = match rest.rsplit_once('@') {
@@ -77,11 +86,14 @@ impl FromStr for StoreAddress {
         }
         let port = if sentinels { SENTINEL_PORT } else { PORT };
         let hosts = hosts.split(',').map(|one| host(one, port)).collect::<Option<Vec<_>>>().ok_or(FORM)?;
-        if !sentinels && hosts.len() != 1 {
+        if !sentinels && !cluster && hosts.len() != 1 {
             return Err(FORM);
         }
         let database = if database.is_empty() { 0 } else { database.parse::<u16>().map_err(|_| FORM)?.into() };
-        Ok(Self { tls, user: user.map(str::to_owned), hosts, service: service.map(str::to_owned), database })
+        if cluster && database != 0 {
+            return Err(DATABASE);
+        }
+        Ok(Self { tls, user: user.map(str::to_owned), hosts, service: service.map(str::to_owned), database, cluster })
     }
 }
 
@@ -105,6 +117,11 @@ fn host(text: &str, port: u16) -> Option<(String, u16)> {
 }
 
 impl StoreAddress {
+    /// The address of one of its nodes.
+    pub(super) fn node(&self, host: &str, port: u16) -> Self {
+        Self { hosts: vec![(host.to_owned(), port)], ..self.clone() }
+    }
+
     /// What an operator should think about, if the way there is open to others.
     pub(super) fn warning(&self) -> Option<&'static str> {
         let near = |(host, _): &(String, u16)| {
@@ -144,6 +161,8 @@ mod tests {
             ("valkeys://[::1]:7000", true, "::1:7000", None, 0),
             ("redis+sentinel://a,b:1/main", false, "main of sentinels a:26379,b:1", None, 0),
             ("rediss+sentinel://u@a/main/2", true, "main of sentinels a:26379", Some("u"), 2),
+            ("redis+cluster://a,b:1", false, "a:6379,b:1", None, 0),
+            ("valkeys+cluster://u@a/", true, "a:6379", Some("u"), 0),
         ] {
             let address = parse(text).unwrap();
             assert_eq!((address.tls, address.to_string()), (tls, shown.to_owned()), "{text}");
@@ -173,6 +192,8 @@ mod tests {
             "redis://a/x",
             "redis://a,b",
             "redis://a b",
+            "redis+://a",
+            "redis+proxy://a",
         ] {
             assert_eq!(parse(text), Err(FORM), "{text}");
         }
@@ -185,6 +206,7 @@ mod tests {
             assert_eq!(parse(text), Err(OPTIONS), "{text}");
         }
         assert_eq!(parse("redis://%75@a"), Err(USER));
+        assert_eq!(parse("redis+cluster://a/1"), Err(DATABASE));
     }
 
     #[test]

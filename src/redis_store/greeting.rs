@@ -1,50 +1,88 @@
-//! What a store says of itself (`INFO`).
+//! What a store says of itself (`INFO`, and `CLUSTER INFO` of a node of a cluster).
 
-use super::trouble::{Kind, REPLICA, Trouble};
+use super::trouble::{Kind, NO_CLUSTER, REPLICA, Trouble};
 
 /// What is read of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Greeting {
-    /// Names an unbroken life of the data: another process (a restart, even from a file, may have lost the last writes), another
-    /// turn as primary (a failover may have), or keys that were evicted make it another.
+    /// Names an unbroken life of the data: another process (a restart, even from a file, may have lost the last writes) or another
+    /// turn as primary (a failover may have) make it another; in a cluster also another turn as owner of slots, so that
+    /// what comes back with a slot from elsewhere is never taken for what this node knew.
     pub(super) life: String,
+    /// How many keys were evicted, as far as its statistics go back.
+    pub(super) evicted: String,
     /// What its operator should change.
     pub(super) warning: Option<String>,
 }
 
 impl Greeting {
-    /// Reads the text of `INFO`.
+    /// Reads the text of `INFO`, and of a node of a cluster that of `CLUSTER INFO`.
     ///
     /// # Errors
     /// A store that cannot be spent at, or that does not say what must be known.
-    pub(super) fn read(info: &str) -> Result<Self, Trouble> {
-        let field = |name: &str| {
-            let mut lines = info.lines();
-            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
-        };
+    pub(super) fn read(info: &str, cluster: Option<&str>) -> Result<Self, Trouble> {
+        let field = |name: &str| field(info, name);
         if field("loading").is_some_and(|loading| loading != "0") {
             return Err(Trouble::new(Kind::Loading, "is still loading its data".to_owned()));
         }
         if field("role") == Some("slave") {
             return Err(Trouble::new(Kind::Replica, REPLICA.to_owned()));
         }
-        if field("redis_mode").or(field("server_mode")).is_some_and(|mode| mode != "standalone") {
-            let text = "is a cluster or a sentinel: name a single primary, or redis+sentinel:// for sentinels";
-            return Err(Trouble::new(Kind::Unsuitable, text.to_owned()));
+        let wanted = if cluster.is_some() { "cluster" } else { "standalone" };
+        match field("redis_mode").or(field("server_mode")) {
+            Some(mode) if mode == wanted => {}
+            Some("cluster") => {
+                return unsuitable("is a node of a cluster: write redis+cluster:// and name several of its nodes");
+            }
+            Some("sentinel") => {
+                return unsuitable("is a sentinel: write redis+sentinel:// and what it calls the primary");
+            }
+            Some(_) if cluster.is_some() => return unsuitable(NO_CLUSTER),
+            _ => {}
         }
-        let name =
-            |name| field(name).filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let turn_as_owner = cluster.map(turn_as_owner).transpose()?;
+        let name = |name| field(name).filter(is_name);
         let (Some(process), Some(turn), Some(evicted), Some("master")) =
             (name("run_id"), name("master_replid"), name("evicted_keys"), field("role"))
         else {
-            let text = "does not tell what must be known of it (INFO: role, run_id, master_replid, evicted_keys): is it a \
-                        proxy?";
-            return Err(Trouble::new(Kind::Unsuitable, text.to_owned()));
+            return unsuitable(
+                "does not tell what must be known of it (INFO: role, run_id, master_replid, evicted_keys): is it a proxy?",
+            );
         };
-        Ok(Self {
-            life: format!("{process}:{turn}:{evicted}"),
-            warning: warning(field("maxmemory_policy"), field("maxmemory")),
-        })
+        let mut life = format!("{process}:{turn}");
+        if let Some(turn) = turn_as_owner {
+            life.push(':');
+            life.push_str(turn);
+        }
+        Ok(Self { life, evicted: evicted.to_owned(), warning: warning(field("maxmemory_policy"), field("maxmemory")) })
+    }
+}
+
+fn unsuitable<T>(text: &str) -> Result<T, Trouble> {
+    Err(Trouble::new(Kind::Unsuitable, text.to_owned()))
+}
+
+fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+fn is_name(text: &&str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The node's configuration epoch: no slot comes to a node without a higher one.
+fn turn_as_owner(cluster: &str) -> Result<&str, Trouble> {
+    match field(cluster, "cluster_state") {
+        Some("ok") => {}
+        state => {
+            let text =
+                format!("belongs to a cluster that is not in order (cluster_state {})", state.unwrap_or("not told"));
+            return Err(Trouble::new(Kind::Cluster, text));
+        }
+    }
+    match field(cluster, "cluster_my_epoch").filter(is_name) {
+        Some(turn) => Ok(turn),
+        None => unsuitable("does not tell what must be known of it (CLUSTER INFO: cluster_my_epoch): is it a proxy?"),
     }
 }
 
@@ -67,12 +105,13 @@ mod tests {
         maxmemory_policy:noeviction\r\nloading:0\r\nevicted_keys:0\r\nrole:master\r\nmaster_replid:bb\r\nmaster_replid2:00\r\n";
 
     #[test]
-    fn another_process_another_turn_as_primary_and_evicted_keys_are_another_life() {
-        let life = |from: &str, to: &str| Greeting::read(&GOOD.replace(from, to)).unwrap().life;
+    fn another_process_and_another_turn_as_primary_are_another_life_and_evicted_keys_are_told() {
+        let read = |from: &str, to: &str| Greeting::read(&GOOD.replace(from, to), None).unwrap();
         let lives =
-            [life("x", "x"), life("run_id:aa", "run_id:ab"), life("replid:bb", "replid:ba"), life("keys:0", "keys:7")];
-        assert_eq!(lives[0], "aa:bb:0");
-        assert_eq!(lives.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
+            [("x", "x"), ("run_id:aa", "run_id:ab"), ("replid:bb", "replid:ba")].map(|(from, to)| read(from, to).life);
+        assert_eq!(lives[0], "aa:bb");
+        assert_eq!(lives.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+        assert_eq!(["keys:0", "keys:7"].map(|to| read("keys:0", to).evicted), ["0", "7"]);
     }
 
     #[test]
@@ -88,13 +127,28 @@ mod tests {
             ("evicted_keys:0", "", Kind::Unsuitable),
             ("role:master", "", Kind::Unsuitable),
         ] {
-            assert_eq!(Greeting::read(&GOOD.replace(from, to)).unwrap_err().kind, kind, "{to}");
+            assert_eq!(Greeting::read(&GOOD.replace(from, to), None).unwrap_err().kind, kind, "{to}");
         }
     }
 
     #[test]
+    fn another_turn_as_owner_of_slots_is_another_life_of_a_node_of_a_cluster() {
+        let info = GOOD.replace("standalone", "cluster");
+        let life = |cluster: &str| Greeting::read(&info, Some(cluster)).map(|greeting| greeting.life);
+        assert_eq!(life("cluster_state:ok\r\ncluster_my_epoch:3\r\n"), Ok("aa:bb:3".to_owned()));
+        for (cluster, kind) in [
+            ("cluster_state:fail\r\ncluster_my_epoch:3\r\n", Kind::Cluster),
+            ("cluster_my_epoch:3\r\n", Kind::Cluster),
+            ("cluster_state:ok\r\n", Kind::Unsuitable),
+        ] {
+            assert_eq!(life(cluster).unwrap_err().kind, kind, "{cluster}");
+        }
+        assert_eq!(Greeting::read(GOOD, Some("")).unwrap_err().kind, Kind::Unsuitable, "no cluster where one is named");
+    }
+
+    #[test]
     fn policies_that_evict_are_warned_of() {
-        let warning = |policy: &str| Greeting::read(&GOOD.replace("noeviction", policy)).unwrap().warning;
+        let warning = |policy: &str| Greeting::read(&GOOD.replace("noeviction", policy), None).unwrap().warning;
         assert_eq!(warning("noeviction"), None);
         for policy in ["allkeys-lru", "volatile-ttl"] {
             assert!(warning(policy).unwrap().contains(policy));

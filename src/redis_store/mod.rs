@@ -6,12 +6,26 @@
 //! A *session* is a connection over which uses have been known without a gap since a time, its *epoch*. The store is asked
 //! over a session only, and each spending checks within the same round trip that the epoch still stands. Whatever goes
 //! wrong ends the session: until there is another one, nothing is spent.
+//!
+//! In a cluster ids fall into sixteen *parts* by their hash, each with a hash tag, so that its keys lie in one slot (`part`);
+//! each part has its own session, epoch and trouble, and so a failing node closes only the parts that it has. A session is held to the
+//! one node that owns the slot (found by following MOVED) over an ordinary connection. The library's cluster connection does not
+//! fit: it follows MOVED, ASK and failovers within a call and does not tell, and since the marker of the epoch is copied to
+//! replicas and moved along with its slot, a spending that went to a promoted replica, which may lack the last writes, would
+//! find its marker there and be believed. So a failover or a moved slot ends the session, and the next one has
+//! another life: `run_id`, the turn as primary, and the node's configuration epoch, without a higher one of which no slot ever comes to a
+//! node; a marker that travelled is nobody's. While a slot is on its way (ASK) its part refuses; and whoever notices spoils the marker, for
+//! the case that the move is called off and what has gone ahead is lost. What no client can see stays: two owners of
+//! a slot at once, which a cluster allows for its node timeout, and slots that are taken and given by hand with ADDSLOTS and DELSLOTS.
 
 mod access;
 mod address;
 mod contact;
 mod greeting;
+mod pace;
+mod part;
 mod session;
+mod told;
 mod trouble;
 
 use std::future::Future;
@@ -27,7 +41,9 @@ use crate::replay::{Answered, Claim};
 pub use access::{Access, AccessError};
 pub use address::{AddressError, StoreAddress};
 use contact::contact;
+use part::Part;
 use session::{Ended, Session};
+use told::Told;
 use trouble::Trouble;
 
 /// How often a session is held against the store when nothing gives reason to, and how long after a failure the next
@@ -37,29 +53,21 @@ const BEAT: Duration = Duration::from_secs(1);
 /// The future of an answer.
 pub type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
-/// A shared store, and the task that keeps in touch with it until this is dropped.
+/// A shared store, and the tasks that keep in touch with it until this is dropped.
 #[derive(Debug)]
 pub struct RedisStore {
     link: Arc<Link>,
-    keeper: JoinHandle<()>,
+    keepers: Vec<JoinHandle<()>>,
 }
 
-/// What calls and the keeper share.
+/// What calls and the keepers share.
 #[derive(Debug)]
 struct Link {
-    session: RwLock<Option<Arc<Session>>>,
+    /// One for each part.
+    sessions: Vec<RwLock<Option<Arc<Session>>>>,
     told: Mutex<Told>,
     clock: Clock,
     times: StoreTimes,
-}
-
-/// How the store is, as far as it was told.
-#[derive(Debug, Default)]
-struct Told {
-    trouble: Option<Trouble>,
-    warning: Option<String>,
-    /// Since when uses were known by the last session.
-    since: Option<f64>,
 }
 
 /// How the store is.
@@ -85,20 +93,22 @@ impl RedisStore {
         if let Some(warning) = access.address.warning() {
             tracing::warn!("--replay-store: {warning}");
         }
-        let link = Link { session: RwLock::default(), told: Mutex::default(), clock, times };
-        let link = Arc::new(link);
-        let keeper = tokio::spawn(keep(access, Arc::clone(&link)));
-        Ok(Self { link, keeper })
+        let parts = Part::all(access.address.cluster);
+        let sessions = parts.iter().map(|_| RwLock::default()).collect();
+        let link = Arc::new(Link { sessions, told: Mutex::new(Told::of(parts.len())), clock, times });
+        let keeper = |(number, part)| tokio::spawn(keep(access.clone(), Arc::clone(&link), number, part));
+        let keepers = parts.into_iter().enumerate().map(keeper).collect();
+        Ok(Self { link, keepers })
     }
 
-    /// Whether there is a session. Without one nothing need be asked.
+    /// Whether every token could be spent.
     pub fn is_up(&self) -> bool {
-        self.link.session().is_some()
+        (0..self.link.sessions.len()).all(|part| self.link.session(part).is_some())
     }
 
-    /// Puts a claim to the store; `None` without a session. A future that is dropped before its end may have spent the token.
+    /// Puts a claim to the store; `None` without a session for its part. A future that is dropped before its end may have spent the token.
     pub fn ask(&self, claim: Claim) -> Option<Answering> {
-        let session = self.link.session()?;
+        let session = self.link.session(Part::of(&claim, self.link.sessions.len()))?;
         let link = Arc::clone(&self.link);
         Some(Box::pin(async move {
             let timed = link.times.start();
@@ -110,94 +120,63 @@ impl RedisStore {
 
     /// How it is now.
     pub fn state(&self) -> StoreState {
-        let up = self.is_up();
-        let told = self.link.told();
-        StoreState {
-            up,
-            trouble: told.trouble.as_ref().filter(|_| !up).map(|trouble| trouble.text.clone()),
-            warning: told.warning.clone(),
-            since: told.since.map(Time::from_seconds),
-        }
+        self.link.told().state(self.is_up())
     }
 }
 
 impl Drop for RedisStore {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.keepers.iter().for_each(JoinHandle::abort);
     }
 }
 
-/// Keeps a session for as long as one can be had.
-async fn keep(access: Access, link: Arc<Link>) {
+/// Keeps a session for a part for as long as one can be had.
+async fn keep(access: Access, link: Arc<Link>, number: usize, part: Part) {
+    // Nodes of a cluster are asked in turn: first by each part another one, and after a failure the next.
+    let mut first = number;
     loop {
-        match contact(&access, &link.clock).await {
+        match contact(&access, &link.clock, part, first).await {
             Ok(session) => {
                 let session = Arc::new(session);
-                link.begin(&session);
+                link.begin(number, &session);
                 match session.ended(BEAT).await {
                     // What comes next is another epoch, and says so.
                     Ended::Forgotten => {
-                        link.set(None);
+                        link.set(number, None);
                         continue;
                     }
-                    Ended::Trouble(trouble) => link.end(trouble),
+                    Ended::Trouble(trouble) => link.end(number, trouble),
                 }
             }
-            Err(trouble) => link.end(trouble),
+            Err(trouble) => link.end(number, trouble),
         }
+        first = first.wrapping_add(1);
         tokio::time::sleep(BEAT).await;
     }
 }
 
 impl Link {
-    fn session(&self) -> Option<Arc<Session>> {
-        self.session.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn session(&self, part: usize) -> Option<Arc<Session>> {
+        self.sessions.get(part)?.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, session: Option<Arc<Session>>) {
-        *self.session.write().unwrap_or_else(PoisonError::into_inner) = session;
+    fn set(&self, part: usize, session: Option<Arc<Session>>) {
+        if let Some(own) = self.sessions.get(part) {
+            *own.write().unwrap_or_else(PoisonError::into_inner) = session;
+        }
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// There is a session; what that changes is told.
-    fn begin(&self, session: &Arc<Session>) {
-        let mut told = self.told();
-        let since = Time::from_seconds(session.since);
-        match (told.since, told.trouble.take()) {
-            (Some(before), _) if before < session.since => tracing::warn!(
-                %since,
-                "the replay store was flushed, restarted, failed over or has evicted keys: grants with `replay: once` take no \
-                 token that was issued before"
-            ),
-            (None, _) => tracing::info!(%since, "the replay store answers, and knows every use since"),
-            (Some(_), Some(_)) => tracing::info!(%since, "the replay store answers again"),
-            (Some(_), None) => {}
-        }
-        told.since = Some(session.since);
-        if told.warning != session.warning {
-            if let Some(warning) = &session.warning {
-                tracing::warn!("the replay store {warning}");
-            }
-            told.warning.clone_from(&session.warning);
-        }
-        drop(told);
-        self.set(Some(Arc::clone(session)));
+    fn begin(&self, part: usize, session: &Arc<Session>) {
+        self.told().begin(part, session);
+        self.set(part, Some(Arc::clone(session)));
     }
 
-    /// There is none; told once for each kind of trouble.
-    fn end(&self, trouble: Trouble) {
-        self.set(None);
-        let mut told = self.told();
-        if told.trouble.as_ref().is_none_or(|before| before.kind != trouble.kind) {
-            tracing::error!(
-                "the replay store {}: grants with `replay: once` refuse (replay_unavailable) until it is well; it is tried \
-                 every second",
-                trouble.text
-            );
-        }
-        told.trouble = Some(trouble);
+    fn end(&self, part: usize, trouble: Trouble) {
+        self.set(part, None);
+        self.told().end(part, trouble);
     }
 }

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{RedisResult, pipe};
+use redis::{RedisError, RedisResult, ServerErrorKind, pipe};
 use tokio::sync::Notify;
 
 use super::address::StoreAddress;
-use super::contact::{KEPT, PREFIX};
+use super::contact::{KEPT, fresh_name, greet};
 use super::greeting::Greeting;
+use super::pace::{ahead, too_far_ahead};
+use super::part::Part;
 use super::trouble::Trouble;
-use crate::clock::{Clock, Time};
+use crate::clock::Clock;
 use crate::replay::Claim;
 
 /// What is only there while nothing was forgotten.
@@ -30,6 +32,7 @@ pub(super) struct Marker {
 pub(super) struct Session {
     connection: MultiplexedConnection,
     life: String,
+    evicted: String,
     marker: Marker,
     /// By the store's clock.
     pub(super) since: f64,
@@ -38,6 +41,7 @@ pub(super) struct Session {
     ahead: AtomicU64,
     /// Something gave reason to look at once.
     suspicion: Notify,
+    part: Part,
     address: StoreAddress,
     clock: Clock,
 }
@@ -54,12 +58,6 @@ pub(super) enum Ended {
     /// The store is there, but not what it knew.
     Forgotten,
     Trouble(Trouble),
-}
-
-/// By how many seconds the store's clock is before ours, at least: it told its time before it was `now`.
-#[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
-pub(super) fn ahead((seconds, microseconds): (u64, u32), now: Time) -> f64 {
-    seconds as f64 + f64::from(microseconds) / 1e6 - now.seconds()
 }
 
 /// Has a look taken when it is dropped, unless all went well.
@@ -80,11 +78,11 @@ impl Session {
         marker: Marker,
         since: f64,
         ahead: f64,
-        (address, clock): (StoreAddress, Clock),
+        (part, address, clock): (Part, StoreAddress, Clock),
     ) -> Self {
-        let Greeting { life, warning } = greeting;
+        let Greeting { life, evicted, warning } = greeting;
         let (ahead, suspicion) = (AtomicU64::new(ahead.to_bits()), Notify::new());
-        Self { connection, life, marker, since, warning, ahead, suspicion, address, clock }
+        Self { connection, life, evicted, marker, since, warning, ahead, suspicion, part, address, clock }
     }
 
     /// Whether this is the first use; `None` if nobody knows. The marker is read after the key was set, so that if it stands, the
@@ -94,7 +92,7 @@ impl Session {
             return None;
         }
         let mut spending = pipe();
-        let key = format!("{PREFIX}{}", claim.key());
+        let key = self.part.key(&claim.key());
         spending.cmd("SET").arg(key).arg("").arg("NX").arg("PX").arg(claim.milliseconds());
         spending.cmd("GET").arg(&self.marker.key);
         let mut unless = Unless(Some(&self.suspicion));
@@ -104,8 +102,14 @@ impl Session {
         if marker.as_ref() != Some(&self.marker.name) {
             return None;
         }
+        let first = match set.as_deref() {
+            Some("OK") => true,
+            None => false,
+            // Whatever this is, no key was set that anybody promised to keep.
+            Some(_) => return None,
+        };
         unless.0 = None;
-        Some(set.is_some())
+        Some(first)
     }
 
     /// Waits for the end: a look is taken every `beat`, and when something gives reason to.
@@ -123,17 +127,44 @@ impl Session {
 
     /// Whether the life of the store goes on. Writes too, so that a store that takes no writes is noticed before a call does.
     async fn look(&self) -> Result<bool, Trouble> {
+        let mut connection = self.connection.clone();
+        let greeting = match greet(&mut connection, self.part).await {
+            Ok(greeting) => greeting?,
+            Err(error) if is(&error, ServerErrorKind::Moved) => return Ok(false),
+            Err(error) => {
+                if is(&error, ServerErrorKind::Ask) {
+                    self.spoil().await;
+                }
+                return Err(Trouble::of(&error, &self.address));
+            }
+        };
         let mut looking = pipe();
-        looking.cmd("INFO").cmd("TIME");
+        looking.cmd("TIME");
         // Never the marker itself: it may be another's by now.
         looking.cmd("SET").arg(&self.marker.begun).arg(&self.marker.text).arg("PX").arg(KEPT).ignore();
         looking.cmd("PEXPIRE").arg(&self.marker.key).arg(KEPT).ignore();
         looking.cmd("GET").arg(&self.marker.key);
-        let said: RedisResult<(String, (u64, u32), Option<String>)> =
-            looking.query_async(&mut self.connection.clone()).await;
-        let (info, time, marker) = said.map_err(|error| Trouble::of(&error, &self.address))?;
-        let greeting = Greeting::read(&info)?;
-        self.ahead.store(ahead(time, self.clock.now()).to_bits(), Ordering::Relaxed);
-        Ok(marker.as_ref() == Some(&self.marker.name) && greeting.life == self.life)
+        let said: RedisResult<((u64, u32), Option<String>)> = looking.query_async(&mut connection).await;
+        let (time, marker) = said.map_err(|error| Trouble::of(&error, &self.address))?;
+        let ahead = ahead(time, self.clock.now());
+        self.ahead.store(ahead.to_bits(), Ordering::Relaxed);
+        too_far_ahead(ahead)?;
+        Ok(marker.as_ref() == Some(&self.marker.name) && greeting.life == self.life && greeting.evicted == self.evicted)
     }
+
+    /// The slot is on its way to another node, and some of its keys are there already. Should it stay in the end, without
+    /// them, then nothing of before may be believed here.
+    async fn spoil(&self) {
+        let Ok(name) = fresh_name(&self.evicted) else { return };
+        let mut spoiling = redis::cmd("SET");
+        spoiling.arg(&self.marker.key).arg(name).arg("PX").arg(KEPT);
+        // Where the marker has gone ahead it is gone here, which is as good.
+        let _: RedisResult<()> = spoiling.query_async(&mut self.connection.clone()).await;
+    }
+}
+
+/// Whether the store said this, to one of several commands perhaps.
+fn is(error: &RedisError, kind: ServerErrorKind) -> bool {
+    let errors = error.clone().into_server_errors();
+    errors.iter().flat_map(|errors| errors.iter()).any(|(_, error)| error.kind() == Some(kind))
 }

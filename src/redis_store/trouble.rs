@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Full,
     Replica,
     Unsuitable,
+    Cluster,
+    Clock,
     Other,
 }
 
@@ -55,11 +57,17 @@ impl Trouble {
             }
             (_, Some("NOPERM")) => (
                 Kind::Permission,
-                format!("does not permit what is needed (ACL: ~credence:replay:* +set +get +pexpire +info +time): {said}"),
+                format!("does not permit what is needed (ACL: ~credence:replay:* +set +get +pexpire +info +time, of a cluster also +cluster|info): {said}"),
             ),
             (_, Some("LOADING")) => (Kind::Loading, "is still loading its data".to_owned()),
             (_, Some("READONLY")) => (Kind::Replica, REPLICA.to_owned()),
             (_, Some("OOM")) => (Kind::Full, "is full: raise its maxmemory".to_owned()),
+            (_, Some("MOVED" | "ASK" | "TRYAGAIN")) => (
+                Kind::Cluster,
+                format!("({address}) gives a part of its keys to another node, and is waited for: {said}"),
+            ),
+            _ if said.contains("cluster support disabled") => (Kind::Unsuitable, NO_CLUSTER.to_owned()),
+            (_, Some("CLUSTERDOWN")) => (Kind::Cluster, format!("({address}) belongs to a cluster that is not in order: {said}")),
             _ if error.is_timeout() => return Self::late(address),
             _ if error.is_io_error() => (Kind::Unreachable, format!("({address}) cannot be reached: {said}")),
             _ => (Kind::Other, format!("({address}) answers with an error: {said}")),
@@ -70,3 +78,6 @@ impl Trouble {
 
 /// What is said of a replica.
 pub(super) const REPLICA: &str = "is a replica, which takes no writes: name the primary, or sentinels that know it";
+
+/// What is said of a server that stands alone where a cluster was named.
+pub(super) const NO_CLUSTER: &str = "is no cluster: write redis:// and name the primary";

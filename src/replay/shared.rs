@@ -59,6 +59,12 @@ impl Claim {
         URL_SAFE_NO_PAD.encode(self.id)
     }
 
+    /// A number that falls to the token by its hash, all alike often.
+    pub(crate) const fn lot(&self) -> u8 {
+        let [lot, ..] = self.id;
+        lot
+    }
+
     /// For how long the store must keep it, in milliseconds, from now on.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and below 2^43")]
     pub(crate) fn milliseconds(&self) -> u64 {
@@ -67,9 +73,9 @@ impl Claim {
 
     /// Whether a store could know an earlier use of the token: it was issued when the store knew of every use already
     /// (`since`, by the store's clock), and not in what is still the future there (`ahead`: for so many seconds at least the store's
-    /// clock is before ours).
+    /// clock is before ours). By ours as well: a store whose clock is behind dates its beginning too early.
     pub(crate) fn is_known_since(&self, since: f64, ahead: f64) -> bool {
-        since <= self.issued_at && self.issued_at <= self.now.seconds() + ahead
+        since.max(since - ahead) <= self.issued_at && self.issued_at <= self.now.seconds() + ahead
     }
 
     /// Whether this is the first use, by the word of the store: only who holds a [`Claim`] can say so, and only for
@@ -172,6 +178,8 @@ mod tests {
         let claim = claim("https://a.test", None, 1);
         assert!(claim.is_known_since(900.0, 0.0));
         assert!(!claim.is_known_since(900.1, 0.0), "issued before");
+        assert!(claim.is_known_since(850.0, -50.0));
+        assert!(!claim.is_known_since(850.1, -50.0), "issued before, by our clock");
         assert!(claim.is_known_since(0.0, -100.0));
         assert!(!claim.is_known_since(0.0, -100.1), "the store's clock has not come so far");
     }

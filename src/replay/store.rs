@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::ledger::{BYTES, Id, Ledger, Most, Unspent};
 use super::{AFTER_EXPIRY, Spent, Use};
-use crate::clock::Time;
+use crate::clock::{Beginning, Time};
 use crate::name::{Issuer, Realm};
 use crate::reason::Reason;
 
@@ -22,7 +22,7 @@ type Ledgers = HashMap<Issuer, Vec<(Option<Realm>, Ledger)>>;
 pub struct Store {
     ledgers: RwLock<Ledgers>,
     /// Since when uses are known.
-    since: Time,
+    since: Beginning,
     /// How many ids there may be of all issuers together, and how many there are.
     room: usize,
     total: Arc<AtomicUsize>,
@@ -37,11 +37,11 @@ pub struct Store {
 
 impl Store {
     /// An empty store that knows every use from `since` on, with room for about so many bytes; with 0 it takes nothing.
-    pub fn new(bytes: usize, since: Time) -> Self {
+    pub fn new(bytes: usize, since: impl Into<Beginning>) -> Self {
         let room = bytes / BYTES;
         Self {
             ledgers: RwLock::default(),
-            since,
+            since: since.into(),
             room,
             total: Arc::default(),
             share: AtomicUsize::new(room),
@@ -70,7 +70,8 @@ impl Store {
     /// [`Reason::Replayed`]; [`Reason::ReplayUnavailable`] where the token was issued before this store began, or where
     /// there is no room for another one of its issuer.
     pub fn spend(&self, once: &Use<'_>) -> Result<Spent, Reason> {
-        if once.issued_at < self.since.seconds() {
+        // A host may begin with a clock that is behind, and set it right later.
+        if once.issued_at < self.since.by(once.now).seconds() {
             return Err(Reason::ReplayUnavailable);
         }
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *once.id;
@@ -141,6 +142,7 @@ const fn seconds(time: f64) -> u32 {
 mod tests {
     use super::super::Ticket;
     use super::*;
+    use crate::clock::Clock;
 
     const START: f64 = 1_000.0;
 
@@ -179,6 +181,17 @@ mod tests {
         let store = store(100);
         assert_eq!(spend(&store, A, 1, START - 0.001, START + 1.0), Err(Reason::ReplayUnavailable));
         assert_eq!(spend(&store, A, 1, START, START + 1.0), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_was_behind_at_the_start_and_is_set_right_brings_no_used_token_back() {
+        let system = Clock::System;
+        let (store, now) = (Store::new(100 * BYTES, system.beginning()), system.now().seconds());
+        assert_eq!(spend(&store, A, 1, now, now), Ok(()));
+        // An hour too early, the one before it took a token of half an hour later.
+        assert_eq!(spend(&store, A, 2, now + 1_800.0, now + 1_900.0), Err(Reason::ReplayUnavailable));
+        assert_eq!(spend(&store, A, 2, now + 1_800.0, now + 3_600.0), Err(Reason::ReplayUnavailable));
+        assert_eq!(spend(&store, A, 3, now + 3_600.0, now + 3_600.0), Ok(()));
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::name::BlockName;
 pub struct CompiledBlocks {
     /// The blocks; `None` if anything refuses the files.
     pub blocks: Option<Blocks>,
+    /// Where the files are refused, the blocks of those in which nothing is wrong: good for refusing more, never less.
+    pub sound: Vec<Block>,
     /// The files that are of this kind.
     pub files: Vec<Arc<str>>,
     /// Everything that was found, warnings too.
@@ -31,8 +33,12 @@ pub fn compile_blocks(sources: &Sources, now: Time, table: Option<&Snapshot>) ->
         idle(block, now, table, &mut report);
         wide(block, now, &mut report);
     }
-    let blocks = (!report.refuses()).then(|| Blocks::build(draft.blocks.iter().map(|block| block.block()).collect()));
-    CompiledBlocks { blocks, files: draft.files, report }
+    let all = draft.blocks.iter().map(|block| block.block());
+    if report.refuses() {
+        let sound = all.filter(|block| draft.sound.contains(&block.site.file)).collect();
+        return CompiledBlocks { blocks: None, sound, files: draft.files, report };
+    }
+    CompiledBlocks { blocks: Some(Blocks::build(all.collect())), sound: Vec::new(), files: draft.files, report }
 }
 
 impl BlockDraft {
@@ -129,7 +135,9 @@ impl Issuers {
 
 impl Namesakes for Issuers {
     fn is_entry(&self, iss: &str, name: &str) -> bool {
-        self.named(ClaimedIssuer::Issuer(iss)).any(|issuer| issuer.name.as_str() == name)
+        let domain = iss.strip_prefix("spiffe://").map(ClaimedIssuer::TrustDomain);
+        let named = [Some(ClaimedIssuer::Issuer(iss)), domain].into_iter().flatten();
+        named.flat_map(|claimed| self.named(claimed)).any(|issuer| issuer.name.as_str() == name)
     }
 }
 

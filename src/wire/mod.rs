@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
+use crate::trace_context::TraceContext;
 
 pub use reply::{Reply, ReplyBody};
 pub use service::CheckService;
@@ -47,22 +48,38 @@ pub enum Bench {
     Store,
 }
 
+/// What is known of a call before its question is read.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// When its headers were read.
+    pub at: Instant,
+    /// Where the proxy says that it stands in a trace: its own span, by the call's metadata.
+    pub trace: Option<TraceContext>,
+}
+
+impl Arrival {
+    /// Of this moment, and no trace.
+    pub const fn at(at: Instant) -> Self {
+        Self { at, trace: None }
+    }
+}
+
 /// Decides one call. Called on the runtime: synchronous, never blocks.
 pub trait Judge: Send + Sync + 'static {
     /// What a wait brings; the default is nothing.
     type Brought: Default + Send + 'static;
 
     /// Answers the question of one call, or says what to wait for first. Called at most twice, before [`Judge::judge`].
-    fn look(&self, call: &AuthzRequest<'_>, brought: Self::Brought, arrival: Instant) -> Look<Self::Brought> {
+    fn look(&self, call: &AuthzRequest<'_>, brought: Self::Brought, arrival: &Arrival) -> Look<Self::Brought> {
         Look::Answer(self.judge(Ok(call), brought, arrival))
     }
 
     /// Answers the question of one call.
     ///
     /// `call` is the question, or why there is none (unreadable, too large, over the limit, a panic): the answer
-    /// is a refusal then. `brought` is what was waited for, if it came in time. `arrival` is when the call's headers were
-    /// read.
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, brought: Self::Brought, arrival: Instant) -> Reply;
+    /// is a refusal then. `brought` is what was waited for, if it came in time. `arrival` is what the
+    /// headers of the call itself tell.
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, brought: Self::Brought, arrival: &Arrival) -> Reply;
 }
 
 /// What one call may cost before it is judged.

@@ -6,16 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use tokio::sync::Semaphore;
 
 use super::frame::{Patience, read_message};
-use super::{Bench, Judge, Limits, Look, ProxyPeer, Reply, ReplyBody, question, reply};
+use super::{Arrival, Bench, Judge, Limits, Look, ProxyPeer, Reply, ReplyBody, question, reply};
 use crate::reason::Reason;
+use crate::trace_context::TraceContext;
 
 /// The one method of the service.
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -79,11 +79,12 @@ impl<J: Judge> CheckService<J> {
         let is_check = head.uri.path() == CHECK;
         let body = if head.method == Method::POST { Ok(body) } else { Err(Reason::MalformedRequest) };
         let patience = Patience::since(arrival, &shared.limits, &head.headers);
+        let arrival = Arrival { at: arrival.into_std(), trace: trace(&head.headers) };
         async move {
             if !is_check {
                 return tonic::Status::unimplemented("no such method").into_http::<()>().map(|()| ReplyBody::empty());
             }
-            let mut reply = pin!(shared.reply(body, peer.as_ref(), patience, arrival.into_std()));
+            let mut reply = pin!(shared.reply(body, peer.as_ref(), patience, &arrival));
             let reply = poll_fn(|context| {
                 catch_unwind(AssertUnwindSafe(|| reply.as_mut().poll(context))).unwrap_or_else(|_panic| {
                     tracing::error!("a refusal made the service panic too: a plain 503 was sent");
@@ -95,6 +96,12 @@ impl<J: Judge> CheckService<J> {
     }
 }
 
+/// The span that the proxy made the call in. Its own word, so it counts before what the client wrote in its headers.
+fn trace(metadata: &HeaderMap) -> Option<TraceContext> {
+    let all = |name| metadata.get_all(name).iter().map(HeaderValue::as_bytes);
+    TraceContext::of(all("traceparent"), all("tracestate"))
+}
+
 impl<J: Judge> Shared<J> {
     /// The answer to one call.
     async fn reply<B>(
@@ -102,7 +109,7 @@ impl<J: Judge> Shared<J> {
         body: Result<B, Reason>,
         peer: Option<&ProxyPeer>,
         patience: Patience,
-        arrival: Instant,
+        arrival: &Arrival,
     ) -> Reply
     where
         B: Body<Data = Bytes> + Unpin,
@@ -148,19 +155,19 @@ impl<J: Judge> Shared<J> {
         done.inspect_err(|_panic| tracing::error!("a call made the service panic and was denied")).ok()
     }
 
-    fn look(&self, message: &[u8], brought: J::Brought, peer: Option<&str>, arrival: Instant) -> Look<J::Brought> {
+    fn look(&self, message: &[u8], brought: J::Brought, peer: Option<&str>, arrival: &Arrival) -> Look<J::Brought> {
         match question::read(message, peer) {
             Ok(question) => self.judge.look(&question, brought, arrival),
             Err(reason) => Look::Answer(self.refuse(reason, arrival)),
         }
     }
 
-    fn decide(&self, message: &[u8], brought: J::Brought, peer: Option<&str>, arrival: Instant) -> Reply {
+    fn decide(&self, message: &[u8], brought: J::Brought, peer: Option<&str>, arrival: &Arrival) -> Reply {
         self.judge.judge(question::read(message, peer).as_ref().map_err(|reason| *reason), brought, arrival)
     }
 
     /// There is no question to decide, only a reason.
-    fn refuse(&self, reason: Reason, arrival: Instant) -> Reply {
+    fn refuse(&self, reason: Reason, arrival: &Arrival) -> Reply {
         self.judge.judge(Err(reason), J::Brought::default(), arrival)
     }
 }

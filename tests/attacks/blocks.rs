@@ -227,6 +227,69 @@ fn a_config_map_that_loses_a_file() {
     until(&credence, "always", &token, "ok");
 }
 
+/// A directory with these blocks in `a.yaml` and `b.yaml`, served.
+fn two_files(ci: &Issuer, a: &[&str], b: &[&str]) -> (tempfile::TempDir, Table, Credence) {
+    let (dir, table) = (scratch(), Table::new(&table_of(&entry("ci", ci, ""), &[("always", "ci")])));
+    std::fs::write(dir.path().join("a.yaml"), document(a)).unwrap();
+    std::fs::write(dir.path().join("b.yaml"), document(b)).unwrap();
+    let credence = serve(table.path(), dir.path()).start();
+    (dir, table, credence)
+}
+
+fn said(credence: &Credence) -> String {
+    credence.admin("/readyz").json()["last_blocks_error"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_colleagues_slip_in_another_file_to_hold_a_block_back() {
+    let ci = Issuer::start();
+    let (dir, _table, credence) = two_files(&ci, &[], &["old: {issuer: ci, jti: stolen, reason: r}"]);
+    let (token, stolen) = (token(&ci), ci.token(SUBJECT, API).claim("jti", "stolen").mint());
+    assert_eq!(
+        (reason(&credence, "always", &token), reason(&credence, "always", &stolen)),
+        ("ok".into(), "blocked".into())
+    );
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("b.yaml", &document(&["old: {isuer: ci, jti: stolen, reason: r}"]));
+    eventually("the slip to be told", || (credence.metric(TAKEN) == Some(0.0)).then_some(()));
+    write("a.yaml", &document(&[PIPELINE]));
+    until(&credence, "always", &token, "blocked");
+    eventually("what was added", || said(&credence).contains("added all the same: pipeline").then_some(()));
+    assert_eq!((reason(&credence, "always", &stolen), credence.metric(TAKEN)), ("blocked".into(), Some(0.0)));
+    // What is not wrong any more lifts what it does not have.
+    write("a.yaml", &document(&[]));
+    write("b.yaml", &document(&[]));
+    until(&credence, "always", &token, "ok");
+    assert_eq!((reason(&credence, "always", &stolen), said(&credence)), ("ok".into(), String::new()));
+}
+
+#[test]
+fn a_file_that_vanishes_as_another_one_with_a_new_block_comes() {
+    let ci = Issuer::start();
+    let (dir, _table, credence) = two_files(&ci, &["old: {issuer: ci, jti: stolen, reason: r}"], &[]);
+    let (token, stolen) = (token(&ci), ci.token(SUBJECT, API).claim("jti", "stolen").mint());
+    assert_eq!(reason(&credence, "always", &token), "ok");
+    std::fs::remove_file(dir.path().join("a.yaml")).unwrap();
+    std::fs::write(dir.path().join("b.yaml"), document(&[PIPELINE])).unwrap();
+    until(&credence, "always", &token, "blocked");
+    eventually("the lost file to be told", || said(&credence).contains("would be gone with it").then_some(()));
+    assert_eq!(reason(&credence, "always", &stolen), "blocked");
+}
+
+#[test]
+fn a_changed_block_in_a_good_file_narrows_nothing_while_another_file_is_bad() {
+    let ci = Issuer::start();
+    let (dir, _table, credence) = two_files(&ci, &[PIPELINE], &[]);
+    let token = token(&ci);
+    assert_eq!(reason(&credence, "always", &token), "blocked");
+    std::fs::write(dir.path().join("b.yaml"), document(&["slip: {isuer: x, reason: r}"])).unwrap();
+    std::fs::write(dir.path().join("a.yaml"), document(&["pipeline: {issuer: ci, jti: other, reason: r}"])).unwrap();
+    eventually("the bad file to be told", || (credence.metric(TAKEN) == Some(0.0)).then_some(()));
+    std::fs::write(dir.path().join("c.yaml"), document(&["more: {jti: other, reason: r}"])).unwrap();
+    eventually("another one", || said(&credence).contains("added all the same: more").then_some(()));
+    assert_eq!(reason(&credence, "always", &token), "blocked");
+}
+
 #[test]
 fn a_blocked_agent_who_acts_for_somebody_who_is_not() {
     let ci = Issuer::start();
@@ -244,6 +307,34 @@ fn a_blocked_agent_who_acts_for_somebody_who_is_not() {
     assert_eq!(ask(json!({"sub": "relay", "act": {"sub": "agent"}})), "blocked", "deeper in the chain");
     assert_eq!(ask(json!({"sub": "relay", "act": {"sub": "x", "act": {"sub": "agent"}}})), "blocked");
     assert_eq!(ask(json!({"sub": "relay", "act": {"sub": "agent", "iss": "https://elsewhere.test"}})), "blocked");
+}
+
+#[test]
+fn a_blocked_workload_that_acts_by_the_word_of_another_issuer() {
+    let ci = Issuer::start();
+    let workload = "spiffe://prod.acme.test/agent";
+    let mut key = Key::generate("svid", "ES256").bare_jwk();
+    key["use"] = json!("jwt-svid");
+    key["kid"] = json!("svid");
+    let bundle = json!({"keys": [key]});
+    let table = Table::new(&format!(
+        "issuers:\n{}  mesh: {{profile: spiffe, with: {{trustDomain: prod.acme.test}}, jwks: {bundle}, \
+         owner: a, reviewBy: 2099-01-01}}\nresources:\n  api: {{audience: {API}, hosts: [api.acme.test]}}\ngrants:\n  \
+         always: {{issuer: ci, resource: api, subject: {SUBJECT}, actor: {{subject: [\"{workload}\", relay], maxDepth: 3}}, \
+         methods: [GET], paths: [/always/**]}}\n",
+        entry("ci", &ci, ""),
+    ));
+    for issuer in ["mesh", "spiffe://prod.acme.test"] {
+        let blocks = Blocks::new(&[]);
+        let credence = serve(table.path(), blocks.path()).start();
+        let ask = |act| reason(&credence, "always", &ci.token(SUBJECT, API).claim("act", act).mint());
+        assert_eq!(ask(json!({"sub": workload})), "ok");
+        blocks.replace(&[&format!("agent: {{issuer: \"{issuer}\", subject: \"{workload}\", reason: incident}}")]);
+        until(&credence, "always", &ci.token(SUBJECT, API).claim("act", json!({"sub": workload})).mint(), "blocked");
+        let named = json!({"sub": "relay", "act": {"sub": workload, "iss": "spiffe://prod.acme.test"}});
+        assert_eq!(ask(named), "blocked", "{issuer}: deeper, and with its issuer");
+        assert_eq!(ask(json!({"sub": "relay"})), "ok", "{issuer}");
+    }
 }
 
 #[test]

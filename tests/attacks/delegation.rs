@@ -54,6 +54,10 @@ fn the_agent_without_the_user() {
     }
     refuses(&world, "/fleet", &world.token().claim("sub", "fleet/7"), "actor_not_allowed");
     allows(&world, "/fleet", &acting(&world, json!({"sub": "fleet/7"})).claim("sub", "someone"));
+    for act in [json!({"sub": "fleet/7"}), json!({"sub": "fleet/7", "iss": world.own.url()})] {
+        refuses(&world, "/fleet", &acting(&world, act).claim("sub", "fleet/7"), "actor_not_allowed");
+    }
+    allows(&world, "/fleet", &acting(&world, json!({"sub": "fleet/7"})).claim("sub", "fleet/8"));
 }
 
 #[test]

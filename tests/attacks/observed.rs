@@ -150,6 +150,22 @@ fn somebody_who_is_blocked_and_hides_behind_another_refusal() {
 }
 
 #[test]
+fn somebody_who_is_blocked_and_writes_the_header_for_a_laxer_reader_than_we_are() {
+    let gate = gate(&[&format!("stolen: {{issuer: ci, subject: {SUBJECT}, reason: incident}}")]);
+    let token = gate.token().mint();
+    let with = |value: &str| Call::get(&format!("{API}/v1/x")).header("authorization", value);
+    for form in ["Bearer\t{}", "Token {}", "DPoP {}", "JWT {}", "{}", "bearer:{}", "Bearer=\"{}\""] {
+        let answer = gate.credence.check(&with(&form.replace("{}", &token)));
+        assert!(!answer.allowed(), "{form}: {}", answer.metadata());
+    }
+    gate.refused(&with(&format!("Bearer  {token}")), "malformed");
+    // What holds no token is observed as ever.
+    gate.observed(&with("Basic YWxpY2U6c2VjcmV0"), "no_token");
+    gate.observed(&with("Bearer opaque"), "malformed");
+    gate.observed(&with("Bearer"), "malformed");
+}
+
+#[test]
 fn a_key_that_is_blocked_and_signs_what_is_refused_before_its_signature() {
     let gate = gate(&[]);
     let expired = gate.token().claim("exp", 1_000_000).mint();

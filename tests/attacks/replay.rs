@@ -160,6 +160,26 @@ fn a_token_without_an_id_or_with_one_that_is_none() {
 }
 
 #[test]
+fn one_id_spelt_in_two_ways_and_two_that_only_look_alike() {
+    let world = world();
+    let text = |token: Token, id: &str| {
+        let claims = token.claims_json().to_string();
+        let own = token.claims_json()["jti"].to_string();
+        token.raw_claims(claims.replace(&own, id)).mint()
+    };
+    spends(&world, &text(token(&world), r#""run-4711/e""#));
+    refuses(&world, &text(token(&world), r#""r\u0075n-4711\/\u0065""#), "replayed", "the same id in escapes");
+    for id in
+        ["run-4711/E", "run-4711/е", "run-4711/e ", " run-4711/e", "run-4711/é", "run-4711/e\u{301}", "ｒun-4711/e"]
+    {
+        spends(&world, &token(&world).claim("jti", id).mint());
+        refuses(&world, &token(&world).claim("jti", id).mint(), "replayed", id);
+    }
+    spends(&world, &token(&world).claim("jti", "j".repeat(512)).mint());
+    refuses(&world, &token(&world).claim("jti", "j".repeat(513)).mint(), "malformed", "longer than any may be");
+}
+
+#[test]
 fn a_token_that_may_have_been_used_before_the_program_began() {
     let world = world();
     let token = || token(&world);

@@ -27,6 +27,15 @@ pub(crate) const CASES: &[Case] = &[
             ("credence_decisions_total{decision=\"deny\",reason=\"grant_none\",issuer=\"corp\"}", "0+180x2000"),
             ("credence_decisions_total{decision=\"deny\",reason=\"replayed\",issuer=\"corp\"}", "3x2000"),
             ("credence_decisions_total{decision=\"deny\",reason=\"internal\",issuer=\"corp\"}", "3x2000"),
+            ("credence_decisions_total{decision=\"deny\",reason=\"issuer_unknown\",issuer=\"unverified\"}", "0+6x2000"),
+            ("credence_decisions_total{decision=\"deny\",reason=\"replay_unavailable\",issuer=\"corp\"}", "3x2000"),
+            ("credence_decisions_total{decision=\"deny\",reason=\"overloaded\",issuer=\"unverified\"}", "3x2000"),
+            ("credence_decisions_total{decision=\"deny\",reason=\"log_unavailable\",issuer=\"corp\"}", "3x2000"),
+            (
+                "credence_token_verifications_total{issuer=\"corp\",result=\"signature_invalid\",cache=\"miss\"}",
+                "0+3x2000",
+            ),
+            ("credence_token_verifications_total{issuer=\"corp\",result=\"ok\",cache=\"miss\"}", "0+600x2000"),
             ("credence_decision_duration_seconds_bucket{le=\"0.025\"}", "0+600x2000"),
             ("credence_decision_duration_seconds_bucket{le=\"+Inf\"}", "0+600x2000"),
             ("credence_decision_log_dropped_total", "5x2000"),
@@ -158,6 +167,31 @@ pub(crate) const CASES: &[Case] = &[
         ],
         30,
         &["CredenceSlow"],
+    ),
+    Case(
+        "slow decisions, scraped as native histograms",
+        &[
+            UP,
+            (
+                "credence_decision_duration_seconds{decision=\"allow\"}",
+                // From 96 to 105 milliseconds.
+                "{{schema:3 count:0 sum:0}}+{{schema:3 count:600 sum:60 offset:-26 buckets:[600]}}x60",
+            ),
+        ],
+        30,
+        &["CredenceSlow"],
+    ),
+    Case(
+        "swift decisions, scraped as native histograms",
+        &[
+            UP,
+            (
+                "credence_decision_duration_seconds{decision=\"allow\"}",
+                "{{schema:3 count:0 sum:0}}+{{schema:3 count:600 sum:6 offset:-53 buckets:[600]}}x60",
+            ),
+        ],
+        30,
+        &[],
     ),
     Case(
         "too many calls",

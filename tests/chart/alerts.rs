@@ -10,7 +10,8 @@ use crate::alert_cases::{CASES, Case};
 use crate::helm::{Release, brought};
 use crate::support::{root, scratch};
 
-fn rules() -> Value {
+/// The groups of the chart's rules.
+pub(crate) fn rules() -> Value {
     Release::of("several").render().only("PrometheusRule")["spec"].clone()
 }
 
@@ -32,7 +33,7 @@ fn scraped(series: &str) -> String {
 
 /// promtool has nothing against this file.
 pub(crate) fn promtool(args: &[&str], file: &Path) {
-    let output = Command::new(brought("promtool/bin/promtool")).args(args).arg(file).output().unwrap();
+    let output = Command::new(brought("prometheus/bin/promtool")).args(args).arg(file).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
@@ -66,6 +67,41 @@ fn each_alert_fires_when_it_should_and_not_otherwise() {
     let written: Vec<_> = alerts();
     let written: BTreeSet<_> = written.iter().map(|alert| alert["alert"].as_str().unwrap()).collect();
     assert_eq!(tried, written, "each alert is seen firing");
+}
+
+/// The selectors of an expression, with the labels that they want.
+fn selectors(expr: &str) -> Vec<(String, Vec<String>)> {
+    let parts = expr.split('{').collect::<Vec<_>>();
+    let pairs = parts.iter().zip(parts.iter().skip(1));
+    let of = |(before, after): (&&str, &&str)| {
+        let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap();
+        let labels = after.split('}').next().unwrap().split(',');
+        let asked = labels
+            .filter(|label| ["reason=\"", "result=~", "state=\"", "kind=\""].iter().any(|own| label.starts_with(own)));
+        (name.to_owned(), asked.map(str::to_owned).collect())
+    };
+    pairs.map(of).collect()
+}
+
+#[test]
+fn all_is_well_has_something_of_all_that_alerts_look_at() {
+    let Case(name, there, ..) = &CASES[0];
+    assert_eq!(*name, "all is well");
+    for alert in alerts() {
+        // One of them at least: the classic or the native histogram, what is lost or what is refused.
+        let selectors = selectors(alert["expr"].as_str().unwrap());
+        let is_there = |(metric, labels): &(String, Vec<String>)| {
+            there.iter().any(|(series, _)| {
+                let wanted = |label: &String| {
+                    let (name, value) = label.split_once('=').unwrap();
+                    let first = value.trim_start_matches('~').trim_matches('"').split('|').next().unwrap();
+                    series.contains(&format!("{name}=\"{first}\""))
+                };
+                series.split('{').next() == Some(metric.as_str()) && labels.iter().all(wanted)
+            })
+        };
+        assert!(selectors.iter().any(is_there), "{}: {selectors:?}", alert["alert"]);
+    }
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::alerts::promtool;
+use crate::alerts::{promtool, rules};
 use crate::helm::{Release, chart_file};
-use crate::support::{root, scratch};
+use crate::prometheus::{Pods, Prometheus, Scrape, no_rules};
+use crate::support::{eventually, root, scratch};
 
 fn dashboard() -> Value {
     serde_json::from_str(&chart_file("files/dashboard.json")).unwrap()
@@ -106,14 +107,39 @@ fn the_dashboard_shows_what_it_should() {
     }
 }
 
-#[test]
-fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
-    let documented = std::fs::read_to_string(root().join("docs/observability.md")).unwrap();
+/// What is asked for by alerts, dashboard and its variables.
+fn asked() -> BTreeSet<String> {
     let mut asked = metrics(&chart_file("files/dashboard.json"));
-    for rule in Release::of("several").render().only("PrometheusRule")["spec"]["groups"][0]["rules"].as_array().unwrap()
-    {
+    for rule in rules()["groups"][0]["rules"].as_array().unwrap() {
         asked.extend(metrics(rule["expr"].as_str().unwrap()));
     }
+    asked
+}
+
+/// Expressions of panels by their title, as Grafana asks them.
+fn queries() -> Vec<(String, String)> {
+    let fill = |expr: &str| {
+        let filled = expr.replace("$__rate_interval", "2m").replace("$__range", "6h");
+        filled.replace("$namespace", "trust").replace("$job", "rel-credence")
+    };
+    let dashboard = dashboard();
+    let of = |panel: &Value, query: &Value| {
+        let name = panel["title"].as_str().or(panel["name"].as_str()).unwrap().to_owned();
+        (name, fill(query["expr"].as_str().unwrap()))
+    };
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| {
+        let targets = panel["targets"].as_array().into_iter().flatten();
+        targets.map(|target| of(panel, target)).collect::<Vec<_>>()
+    });
+    let annotations = dashboard["annotations"]["list"].as_array().unwrap().iter();
+    targets.chain(annotations.map(|annotation| of(annotation, annotation))).collect()
+}
+
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_are_documented() {
+    let documented = std::fs::read_to_string(root().join("docs/observability.md")).unwrap();
+    let asked = asked();
     assert!(asked.len() > 12, "{asked:?}");
     for metric in asked {
         let family = metric.trim_end_matches("_bucket");
@@ -122,20 +148,37 @@ fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
 }
 
 #[test]
+fn alerts_and_dashboard_find_all_that_they_ask_for_in_a_real_prometheus() {
+    let pods = Pods::start();
+    let both = [&pods.busy, &pods.tls];
+    let scraped = [Scrape::Classic, Scrape::Native].map(|scrape| Prometheus::start(scrape, &both, &no_rules()));
+    let mut names = BTreeSet::new();
+    for prometheus in &scraped {
+        prometheus.until_scraped(&pods.busy);
+        pods.decide();
+        prometheus.until_scraped(&pods.busy);
+        names.extend(prometheus.names());
+        for (panel, expression) in queries() {
+            // What is empty while all is well.
+            if ["Fetches that failed", "New table"].contains(&panel.as_str()) {
+                prometheus.query(&expression);
+                continue;
+            }
+            eventually(&format!("{panel}: {expression}"), || {
+                let found = prometheus.query(&expression);
+                (!found.is_empty() && found.iter().all(|one| one["value"][1] != "NaN")).then_some(())
+            });
+        }
+    }
+    let asked = asked();
+    assert_eq!(asked.difference(&names).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
 fn promtool_takes_every_query_of_the_dashboard() {
-    let dashboard = dashboard();
-    let panels = dashboard["panels"].as_array().unwrap().iter();
-    let targets = panels.filter_map(|panel| panel["targets"].as_array()).flatten();
-    let annotations = dashboard["annotations"]["list"].as_array().unwrap().iter();
-    let expressions = targets.chain(annotations).map(|query| query["expr"].as_str().unwrap());
-    let rules: Vec<Value> = expressions
-        .enumerate()
-        .map(|(number, expr)| {
-            // What Grafana puts in.
-            let expr = expr.replace("$__rate_interval", "2m").replace("$__range", "6h");
-            json!({"record": format!("query:{number}"), "expr": expr})
-        })
-        .collect();
+    let rules = queries().into_iter().enumerate();
+    let rules: Vec<Value> =
+        rules.map(|(number, (_, expr))| json!({"record": format!("query:{number}"), "expr": expr})).collect();
     assert!(rules.len() > 20);
     let dir = scratch();
     let file = dir.path().join("queries.yaml");

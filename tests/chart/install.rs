@@ -71,16 +71,7 @@ impl Server {
 
     /// A configuration of helm's for this server.
     fn kubeconfig(&self) -> String {
-        json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "c",
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "clusters": [{"name": "c", "cluster": {
-                "server": format!("https://127.0.0.1:{}", self.cluster.port()),
-                "certificate-authority": self.cluster.ca_file(),
-            }}],
-            "users": [{"name": "u", "user": {"token": ADMIN}}],
-        })
-        .to_string()
+        self.cluster.kubeconfig()
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::helm::{Release, brought, chart, chart_file, examples};
-use crate::objects::documents;
+use crate::objects::{documents, item};
 use crate::support::{root, scratch};
 
 fn values() -> Value {
@@ -59,6 +59,10 @@ fn a_wrong_word_or_type_is_refused_by_its_name() {
         ("trust.failOn=never", "/trust/failOn"),
         ("tls.allowPeer={a,b c}", "/tls/allowPeer/1"),
         ("networkPolicy.enabled=yes", "/networkPolicy/enabled"),
+        ("tracing.endpoint=collector:4317", "/tracing/endpoint"),
+        ("tracing.sampler=sometimes", "/tracing/sampler"),
+        ("tracing.samplerArg=2", "/tracing/samplerArg"),
+        ("tracing.protocol=http/json", "/tracing/protocol"),
     ] {
         let refusal = Release::of("inline").set(value).refusal();
         assert!(refusal.contains(place), "{value}: {refusal}");
@@ -152,6 +156,7 @@ fn each_option_is_used_by_an_example() {
         "dashboard:",
         "extraObjects:",
         "replayStore:",
+        "tracing:",
         "issuerSecrets:",
         "inCluster:",
         "digest:",
@@ -171,4 +176,20 @@ fn the_values_of_the_installation_page_are_enough() {
     let page = chart_file("README.md");
     let values = page.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
     Release::bare().with(values).render().only("Deployment");
+}
+
+#[test]
+fn the_values_of_istios_page_bring_a_sidecar_its_way_to_istiod_and_a_port_that_istio_takes_for_grpc() {
+    let page = std::fs::read_to_string(root().join("docs/install/istio.md")).unwrap();
+    let values = page.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
+    let objects = Release::bare().with(&format!("{values}trust: {{existingConfigMap: table}}\n")).render();
+    let pod = &objects.only("Deployment")["spec"]["template"];
+    assert_eq!(pod["metadata"]["labels"]["sidecar.istio.io/inject"], "true");
+    // What the page's two objects select.
+    assert_eq!(pod["metadata"]["labels"]["app.kubernetes.io/name"], "credence");
+    let port = |name: &str| item(&objects.container()["ports"], name)["containerPort"].clone();
+    assert_eq!((port("grpc"), port("admin")), (json!(9191), json!(9192)));
+    assert!(objects.only("NetworkPolicy")["spec"]["egress"].to_string().contains("15012"));
+    let grpc = objects.of("Service").map(|service| &service["spec"]["ports"][0]).find(|port| port["port"] == 9191);
+    assert_eq!(grpc.unwrap()["appProtocol"], "grpc");
 }

@@ -104,6 +104,32 @@ fn explain_names_the_block_and_the_line() {
 }
 
 #[test]
+fn why_points_at_the_line_of_the_block_that_refused() {
+    let world = world(&["other: {jti: x, reason: elsewhere}", PIPELINE]);
+    let (table, blocks) = world.paths();
+    let log = world.table.dir().join("decisions.jsonl").display().to_string();
+    let credence = serve(world.table.path(), world.blocks.path()).decision_log(&log).start();
+    let id = until(&credence, "always", &token(&world.ci), "blocked").decision_id();
+    crate::support::eventually("the line", || std::fs::read_to_string(&log).ok().filter(|text| text.contains(&id)));
+    let why = |more: &[&str]| run(&[&["why", &id, "--log", &log, "--trust", &table], more].concat());
+    let told = why(&["--blocks", &blocks]);
+    assert_eq!((told.code, told.err.as_str()), (0, ""), "{}", told.all());
+    assert!(told.out.starts_with("deny blocked"), "{}", told.out);
+    assert!(told.out.contains(&format!("  pipeline  [{blocks}:5:3]\n  reason: incident\n")), "{}", told.out);
+    let json: Value = serde_json::from_str(&why(&["--blocks", &blocks, "-o", "json"]).out).unwrap();
+    assert_eq!(
+        (&json["block"], &json["block_site"], &json["block_reason"]),
+        (&json!("pipeline"), &json!(format!("{blocks}:5:3")), &json!("incident"))
+    );
+    assert!(why(&[]).out.contains("  pipeline  (give its file with --blocks"), "{}", why(&[]).out);
+    world.blocks.replace(&[]);
+    let lifted = why(&["--blocks", &blocks]);
+    assert!(lifted.out.contains("  pipeline  [not in the blocks at hand"), "{}", lifted.out);
+    world.blocks.replace(&["slip: {reason: incident}"]);
+    assert_eq!(why(&["--blocks", &blocks]).code, 2);
+}
+
+#[test]
 fn can_says_no_for_whoever_is_blocked_and_lists_say_that_they_do_not_ask() {
     let world = world(&[PIPELINE]);
     let ended = asked(&world, "can", &["--issuer", "ci", "--subject", SUBJECT]);

@@ -28,7 +28,7 @@ fn an_actor_who_is_not_meant_is_told_beside_the_one_who_is() {
         let token = ci.token(SUBJECT, API).claim("act", act).mint();
         let ended = explain(&table, &token, &["GET", &format!("{API}/act")]);
         assert!(ended.out.starts_with("deny actor_not_allowed"), "{}", ended.out);
-        let wanted = r#"actor: must be "agent" of the token's own issuer, in a chain of at most 1, "#;
+        let wanted = r#"actor: must be "agent" of the token's own issuer, in a chain of at most 1, and not the subject itself, "#;
         assert!(ended.out.contains(wanted) && ended.out.contains(given), "{}", ended.out);
     }
     let alone = explain(&table, &ci.token(SUBJECT, API).mint(), &["GET", &format!("{API}/act")]);

@@ -52,7 +52,7 @@ fn the_runbook_runs_from_the_first_step_to_the_last() {
     let at = |name: &str| dir.path().join(name);
     let stolen = ci.token(SUB, "https://deploy.acme.test").mint();
     std::fs::create_dir(at("blocks")).unwrap();
-    std::fs::write(at("blocks/incident.yaml"), blocks::document(&[])).unwrap();
+    std::fs::write(at("blocks/none.yaml"), blocks::document(&[])).unwrap();
     std::fs::write(at("lifted.yaml"), blocks::document(&[])).unwrap();
     std::fs::write(at("trust.yaml"), table(&ci)).unwrap();
     let pins =
@@ -77,7 +77,7 @@ fn the_runbook_runs_from_the_first_step_to_the_last() {
             continue;
         }
         if command.contains("lifted.yaml") {
-            std::fs::copy(at("lifted.yaml"), at("blocks/incident.yaml")).unwrap();
+            std::fs::copy(at("lifted.yaml"), at("blocks/incident-4711.yaml")).unwrap();
         }
         let line = command
             .replace("http://10.0.0.7:9192", &format!("http://{}", first.admin_address()))

@@ -70,3 +70,16 @@ fn the_readme_shows_this_very_filter() {
     let shown: String = filter.map(|line| format!("{}\n", line.strip_prefix("          ").unwrap())).collect();
     assert!(readme.contains(&shown), "README.md does not hold:\n{shown}");
 }
+
+#[test]
+fn without_the_filter_the_example_still_takes_every_spelling_of_an_identity_away() {
+    let world = world();
+    let (before, rest) = EXAMPLE.split_once("          - name: envoy.filters.http.ext_authz\n").unwrap();
+    let (_, after) = rest.split_once("          - name: envoy.filters.http.router\n").unwrap();
+    let open = start(&world, &format!("{before}          - name: envoy.filters.http.router\n{after}"));
+    let call = || Request::new("GET", "/v1/x").host(API_HOST).header(MARK, mark());
+    let forged = ["x-credence-subject", "X-Credence.Subject", "x.credence.subject", "X-CREDENCE-REALM"];
+    let request = forged.into_iter().fold(call(), |request, name| request.header(name, "forged"));
+    let echo = Echo::of(&request.send(open.address("ingress")));
+    assert_eq!(echo.identity_headers(), []);
+}

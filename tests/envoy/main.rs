@@ -18,4 +18,5 @@ mod paths;
 mod reload;
 mod rollout;
 mod tls;
+mod traces;
 mod world;

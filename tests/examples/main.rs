@@ -19,6 +19,7 @@ mod governed;
 mod onboarding;
 mod once;
 mod pairs;
+mod partner;
 mod pinned;
 mod shadow;
 mod signers;

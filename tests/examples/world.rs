@@ -216,7 +216,8 @@ impl Scene {
 
     /// The upstream sees the pair, the grants and the scopes, once each, and no credential.
     fn let_through(&self, case: &Vector, echo: &Echo, log: &Value) {
-        let (name, claims) = (&case.name, self.claims(case).unwrap());
+        let name = &case.name;
+        let Some(claims) = self.claims(case) else { return nobody(case, echo, log) };
         let signer = self.signer_of(case);
         let (iss, sub) = (signer.iss.as_str(), claims["sub"].as_str().unwrap());
         let realm = signer.realm.as_ref();
@@ -247,6 +248,14 @@ impl Scene {
             }
         }
     }
+}
+
+/// A place that is open to all: the upstream sees who decided, and nobody's name.
+fn nobody(case: &Vector, echo: &Echo, log: &Value) {
+    let name = &case.name;
+    assert!(case.expect.allowed && log["reason"] == "anonymous", "{name}: {log}");
+    let names: Vec<_> = echo.identity_headers().into_iter().map(|(name, _)| name).collect();
+    assert_eq!((names, echo.all("authorization").len()), (vec!["x-credence-decision-id"], 0), "{name}");
 }
 
 /// The client learns the class of the refusal and the decision's id; the rest of the answer is the same for all.

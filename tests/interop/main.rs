@@ -13,6 +13,7 @@ mod dex;
 mod keycloak;
 mod kubernetes;
 mod oidc_provider;
+mod otelcol;
 mod spire;
 mod system;
 mod token;

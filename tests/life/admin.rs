@@ -11,11 +11,12 @@ use crate::support::{eventually, now};
 use crate::world::{API, KEPT, RELOADED, SUBJECT, call, entry, reason, table, table_of, token, until};
 
 /// One series: name, labels, value.
-type Series = (String, BTreeMap<String, String>, f64);
+pub(crate) type Series = (String, BTreeMap<String, String>, f64);
 
 /// Reads an OpenMetrics exposition strictly: every line is a comment of a known kind or a series, `# EOF` is last.
-fn exposition(credence: &Credence) -> Vec<Series> {
-    let response = credence.admin("/metrics");
+pub(crate) fn exposition(credence: &Credence) -> Vec<Series> {
+    let asked = Request::get("/metrics").header("accept", "application/openmetrics-text;version=1.0.0");
+    let response = asked.send(credence.admin_address());
     assert_eq!(response.status, 200);
     assert!(response.header("content-type").unwrap().starts_with("application/openmetrics-text"));
     let text = response.text();
@@ -26,6 +27,8 @@ fn exposition(credence: &Credence) -> Vec<Series> {
             assert!(["HELP ", "TYPE ", "UNIT ", "EOF"].iter().any(|kind| comment.starts_with(kind)), "{line}");
             continue;
         }
+        let (line, exemplar) = line.split_once(" # ").map_or((line, None), |(line, exemplar)| (line, Some(exemplar)));
+        assert!(exemplar.is_none_or(|exemplar| exemplar.starts_with("{decision_id=\"")), "{exemplar:?}");
         let (key, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value in {line}"));
         assert!(seen.insert(key.to_owned()), "twice: {key}");
         let (name, labels) =
@@ -40,7 +43,7 @@ fn exposition(credence: &Credence) -> Vec<Series> {
 }
 
 /// The names and labels that are promised; what is not in here may not be there.
-const PROMISED: [(&str, &[&str]); 24] = [
+const PROMISED: [(&str, &[&str]); 31] = [
     ("credence_decisions_total", &["decision", "issuer", "reason"]),
     ("credence_resource_decisions_total", &["decision", "resource"]),
     ("credence_grant_matches_total", &["grant", "mode"]),
@@ -65,6 +68,13 @@ const PROMISED: [(&str, &[&str]); 24] = [
     ("credence_jwks_fetch_duration_seconds_count", &[]),
     ("credence_replay_entries", &[]),
     ("credence_lint_findings", &["code", "severity"]),
+    ("process_cpu_seconds_total", &[]),
+    ("process_max_fds", &[]),
+    ("process_open_fds", &[]),
+    ("process_resident_memory_bytes", &[]),
+    ("process_start_time_seconds", &[]),
+    ("process_threads", &[]),
+    ("process_virtual_memory_bytes", &[]),
 ];
 
 #[test]

@@ -18,6 +18,8 @@ mod hostile;
 mod http2;
 mod keys;
 mod listening;
+mod series;
+mod log_level;
 mod reload;
 mod reload_bad;
 mod reload_traffic;
@@ -27,6 +29,8 @@ mod sources;
 mod start;
 mod tls;
 mod tls_files;
+mod traces;
+mod traces_faults;
 #[cfg(target_os = "linux")]
 mod workers;
 mod world;

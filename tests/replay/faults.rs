@@ -150,6 +150,45 @@ fn a_store_that_evicts_is_warned_of_and_once_it_did_takes_no_token_of_before() {
 }
 
 #[test]
+fn statistics_that_are_reset_bring_back_no_token_whose_id_was_evicted() {
+    let world = World::new();
+    let credence = world.credence();
+    let (used, since) = (world.token(), told(&credence, "since"));
+    assert_eq!(reason(&credence, "once", &used), "ok");
+    let id = world.redis.keys().into_iter().find(|key| !key.contains(":epoch:")).unwrap();
+    // What ends first is evicted first: nothing of ours, so that its marker stands.
+    world.redis.ask("SETRANGE large 2000000 x");
+    assert_eq!(world.redis.ask("PEXPIRE large 100000"), ":1");
+    assert_eq!(world.redis.ask("CONFIG SET maxmemory-policy volatile-ttl"), "+OK");
+    let memory = world.redis.text("INFO memory");
+    let taken: usize = memory.lines().find_map(|line| line.strip_prefix("used_memory:")?.parse().ok()).unwrap();
+    assert_eq!(world.redis.ask(&format!("CONFIG SET maxmemory {}", taken - 1_000_000)), "+OK");
+    eventually("another epoch", || (told(&credence, "since") > since).then_some(()));
+    assert_eq!(world.redis.ask("EXISTS large"), ":0");
+    // It could as well have been this one.
+    assert_eq!(world.redis.ask(&format!("DEL {id}")), ":1");
+    let since = told(&credence, "since");
+    assert_eq!(world.redis.ask("CONFIG RESETSTAT"), "+OK");
+    eventually("an epoch without what the count said", || (told(&credence, "since") != since).then_some(()));
+    settled(&credence);
+    assert!(told(&credence, "since") > since);
+    assert_eq!(reason(&credence, "once", &used), UNAVAILABLE);
+    assert_eq!(reason(&credence, "once", &world.token()), "ok");
+}
+
+#[test]
+fn statistics_that_are_reset_where_nothing_was_evicted_change_nothing() {
+    let world = World::new();
+    let credence = world.credence();
+    let (used, since) = (world.token(), told(&credence, "since"));
+    assert_eq!(reason(&credence, "once", &used), "ok");
+    assert_eq!(world.redis.ask("CONFIG RESETSTAT"), "+OK");
+    let another = world.credence();
+    assert_eq!(reason(&another, "once", &used), "replayed");
+    assert_eq!((told(&credence, "since"), told(&another, "since")), (since.clone(), since));
+}
+
+#[test]
 fn a_failover_begins_another_epoch() {
     let world = World::new();
     let credence = world.credence();

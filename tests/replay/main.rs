@@ -8,6 +8,8 @@
 mod support;
 
 mod access;
+mod cluster;
 mod faults;
+mod lies;
 mod once;
 mod world;

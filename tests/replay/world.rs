@@ -1,5 +1,6 @@
 //! One issuer, one table, and credences that share a store.
 
+use crate::support::cluster::Cluster;
 use crate::support::credence::{Credence, Serve};
 use crate::support::issuer::Issuer;
 use crate::support::redis::Redis;
@@ -10,18 +11,37 @@ use crate::support::{eventually, now};
 pub(crate) const UP: &str = "credence_replay_store_up";
 
 /// The issuer may GET below `/once/` with each token once, and below `/often/` as often as it likes.
-pub(crate) struct World {
+pub(crate) struct World<Store = Redis> {
     pub(crate) ci: Issuer,
-    pub(crate) redis: Redis,
+    pub(crate) redis: Store,
     table: Table,
+}
+
+/// Something that has an address.
+pub(crate) trait Store {
+    fn address(&self) -> String;
+}
+
+impl Store for Redis {
+    fn address(&self) -> String {
+        self.url()
+    }
+}
+
+impl Store for Cluster {
+    fn address(&self) -> String {
+        self.url()
+    }
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         Self::of(Redis::start())
     }
+}
 
-    pub(crate) fn of(redis: Redis) -> Self {
+impl<S: Store> World<S> {
+    pub(crate) fn of(redis: S) -> Self {
         let ci = Issuer::start();
         let table = table_of(&entry("ci", &ci, ""), &[("once", "ci"), ("often", "ci")])
             .replace("paths: [/once/**]", "paths: [/once/**], replay: once");
@@ -35,7 +55,7 @@ impl World {
 
     /// A credence that spends at the server, once it is up and tokens of now are of its time.
     pub(crate) fn credence(&self) -> Credence {
-        let credence = self.serve_at(&self.redis.url()).start();
+        let credence = self.serve_at(&self.redis.address()).start();
         settled(&credence);
         credence
     }

@@ -141,10 +141,10 @@ impl Serve {
     }
 }
 
-/// The addresses in the line `… listening grpc=ADDR admin=ADDR`, once it is there.
+/// The addresses in the line `… listening grpc=ADDR admin=ADDR`, or the same in JSON, once it is there.
 fn listening(stderr: &str) -> Option<(String, String)> {
     // The last line may still be on its way.
-    let whole = &stderr[..stderr.rfind('\n')?];
+    let whole = stderr[..stderr.rfind('\n')?].replace("\":\"", "=");
     let line = whole.lines().find(|line| line.contains("listening") && line.contains("grpc="))?;
     let value = |name: &str| {
         let rest = line.split_once(name)?.1;

@@ -11,20 +11,21 @@ use tempfile::TempDir;
 
 use super::envoy_config::{Cluster, Listener, bootstrap};
 use super::eventually;
-use super::http::Request;
+use super::http::{Request, Response};
 use super::process::Process;
 
 /// A running Envoy.
 #[derive(Debug)]
 pub struct Envoy {
     process: Process,
+    admin: SocketAddr,
     listeners: HashMap<String, SocketAddr>,
     access_log: PathBuf,
     _dir: TempDir,
 }
 
 /// The program, brought by `scripts/envoy.sh` where it is missing.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     let bring = || {
         let output = Command::new(super::root().join("scripts/envoy.sh")).output().expect("scripts/envoy.sh");
@@ -82,7 +83,7 @@ impl Envoy {
             Some((listener["name"].as_str()?.to_owned(), SocketAddr::from(([127, 0, 0, 1], port))))
         };
         let listeners = bound["listener_statuses"].as_array().unwrap().iter().filter_map(port).collect();
-        Self { process, listeners, access_log, _dir: dir }
+        Self { process, admin, listeners, access_log, _dir: dir }
     }
 
     /// Where a listener can be reached.
@@ -97,6 +98,11 @@ impl Envoy {
             let whole = &text[..text.rfind('\n')?];
             whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).find(|line| line["mark"] == mark)
         })
+    }
+
+    /// `GET path` on its admin listener.
+    pub fn admin(&self, path: &str) -> Response {
+        Request::get(path).send(self.admin)
     }
 
     /// What it wrote to standard error.

@@ -244,6 +244,8 @@ fn tcp(address: SocketAddr) -> Value {
 pub fn bootstrap(listeners: &[Listener], clusters: &[Cluster], access_log: &Path) -> Value {
     json!({
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
+        // Where a listener is traced, spans are sent as they end.
+        "layered_runtime": {"layers": [{"name": "tests", "static_layer": {"tracing.opentelemetry.min_flush_spans": 1}}]},
         "static_resources": {
             "listeners": listeners.iter().map(|listener| listener.json(access_log)).collect::<Vec<_>>(),
             "clusters": clusters.iter().map(|cluster| cluster.0.clone()).collect::<Vec<_>>(),

@@ -20,6 +20,8 @@
 pub mod answer;
 pub mod blocks;
 pub mod call;
+pub mod collector;
+pub mod cluster;
 pub mod credence;
 pub mod envoy;
 pub mod envoy_config;

@@ -96,10 +96,12 @@ impl Process {
     }
 }
 
-/// The environment of this process without what would change the program's mind: its own variables, and proxies
+/// The environment of this process without what would change the program's mind: its own variables, those of OpenTelemetry, and proxies
 /// (everything here is on loopback).
 pub fn environment(command: &mut Command) -> &mut Command {
-    let meddles = |name: &str| name.starts_with("CREDENCE_") || name.to_ascii_lowercase().ends_with("_proxy");
+    let meddles = |name: &str| {
+        name.starts_with("CREDENCE_") || name.starts_with("OTEL_") || name.to_ascii_lowercase().ends_with("_proxy")
+    };
     for (name, _) in std::env::vars_os().filter(|(name, _)| meddles(&name.to_string_lossy())) {
         command.env_remove(name);
     }

@@ -1,6 +1,6 @@
 //! A real redis-server on loopback, which tests kill, pause, fill and flush.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
@@ -47,11 +47,23 @@ impl Redis {
     pub fn with(args: &[&str]) -> Self {
         let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
         // Somebody may be faster to take the port.
-        eventually("a redis-server", || {
-            let (port, dir) = (free_port(), super::scratch());
-            let process = run(port, &args, &dir)?;
-            Some(Self { process, port, args: args.clone(), password: None, dir })
+        eventually("a redis-server", || Self::try_with(args.clone()))
+    }
+
+    /// One that may become a node of a cluster, and its port for other nodes.
+    pub(super) fn node() -> (Self, u16) {
+        eventually("a node of a cluster", || {
+            let bus = free_port();
+            let own = ["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()].map(str::to_owned);
+            let fast = ["--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no"].map(str::to_owned);
+            Some((Self::try_with([own, fast].concat())?, bus))
         })
+    }
+
+    fn try_with(args: Vec<String>) -> Option<Self> {
+        let (port, dir) = (free_port(), super::scratch());
+        let process = run(port, &args, &dir)?;
+        Some(Self { process, port, args, password: None, dir })
     }
 
     /// One that asks for this password.
@@ -90,6 +102,15 @@ impl Redis {
         self.lines(command, 1).pop().unwrap()
     }
 
+    /// Runs a command that answers with one text.
+    pub fn text(&self, command: &str) -> String {
+        let mut reader = self.send(command);
+        let length = line(&mut reader).trim_start_matches('$').parse().unwrap();
+        let mut text = vec![0; length];
+        reader.read_exact(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
     /// The keys, in no order.
     pub fn keys(&self) -> Vec<String> {
         let count = self.ask("KEYS *").trim_start_matches('*').parse::<usize>().unwrap();
@@ -98,21 +119,28 @@ impl Redis {
     }
 
     fn lines(&self, command: &str, count: usize) -> Vec<String> {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        socket.set_read_timeout(Some(super::DEADLINE)).unwrap();
-        let mut reader = BufReader::new(socket.try_clone().unwrap());
-        let mut line = || {
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            line.trim_end().to_owned()
-        };
-        if let Some(password) = &self.password {
-            writeln!(socket, "AUTH {password}\r").unwrap();
-            assert_eq!(line(), "+OK");
-        }
-        writeln!(socket, "{command}\r").unwrap();
-        (0..count).map(|_| line()).collect()
+        let mut reader = self.send(command);
+        (0..count).map(|_| line(&mut reader)).collect()
     }
+
+    /// Sends a command over a connection of its own.
+    fn send(&self, command: &str) -> BufReader<TcpStream> {
+        let socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        socket.set_read_timeout(Some(super::DEADLINE)).unwrap();
+        let mut reader = BufReader::new(socket);
+        if let Some(password) = &self.password {
+            writeln!(reader.get_mut(), "AUTH {password}\r").unwrap();
+            assert_eq!(line(&mut reader), "+OK");
+        }
+        writeln!(reader.get_mut(), "{command}\r").unwrap();
+        reader
+    }
+}
+
+fn line(reader: &mut BufReader<TcpStream>) -> String {
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
 }
 
 fn run(port: u16, args: &[String], dir: &TempDir) -> Option<Process> {

@@ -38,7 +38,7 @@ pub(super) fn rows(args: &Args) -> Outcome<Vec<Row>> {
 }
 
 /// What is resident once things have settled.
-fn settled(subject: &Subject) -> Outcome<f64> {
+pub(super) fn settled(subject: &Subject) -> Outcome<f64> {
     std::thread::sleep(Duration::from_secs(2));
     resident(subject.pid())
 }

@@ -1,5 +1,6 @@
 //! The rows of the table, one file a group.
 
+mod blocks;
 mod check;
 mod early;
 mod envoy;
@@ -7,11 +8,13 @@ mod flood;
 mod jwt_authn;
 mod memory;
 mod never;
+mod once;
 mod pair;
 mod peers;
 mod reload;
 mod scale;
 mod seen;
+mod shared;
 mod turns;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,6 +30,8 @@ pub(crate) fn run(group: Group, args: &Args) -> Vec<Row> {
         Group::Early => early::rows(args),
         Group::Flood => flood::rows(args),
         Group::Scale => scale::rows(args),
+        Group::Replay => once::rows(args),
+        Group::Blocks => blocks::rows(args),
         Group::Envoy => envoy::rows(args),
         Group::Memory => memory::rows(args),
         Group::Reload => reload::rows(args),

@@ -3,6 +3,7 @@ The alerts. `critical` is worth a night's sleep: calls are refused that should n
 `warning` waits for the morning, `info` for the week.
 
 A counter appears with its first count, which `increase` does not see: `x unless x offset …` does.
+A Prometheus that scrapes native histograms has no `_bucket` series: `… or histogram_quantile(q, sum(rate(x[5m])))` is for it.
 */}}
 
 {{- define "credence.alerts" -}}
@@ -115,7 +116,9 @@ A counter appears with its first count, which `increase` does not see: `x unless
     summary: 'Tokens that may be used once are refused'
     description: 'Whether they were used before cannot be known. The shared store does not answer, or there is no room.'
 - alert: CredenceSlow
-  expr: histogram_quantile(0.99, sum by (le) (rate(credence_decision_duration_seconds_bucket{ {{- $of -}} }[5m]))) > {{ $limits.p99Seconds }}
+  expr: >-
+    (histogram_quantile(0.99, sum by (le) (rate(credence_decision_duration_seconds_bucket{ {{- $of -}} }[5m])))
+    or histogram_quantile(0.99, sum(rate(credence_decision_duration_seconds{ {{- $of -}} }[5m])))) > {{ $limits.p99Seconds }}
   for: 10m
   labels: {severity: warning}
   annotations:

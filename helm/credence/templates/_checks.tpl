@@ -145,6 +145,9 @@ true
 {{- if and $values.networkPolicy.enabled $values.replayStore.url (ne $values.mode "Sidecar") (not $values.networkPolicy.replayStore) -}}
 {{- fail "\n\n`replayStore.url` is given and `networkPolicy.replayStore` is empty: the store could not be reached. Say where it is, for example\n  networkPolicy:\n    replayStore:\n      - to: [{podSelector: {matchLabels: {app: redis}}}]\n        ports: [{protocol: TCP, port: 6379}]" -}}
 {{- end -}}
+{{- if and $values.networkPolicy.enabled $values.tracing.endpoint (ne $values.mode "Sidecar") (not $values.networkPolicy.collector) -}}
+{{- fail "\n\n`tracing.endpoint` is given and `networkPolicy.collector` is empty: the collector could not be reached. Say where it is, for example\n  networkPolicy:\n    collector:\n      - to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: observability}}}]\n        ports: [{protocol: TCP, port: 4317}]" -}}
+{{- end -}}
 {{- if and $values.service.headless (ne $values.service.type "ClusterIP") -}}
 {{- fail (printf "\n\n`service.headless` and `service.type: %s` cannot both be: a headless Service has no address of its own." $values.service.type) -}}
 {{- end -}}

@@ -52,9 +52,9 @@ grpc:
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   args:
     {{- include "credence.args" . | nindent 4 }}
-  {{- with .Values.extraEnv }}
+  {{- with include "credence.env" . | trim }}
   env:
-    {{- toYaml . | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
   {{- with .Values.extraEnvFrom }}
   envFrom:

@@ -73,8 +73,9 @@ spec:
     # Strip identity headers that clients send before anything else sees them: on routes without a policy, too.
     earlyRequestHeaders:
       removeOnMatch:
-      - {{type: Prefix, value: x-credence-}}
-      - {{type: Prefix, value: x_credence_}}
+      - {{type: Prefix, value: x-credence}}
+      - {{type: Prefix, value: x_credence}}
+      - {{type: Prefix, value: x.credence}}
 "
     )
 }

@@ -40,10 +40,11 @@ pathNormalization: {{normalization: MERGE_SLASHES}}
     );
     text += &format!(
         "---
-# Strip identity headers that clients send before anything else sees them: also where no rule below fits.
+# Strip identity headers that clients send before anything else sees them: also where credence is not asked. And whatever credence
+# answers, it sets and removes nothing but these headers.
 apiVersion: networking.istio.io/v1alpha3
 kind: EnvoyFilter
-metadata: {{name: credence-strip, namespace: {home}}}
+metadata: {{name: credence, namespace: {home}}}
 spec:
   workloadSelector: {{labels: {{istio: {gateway}}}}}
   configPatches:
@@ -60,15 +61,30 @@ spec:
         piece("common_http_protocol_options:", 10),
         piece("early_header_mutation_extensions:", 10)
     );
-    if hosts.is_empty() {
-        return Rendered { text, lost };
-    }
+    text += &format!(
+        "  - applyTo: HTTP_FILTER
+    match:
+      context: GATEWAY
+      listener:
+        filterChain:
+          filter:
+            name: envoy.filters.network.http_connection_manager
+            subFilter: {{name: envoy.filters.http.ext_authz}}
+    patch:
+      operation: MERGE
+      value:
+        typed_config:
+          \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz
+{}{}",
+        piece("validate_mutations:", 10),
+        piece("decoder_header_mutation_rules:", 10)
+    );
     text += &format!(
         "---
-# WHAT NO RULE HERE FITS IS NOT CHECKED AT ALL, and goes to the upstream as it came: another host, another port, a host with a
-# dot at its end. Let no VirtualService of this gateway answer for other hosts (`*`), or write `rules: [{{}}]` so that every
-# request is asked about. Never leave paths out with notPaths: `/%68ealthz` is another path to a rule, and the same to many an
-# upstream; open places stand in the table (`anonymous`). Istio sends no context extensions and no route.
+# What no rule of a CUSTOM policy fits is NOT CHECKED AT ALL: it goes to the upstream as it came, and no log tells of it. So this one
+# fits every request. Never leave paths out with notPaths: the gateway takes `/%68ealthz` for `/healthz` before it looks at rules. Open places
+# stand in the table (`anonymous`). Istio sends no context extensions and no route, and the annotation istio.io/dry-run does not
+# make this policy a dry run.
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: {{name: credence, namespace: {home}}}
@@ -76,23 +92,27 @@ spec:
   selector: {{matchLabels: {{istio: {gateway}}}}}
   action: CUSTOM
   provider: {{name: credence}}
+  rules: [{{}}]
 "
     );
-    text += &rules(&hosts);
+    text += &narrower(&hosts);
     Rendered { text, lost }
 }
 
-/// Which requests are asked about.
-fn rules(hosts: &BTreeSet<&HostPattern>) -> String {
-    if hosts.iter().any(|host| host.wildcard) {
-        let why = "the table has hosts that begin with a star, and a rule could not have them with every port";
-        return format!("  rules: [{{}}] # every request: {why}\n");
+/// How to ask about the hosts of the table alone, in a comment: whoever wants that has to write it.
+fn narrower(hosts: &BTreeSet<&HostPattern>) -> String {
+    // A rule cannot have a star at the beginning and any port at the end.
+    if hosts.is_empty() || hosts.iter().any(|host| host.wildcard) {
+        return String::new();
     }
-    let mut text = "  rules:\n  - to:\n    - operation:\n        hosts:\n".to_owned();
-    for host in hosts.iter().flat_map(|host| spellings(host)) {
-        text += &format!("        - {}\n", quoted(&host));
-    }
-    text
+    let hosts: Vec<_> = hosts.iter().flat_map(|host| spellings(host)).map(|host| quoted(&host)).collect();
+    format!(
+        "  # For a gateway that has other hosts too, which nobody is to be asked about. Every other host is then open, also one of these with
+  # a dot at its end, and one that is taken out of the table: let no VirtualService of this gateway have the host `*`.
+  # rules: [{{to: [{{operation: {{hosts: [{}]}}}}]}}]
+",
+        hosts.join(", ")
+    )
 }
 
 /// A host as rules have it: without a port it is meant with any.

@@ -106,6 +106,7 @@ fn envoy_gateway_is_told_context_and_routes_where_resources_are_picked_by_them()
         "kind: ReferenceGrant",
         "namespace: \"shop\"",
         "failOpen: false",
+        "{type: Prefix, value: x.credence}",
     ] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
@@ -122,12 +123,27 @@ fn what_a_gateway_cannot_tell_is_said_for_each_resource() {
 }
 
 #[test]
-fn istio_asks_about_every_host_of_the_table_with_any_port_or_about_everything() {
+fn istio_asks_about_every_request_and_says_how_to_ask_about_the_tables_hosts_alone() {
     let Rendered { text, .. } = rendered(Target::Istio, PLAIN, &names());
-    for host in ["\"api.acme.test\"", "\"api.acme.test:*\"", "\"ops.acme.test:8443\""] {
-        assert!(text.contains(host), "{text}");
+    assert!(text.contains("\n  rules: [{}]\n") && text.contains("NOT CHECKED AT ALL"), "{text}");
+    let narrower =
+        r#"  # rules: [{to: [{operation: {hosts: ["api.acme.test", "api.acme.test:*", "ops.acme.test:8443"]}}]}]"#;
+    assert!(text.contains(narrower), "{text}");
+    for others in ["  api: {audience: api, hosts: [\"*.acme.test\"]}\n", "  api: {audience: api, context: {a: b}}\n"] {
+        let text = rendered(Target::Istio, others, &names()).text;
+        assert!(text.contains("\n  rules: [{}]\n") && !text.contains("hosts: ["), "{text}");
     }
-    assert!(!text.contains("\"ops.acme.test:8443:*\"") && text.contains("NOT CHECKED AT ALL"), "{text}");
-    let star = rendered(Target::Istio, "  api: {audience: api, hosts: [\"*.acme.test\"]}\n", &names()).text;
-    assert!(star.contains("rules: [{}]") && !star.contains("hosts:\n"), "{star}");
+}
+
+#[test]
+fn istio_is_told_what_its_tested_example_says() {
+    let text =
+        rendered(Target::Istio, "  api: {audience: api, hosts: [ledger.acme.test, partners.acme.test]}\n", &names())
+            .text;
+    let (mesh, objects) = text.split_once("---\n").unwrap();
+    assert_eq!(objects, include_str!("../../../examples/istio/credence.yaml"));
+    let values = include_str!("../../../examples/istio/istiod-values.yaml");
+    for line in mesh.lines().filter(|line| !line.starts_with('#')) {
+        assert!(values.contains(&format!("\n  {line}\n")), "{line:?} is not in\n{values}");
+    }
 }

@@ -202,7 +202,7 @@ impl<'s> Rejudged<'s, '_> {
     /// Whether the acting party, or that there is none, is what the grant asks for.
     fn actor_fits(&self, grant: &Grant, entry: &TrustedIssuer) -> Option<bool> {
         // A line names the actor of every token whose signature stood, and of no other.
-        self.record.pair()?;
+        let principal = &self.record.pair()?.sub;
         let (rule, said) = match (&grant.actor, &self.record.actor) {
             (None, said) => return Some(said.is_none()),
             (Some(_), None) => return Some(false),
@@ -211,7 +211,8 @@ impl<'s> Rejudged<'s, '_> {
         let (iss, sub, asserted_by) = (said.iss.as_ref()?, said.sub.as_ref()?, said.asserted_by.as_ref()?);
         // An actor without an issuer of its own has the token's, which this table must call the same.
         let same_name = asserted_by == entry.issuer.as_str();
-        same_name.then(|| rule.means(iss == asserted_by, sub, 1 + said.before.len()))
+        let own_subject = (iss == asserted_by).then_some(sub.as_str());
+        same_name.then(|| rule.means(own_subject, principal, 1 + said.before.len()))
     }
 
     /// What may come of asking whether this is the first use of the token. Whether it was used before depends on every

@@ -17,6 +17,7 @@ use crate::path::{Facts, Outcome, Rules, Walk, walk};
 use crate::reason::Reason;
 use crate::request::{AuthzRequest, Headers};
 use crate::table::{Permissions, Snapshot, SourceFile, Sources, compile};
+use crate::trace_context::{SpanId, TraceId};
 use crate::trail::Strict;
 
 const TABLE: &str = r#"apiVersion: credence.dev/v1alpha1
@@ -130,16 +131,13 @@ proptest! {
     fn every_line_is_the_one_that_serde_would_write(
         texts in prop::collection::vec(hostile(), 7),
         said in prop::collection::vec(prop::option::of(hostile()), 4),
-        traceparent in prop_oneof![
-            hostile(), Just("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned())
-        ],
+        span in prop::option::of((any::<[u8; 16]>(), any::<[u8; 8]>())),
         jti in prop::option::of(hostile()),
         (issued, lasts) in (prop::option::of(prop_oneof![Just(0.0), -600.0..0.0]), prop_oneof![Just(300.0), 0.0..1e5]),
         (seconds, duration_us, status, generation) in (prop_oneof![Just(NOW), any::<f64>()], any::<u64>(), any::<u16>(), any::<u64>()),
     ) {
         let world = World::new();
-        let headers = Headers::new(vec![("traceparent", traceparent.as_bytes())], false);
-        let request = ask(&texts, headers);
+        let request = ask(&texts, Headers::default());
         let [iss, sub, kid, alg] = &said[..] else { panic!("four texts") };
         let call = Call {
             time: Time::from_seconds(seconds),
@@ -148,6 +146,7 @@ proptest! {
             status,
             request: Some(&request),
             table: Some(Table { generation, sha256: &world.snapshot.digest }),
+            span: span.map(|(trace, span)| (TraceId(trace), SpanId(span))),
         };
 
         let mut reasons = Vec::new();
@@ -193,6 +192,7 @@ fn the_comparison_sees_lines_of_every_shape() {
         status: 200,
         request: Some(&request),
         table: Some(Table { generation: 1, sha256: "00" }),
+        span: None,
     };
     for (issuer, path, reason) in [
         ("https://ci.test", "/all/x", "ok"),
@@ -243,6 +243,7 @@ fn a_caller_cannot_forge_a_line_or_hide_in_one() {
         status: 401,
         request: Some(&request),
         table: None,
+        span: None,
     };
     same(&walk, call);
     let mut bytes = Vec::new();

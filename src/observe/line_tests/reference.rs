@@ -129,7 +129,7 @@ pub(super) fn line(walk: &Walk<'_, Signed>, call: Call<'_>) -> Vec<u8> {
     };
     let refused = matches!(outcome, Outcome::Refused(_));
     let unnamed = outcome.refusal().is_some();
-    let trace = call.request.and_then(|request| request.headers.first("traceparent")).and_then(trace_context);
+    let place = call.span.map(|(trace, span)| (hex(&trace.0), hex(&span.0)));
     let line = Line {
         schema: "credence.decision/v1",
         ts: call.time.to_rfc3339(),
@@ -167,8 +167,8 @@ pub(super) fn line(walk: &Walk<'_, Signed>, call: Call<'_>) -> Vec<u8> {
         proxy: call.request.and_then(|request| request.proxy_peer).map(|peer| Proxy { peer }),
         token: token(facts),
         table: call.table.map(|table| Table { generation: table.generation, sha256: table.sha256 }),
-        trace_id: trace.map(|(trace, _)| trace),
-        span_id: trace.map(|(_, span)| span),
+        trace_id: place.as_ref().map(|(trace, _)| trace.as_str()),
+        span_id: place.as_ref().map(|(_, span)| span.as_str()),
         duration_us: call.duration_us,
     };
     let mut bytes = Vec::with_capacity(768);
@@ -218,18 +218,6 @@ fn verified_token(token: TokenFacts<'_>) -> Token {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Trace and parent id of a W3C `traceparent` (version 00).
-fn trace_context(value: &str) -> Option<(&str, &str)> {
-    let mut fields = value.split('-');
-    let (version, trace, span) = (fields.next()?, fields.next()?, fields.next()?);
-    let sound = |id: &str, length| {
-        id.len() == length
-            && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-            && id.bytes().any(|byte| byte != b'0')
-    };
-    (version == "00" && sound(trace, 32) && sound(span, 16)).then_some((trace, span))
 }
 
 fn cut(text: &str, most: usize) -> &str {

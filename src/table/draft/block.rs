@@ -58,6 +58,8 @@ pub(crate) struct BlocksDraft {
     pub(crate) blocks: Vec<Box<BlockDraft>>,
     /// Files of this kind.
     pub(crate) files: Vec<Arc<str>>,
+    /// Those of them in which nothing is wrong.
+    pub(crate) sound: Vec<Arc<str>>,
 }
 
 /// Reads every file, and reports everything that is wrong with each by itself.
@@ -95,6 +97,9 @@ impl BlocksDraft {
             Belongs::Here => {
                 self.files.push(Arc::clone(file.name()));
                 self.blocks.extend(blocks(&mut cx, &root));
+                if !found.refuses() {
+                    self.sound.push(Arc::clone(file.name()));
+                }
             }
         }
         report.append(found);

@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use envoy_types::pb as envoy;
@@ -25,7 +25,7 @@ use proptest::prelude::*;
 use prost::Message;
 use tonic::body::Body;
 
-use super::{Bench, CheckService, Judge, Limits, Look, ProxyPeer, Reply, ReplyBody};
+use super::{Arrival, Bench, CheckService, Judge, Limits, Look, ProxyPeer, Reply, ReplyBody};
 use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::proto::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
 use crate::proto::google::rpc::Status;
@@ -38,7 +38,7 @@ struct Echo;
 impl Judge for Echo {
     type Brought = ();
 
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), _: Instant) -> Reply {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), _: &Arrival) -> Reply {
         match call {
             Ok(question) => answer(0, HttpResponse::OkResponse(OkHttpResponse::default()), &format!("{question:?}")),
             Err(reason) => {
@@ -57,7 +57,7 @@ struct Panicking {
 impl Judge for Panicking {
     type Brought = ();
 
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), arrival: Instant) -> Reply {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), arrival: &Arrival) -> Reply {
         match call {
             Err(reason) if !self.always => Echo.judge(Err(reason), (), arrival),
             _ => panic!("on purpose"),
@@ -268,11 +268,11 @@ struct Hoping;
 impl Judge for Hoping {
     type Brought = ();
 
-    fn look(&self, _: &AuthzRequest<'_>, (): (), _: Instant) -> Look<()> {
+    fn look(&self, _: &AuthzRequest<'_>, (): (), _: &Arrival) -> Look<()> {
         Look::Wait(Bench::Store, Box::pin(std::future::pending()))
     }
 
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), arrival: Instant) -> Reply {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), arrival: &Arrival) -> Reply {
         Echo.judge(call, (), arrival)
     }
 }
@@ -297,7 +297,7 @@ struct Waiting;
 impl Judge for Waiting {
     type Brought = u8;
 
-    fn look(&self, call: &AuthzRequest<'_>, brought: u8, arrival: Instant) -> Look<u8> {
+    fn look(&self, call: &AuthzRequest<'_>, brought: u8, arrival: &Arrival) -> Look<u8> {
         match (call.method, brought) {
             ("BOTH" | "LATE", 0) => Look::Wait(Bench::Keys, Box::pin(std::future::ready(1))),
             ("STORE", 0) | ("BOTH", 1) => Look::Wait(Bench::Store, Box::pin(std::future::ready(2))),
@@ -307,7 +307,7 @@ impl Judge for Waiting {
         }
     }
 
-    fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, brought: u8, _: Instant) -> Reply {
+    fn judge(&self, _: Result<&AuthzRequest<'_>, Reason>, brought: u8, _: &Arrival) -> Reply {
         answer(0, HttpResponse::OkResponse(OkHttpResponse::default()), &format!("brought {brought}"))
     }
 }
@@ -415,7 +415,7 @@ struct Counting(AtomicUsize);
 impl Judge for Counting {
     type Brought = ();
 
-    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), arrival: Instant) -> Reply {
+    fn judge(&self, call: Result<&AuthzRequest<'_>, Reason>, (): (), arrival: &Arrival) -> Reply {
         self.0.fetch_add(1, Ordering::Relaxed);
         Echo.judge(call, (), arrival)
     }

