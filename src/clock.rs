@@ -48,6 +48,15 @@ impl Time {
         jiff::Timestamp::from_duration(jiff::SignedDuration::new(self.0.trunc() as i64, nanoseconds))
             .map_or_else(|_| String::from("out-of-range"), |instant| format!("{instant:.3}"))
     }
+
+    /// An end, as a table writes it: the date of the day that it is the end of (UTC), such as `2027-06-30` for the midnight
+    /// after it; where it is within a day, as [`Time::to_rfc3339`].
+    pub fn to_end(self) -> String {
+        const DAY: f64 = 86_400.0;
+        let day = Self(self.0 - DAY).to_rfc3339();
+        let date = day.get(.."2027-06-30".len()).filter(|_| self.0.rem_euclid(DAY) == 0.0);
+        date.map_or_else(|| self.to_rfc3339(), str::to_owned)
+    }
 }
 
 impl fmt::Display for Time {
@@ -148,6 +157,17 @@ mod tests {
         for extreme in [f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300] {
             assert_eq!(Time::from_seconds(extreme).to_rfc3339(), "out-of-range");
         }
+    }
+
+    #[test]
+    fn an_end_is_told_as_the_day_that_it_is_the_end_of() {
+        let end = |text: &str| Time::from_rfc3339(text).unwrap().to_end();
+        assert_eq!(end("2027-07-01T00:00:00Z"), "2027-06-30");
+        assert_eq!(end("2028-03-01T00:00:00Z"), "2028-02-29");
+        assert_eq!(end("1970-01-01T00:00:00Z"), "1969-12-31");
+        assert_eq!(end("2027-07-01T00:00:00.500Z"), "2027-07-01T00:00:00.500Z");
+        assert_eq!(end("2027-06-30T12:00:00Z"), "2027-06-30T12:00:00.000Z");
+        assert_eq!(Time::from_seconds(f64::INFINITY).to_end(), "out-of-range");
     }
 
     #[test]

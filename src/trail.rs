@@ -256,7 +256,7 @@ pub enum SignatureCheck {
     /// The walk ended before it.
     #[default]
     NotReached,
-    /// No keys were at hand, and the walk was to go on without.
+    /// No keys were at hand, and the walk was to go on without; or the algorithm is none that a key may be asked for.
     NotChecked,
     /// It was held against the issuer's keys, or there was none that fits.
     Checked,
@@ -348,7 +348,9 @@ impl Trail for Recorder {
             self.signature = SignatureCheck::NotChecked;
             self.push("signature", Ok(()), Note::new("signature not checked: no keys at hand"));
         } else {
-            self.signature = SignatureCheck::Checked;
+            // Where the algorithm is not allowed no key was asked.
+            let asked = outcome.as_ref().err() != Some(&Reason::AlgNotAllowed);
+            self.signature = if asked { SignatureCheck::Checked } else { SignatureCheck::NotChecked };
             self.push("signature", outcome.map(|_| ()), note());
         }
         Ok(Assumed(()))

@@ -148,3 +148,42 @@ fn slips_that_an_editor_can_see_do_not_fit() {
         assert!(table.judge(&bad).is_err(), "{pointer}: {value:?}");
     }
 }
+
+/// Of one value alone an editor can tell what `check` would.
+#[test]
+fn a_condition_that_can_hold_of_nothing_does_not_fit() {
+    let table = Judge::of(table_schema());
+    let with = |field: &str, value: Value| {
+        let mut table = serde_json::json!({
+            "apiVersion": "credence.dev/v1alpha1", "kind": "TrustTable",
+            "grants": {"reads": {"issuer": "idp", "resource": "api", "methods": ["GET"], "paths": "any"}},
+        });
+        table["grants"]["reads"][field] = value;
+        table
+    };
+    let conditions = [
+        (serde_json::json!({"present": true}), true),
+        (serde_json::json!({"absent": true}), true),
+        (serde_json::json!({"contains": "a*"}), true),
+        (serde_json::json!([1, "x", true, -9_007_199_254_740_991_i64]), true),
+        (serde_json::json!(9_007_199_254_740_991_u64), true),
+        (serde_json::json!({"present": false}), false),
+        (serde_json::json!({"absent": "true"}), false),
+        (serde_json::json!({"contains": "a", "word": "b"}), false),
+        (serde_json::json!({}), false),
+        (serde_json::json!(""), false),
+        (serde_json::json!(["a", ""]), false),
+        (serde_json::json!({"contains": ""}), false),
+        (serde_json::json!(9_007_199_254_740_993_u64), false),
+        (serde_json::json!(-9_007_199_254_740_992_i64), false),
+        (Value::Null, false),
+    ];
+    for (condition, fits) in conditions {
+        let judged = table.judge(&with("claims", serde_json::json!({"org": condition})));
+        assert_eq!(judged.is_ok(), fits, "{condition}");
+    }
+    for (name, fits) in [("e-x", true), ("e", true), ("e_x", false), ("E", false), ("-e", false), ("", false)] {
+        let judged = table.judge(&with("forwardClaims", serde_json::json!({name: "email"})));
+        assert_eq!(judged.is_ok(), fits, "{name}");
+    }
+}

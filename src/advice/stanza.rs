@@ -63,7 +63,12 @@ pub(super) fn propose(trial: &Trial<'_>) -> Proposal {
     let whole = verdict.unfit.is_empty();
     // What only a person can fill in may be all that is in the way.
     let helps = verdict.refused.iter().all(|(reason, _)| out.open.contains(reason));
-    let mut faults: Vec<_> = out.nobody.take().into_iter().chain(verdict.unfit).collect();
+    // What stands for the unknown is no value of anybody's: that it is unknown is the fault.
+    let unfit = verdict.unfit.into_iter().map(|text| match &out.tenant {
+        Some(unknown) if text.contains(PLACEHOLDER) => unknown.clone(),
+        _ => text,
+    });
+    let mut faults: Vec<_> = out.nobody.take().into_iter().chain(unfit).collect();
     faults.extend(verdict.refused.into_iter().map(|(_, text)| text));
     if !whole || !helps {
         return Proposal::nothing(faults);
@@ -108,6 +113,8 @@ struct Writer<'s> {
     missing: Vec<String>,
     /// What the token is refused with until somebody fills in what only a person knows.
     open: Vec<Reason>,
+    /// What is to be found out where the token does not tell its tenant.
+    tenant: Option<String>,
     /// Why the grant names nobody.
     nobody: Option<String>,
     /// Where in the text a source of keys is to be written, and which.
@@ -179,8 +186,10 @@ impl Writer<'_> {
             (None, Some(id)) if shared => {
                 self.line(2, format!("pin: {{claims: {{{id}: {}}}}}", quoted(PLACEHOLDER)));
                 self.open.push(Reason::PinMismatch);
-                self.missing
-                    .push(format!("pin.claims.{id}: the token does not tell the tenant; {}", seen.profile.tenant_hint));
+                let unknown =
+                    format!("pin.claims.{id}: the token does not tell the tenant; {}", seen.profile.tenant_hint);
+                self.missing.push(unknown.clone());
+                self.tenant = Some(unknown);
             }
             _ => {}
         }

@@ -1,11 +1,12 @@
 //! `check`: is this table good, and are these blocks?
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::findings::{BlocksSummary, Checked, Format, Summary, written};
+use super::findings::{BlocksSummary, Checked, Format, Summary, Unread, written};
 use super::open::{Open, given};
 use super::output::{colours, diagnostic, result, trouble, value};
 use super::probe_check::{Wanted, probe_all};
@@ -13,7 +14,7 @@ use super::trust::load;
 use super::{NO, YES};
 use crate::clock::{Clock, Time};
 use crate::keys::LiveKeys;
-use crate::table::{Compiled, CompiledBlocks, Documents, Report, Snapshot, Sources, compile, compile_blocks};
+use crate::table::{Code, Compiled, CompiledBlocks, Documents, Report, Snapshot, Sources, compile, compile_blocks};
 
 /// Read the trust table, or blocks, offline and tell every problem at once.
 ///
@@ -26,7 +27,7 @@ use crate::table::{Compiled, CompiledBlocks, Documents, Report, Snapshot, Source
 #[derive(Debug, Args)]
 #[command(after_help = "Example: credence check trust.yaml && git commit -a")]
 pub(super) struct Check {
-    /// Files or directories; `-` is standard input.
+    /// Files or directories, each a table by itself; `-` is standard input.
     #[arg(env = "CREDENCE_TRUST", default_value = "trust.yaml")]
     paths: Vec<PathBuf>,
     /// The table that blocks are held against, where none of the paths is one.
@@ -63,10 +64,11 @@ pub(super) fn run(check: &Check) -> u8 {
     }
     let now = check.at.unwrap_or_else(|| Clock::System.now());
     let mut code = YES;
-    let (mut read, mut beside, mut seen) = (Vec::new(), None, Vec::new());
+    let (mut read, mut beside, mut seen, mut unread) = (Vec::new(), None, Vec::new(), Vec::new());
     for path in &check.paths {
-        if path.as_os_str() != "-" && !path.exists() {
-            code = trouble(format!("{}: no such file or directory", path.display()));
+        if let Some(message) = missing(path) {
+            code = trouble(format!("{}: {message}", path.display()));
+            unread.push(Unread { path: path.display().to_string(), message });
             continue;
         }
         let sources = Sources::read(path);
@@ -83,7 +85,11 @@ pub(super) fn run(check: &Check) -> u8 {
     if let (false, None, Some(path)) = (read.is_empty(), &beside, given(check.trust.as_ref())) {
         match load(&path, &check.open, now) {
             Ok(loaded) => beside = Some(loaded.snapshot),
-            Err(error) => return trouble(error),
+            Err(message) => {
+                code = trouble(&message);
+                unread.push(Unread { path: path.display().to_string(), message });
+                read.clear();
+            }
         }
     }
     for (path, sources) in &read {
@@ -91,8 +97,33 @@ pub(super) fn run(check: &Check) -> u8 {
         code = code.max(worst);
         seen.push(checked);
     }
-    result(&written(check.output, &seen));
+    if check.output == Format::Text && may_be_parts(&seen) {
+        diagnostic(
+            "note: each path is a table by itself, and what is in one is not known in another: if these files are parts of \
+             one table, give the directory that they are in",
+        );
+    }
+    result(&written(check.output, &seen, &unread));
     code
+}
+
+/// Whether there are several tables, and one of them misses what may be in another.
+fn may_be_parts(seen: &[Checked]) -> bool {
+    let tables = || seen.iter().filter(|one| one.blocks.is_none());
+    let misses = |one: &Checked| one.report.by_code().any(|(code, _)| code == Code::CR003);
+    tables().count() > 1 && tables().any(misses)
+}
+
+/// Why there is nothing at a path, as far as can be seen.
+fn missing(path: &Path) -> Option<String> {
+    if path.as_os_str() == "-" {
+        return None;
+    }
+    let error = std::fs::metadata(path).err()?;
+    Some(match error.kind() {
+        ErrorKind::NotFound => "no such file or directory".to_owned(),
+        _ => format!("cannot be looked at: {error}"),
+    })
 }
 
 /// The exit code for one table, what was found, and the table if it loads.

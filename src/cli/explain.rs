@@ -90,6 +90,7 @@ fn try_run(explain: &Explain) -> Result<u8, String> {
         method: &explain.method,
         url: &explain.url,
         path: request.path(),
+        now,
         snapshot,
         blocks: &loaded.blocks,
         sources: &sources,

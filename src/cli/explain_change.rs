@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::explain_no_change::Obstacle;
 use super::explain_story::Story;
-use crate::advice::{GrantFields, condition, scalar, string};
+use crate::advice::{scalar, string};
 use crate::claims::ClaimRule;
 use crate::clock::Time;
-use crate::decide::{Failed, Grant, NearMiss, SubjectRule};
+use crate::decide::{Failed, Grant, SubjectRule};
 use crate::json::{Json, is_exact};
 use crate::keys::LiveKeys;
 use crate::path::{Outcome, Rules, walk};
@@ -19,22 +20,6 @@ use crate::request::AuthzRequest;
 use crate::resource::{Methods, PathPattern};
 use crate::table::{Compiled, Permissions, SourceFile, Sources, compile, written};
 use crate::trail::Recorder;
-use crate::trust::{Acting, Principal};
-
-/// Fields of a grant that a grant of its own takes over as they are written.
-const TAKEN_OVER: [&str; 11] = [
-    "iss",
-    "audience",
-    "audienceFrom",
-    "maxTokenAge",
-    "starts",
-    "expires",
-    "reason",
-    "forwardClaims",
-    "reviewBy",
-    "owner",
-    "replay",
-];
 
 /// For so long an end is put off: long enough to ask those who set it.
 const ONE_MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -43,52 +28,34 @@ const ONE_MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     /// Where: a value to replace, or a line to put something before.
-    site: String,
+    pub(super) site: String,
     /// What stands there; `None` where something is added.
-    was: Option<String>,
+    pub(super) was: Option<String>,
     /// What to write.
-    becomes: String,
+    pub(super) becomes: String,
     /// Whom it lets in besides.
-    widens: String,
+    pub(super) widens: String,
 }
 
 /// A table under change.
-struct Bench<'a> {
-    story: &'a Story<'a>,
-    sources: &'a Sources,
+pub(super) struct Bench<'a> {
+    pub(super) story: &'a Story<'a>,
+    pub(super) sources: &'a Sources,
     permissions: &'a Permissions,
     request: &'a AuthzRequest<'a>,
     now: Time,
 }
 
 impl Change {
-    /// The smallest change that would allow it; `None` where the token is what must change, or too much differs.
+    /// The smallest change that would allow it, or why none is offered; `None` where the call is not refused.
     pub(super) fn smallest(
         story: &Story<'_>,
         permissions: &Permissions,
         request: &AuthzRequest<'_>,
         now: Time,
-    ) -> Option<Self> {
+    ) -> Option<Result<Self, Obstacle>> {
         let bench = Bench { story, sources: story.sources, permissions, request, now };
-        // A grant that only watches fits already: one beside it would stay when it is no longer needed.
-        if let Some(change) = story.walk.facts.shadow.iter().find_map(|grant| bench.enforce(grant)) {
-            return Some(change);
-        }
-        let misses = &story.walk.facts.near_misses;
-        // The grant that lacks what the reason names, which another one that is as near need not lack.
-        let lacking = |lacks: &dyn Fn(&Failed<'_>) -> bool| misses.iter().find(|miss| miss.failed.iter().all(lacks));
-        let miss = match story.refusal()? {
-            Reason::GrantNone => misses.first(),
-            Reason::ActorNotAllowed => lacking(&|failed| matches!(failed, Failed::Actor)),
-            Reason::GrantExpired => lacking(&|failed| matches!(failed, Failed::Expires)),
-            _ => None,
-        }?;
-        // Two more values in one grant would also let in every mixture of them; a grant of its own does not.
-        let edit = match miss.failed.as_slice() {
-            [only] => bench.edit(miss.grant, only),
-            _ => None,
-        };
-        edit.or_else(|| bench.own_grant(miss))
+        story.refusal().map(|reason| bench.smallest(reason))
     }
 
     pub(super) fn text(&self, token_side: bool) -> String {
@@ -110,6 +77,32 @@ impl Change {
 }
 
 impl Bench<'_> {
+    fn smallest(&self, reason: Reason) -> Result<Change, Obstacle> {
+        // A grant that only watches fits already: one beside it would stay when it is no longer needed.
+        if let Some(change) = self.story.walk.facts.shadow.iter().find_map(|grant| self.enforce(grant)) {
+            return Ok(change);
+        }
+        let misses = &self.story.walk.facts.near_misses;
+        // The grant that lacks what the reason names, which another one that is as near need not lack.
+        let lacking = |lacks: &dyn Fn(&Failed<'_>) -> bool| misses.iter().find(|miss| miss.failed.iter().all(lacks));
+        let miss = match reason {
+            _ if misses.is_empty() => return Err(Obstacle::Reason(reason)),
+            Reason::GrantNone => misses.first(),
+            Reason::ActorNotAllowed => lacking(&|failed| matches!(failed, Failed::Actor)),
+            Reason::GrantExpired => lacking(&|failed| matches!(failed, Failed::Expires)).or_else(|| {
+                lacking(&|failed| matches!(failed, Failed::Starts | Failed::Expires | Failed::MaxTokenAge))
+            }),
+            _ => return Err(Obstacle::Reason(reason)),
+        };
+        let miss = miss.ok_or(Obstacle::NoneAlone(reason))?;
+        // Two more values in one grant would also let in every mixture of them; a grant of its own does not.
+        let edit = match miss.failed.as_slice() {
+            [only] => self.edit(miss.grant, only),
+            _ => None,
+        };
+        edit.map_or_else(|| self.own_grant(miss), Ok)
+    }
+
     /// One more value where the grant names some.
     fn edit(&self, grant: &Grant, failed: &Failed<'_>) -> Option<Change> {
         if let Failed::Expires = failed {
@@ -146,7 +139,7 @@ impl Bench<'_> {
             Some(list) => format!("[{}, {more}]", list.trim_end().trim_end_matches(',')),
             None => format!("[{was}, {more}]"),
         };
-        self.allows(place.file.name(), &place.replaced(&becomes)?).then(|| Change {
+        self.allows(place.file.name(), &place.replaced(&becomes)?).is_ok().then(|| Change {
             site: place.site().to_string(),
             was: Some(was),
             becomes,
@@ -158,7 +151,7 @@ impl Bench<'_> {
     fn enforce(&self, grant: &Grant) -> Option<Change> {
         let place = written(self.sources, &["grants", grant.name.as_str(), "mode"])?;
         let becomes = "enforce".to_owned();
-        self.allows(place.file.name(), &place.replaced(&becomes)?).then(|| Change {
+        self.allows(place.file.name(), &place.replaced(&becomes)?).is_ok().then(|| Change {
             site: place.site().to_string(),
             was: place.text().map(str::to_owned),
             becomes,
@@ -184,7 +177,7 @@ impl Bench<'_> {
         let was = place.text()?.to_owned();
         let becomes = self.now.after(ONE_MONTH).to_string().get(..10)?.to_owned();
         let what = if section == "grants" { "grant" } else { "every grant for resource" };
-        self.allows(place.file.name(), &place.replaced(&becomes)?).then(|| Change {
+        self.allows(place.file.name(), &place.replaced(&becomes)?).is_ok().then(|| Change {
             site: place.site().to_string(),
             widens: format!(
                 "{what} {name} then lets in again whom it let in until {was}, up to {becomes}; ask whoever set the end why"
@@ -194,71 +187,7 @@ impl Bench<'_> {
         })
     }
 
-    /// A grant for this token at this place alone.
-    fn own_grant(&self, miss: &NearMiss<'_>) -> Option<Change> {
-        let (grant, issuer) = (miss.grant, self.story.walk.facts.vouching_issuer()?);
-        let resource = self.story.walk.facts.resource?;
-        let failed = |test: &dyn Fn(&Failed<'_>) -> bool| miss.failed.iter().any(test);
-        let another_grant_helps = |failed: &Failed<'_>| {
-            matches!(failed, Failed::Subject | Failed::Claim(_) | Failed::Actor | Failed::Method | Failed::Path)
-        };
-        if !miss.failed.iter().all(another_grant_helps) {
-            return None;
-        }
-        let mut fields = GrantFields::new(issuer.name.as_str(), resource.name.as_str());
-        if grant.subject.is_some() || grant.claims.is_empty() {
-            fields.subject(self.story.payload?.get("sub")?.as_str()?);
-        }
-        let mut claims = Vec::new();
-        for rule in &grant.claims {
-            let fails = failed(&|failed| matches!(failed, Failed::Claim(other) if other.key == rule.key));
-            let wanted = match rule.key.find(self.story.payload?).and_then(condition) {
-                Some(condition) => condition,
-                None if fails => return None,
-                None => self.text_of(grant, &["claims", rule.key.as_str()])?,
-            };
-            claims.push((rule.key.as_str(), wanted));
-        }
-        fields.claims(claims);
-        let acting = self.story.walk.facts.verified.as_ref().and_then(Principal::acting);
-        if let Some(acting) = &acting {
-            fields.actor(acting.pair().1, acting.depth());
-        }
-        fields.place(self.story.method, &PathPattern::exactly(self.story.path).ok()?);
-        if !grant.scopes.is_empty() {
-            let scopes: Vec<_> = grant.scopes.iter().map(|scope| string(scope.as_str())).collect();
-            fields.put("scopes", format_args!("[{}]", scopes.join(", ")));
-        }
-        for field in TAKEN_OVER {
-            if let Some(text) = self.text_of(grant, &[field]) {
-                fields.put(field, text);
-            }
-        }
-        let taken = |name: &str| self.story.snapshot.grants.iter().any(|grant| grant.name.as_str() == name);
-        let name = (2..100).map(|number| format!("{}-{number}", grant.name)).find(|name| !taken(name))?;
-        let becomes = format!("{name}: {}", fields.braced());
-        let file = self.sources.files().iter().find(|file| **file.name() == *grant.site.file)?;
-        let mut lines: Vec<_> = file.text().split_inclusive('\n').map(str::to_owned).collect();
-        let at = grant.site.line.checked_sub(1)?;
-        let added = format!("{}{becomes}\n", " ".repeat(grant.site.column.checked_sub(1)?));
-        (at <= lines.len()).then(|| lines.insert(at, added))?;
-        let scopes = grant.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
-        let scopes = if scopes.is_empty() { String::new() } else { format!(", with scopes {scopes}") };
-        self.allows(file.name(), &lines.concat()).then(|| Change {
-            site: grant.site.to_string(),
-            was: None,
-            becomes,
-            widens: format!(
-                "this lets in every token of issuer {} that fits it, {} at {}{scopes}{}; look at each value before you write it",
-                issuer.name,
-                self.story.method,
-                self.story.path,
-                danger_of_actor(miss, acting.as_ref())
-            ),
-        })
-    }
-
-    fn text_of(&self, grant: &Grant, path: &[&str]) -> Option<String> {
+    pub(super) fn text_of(&self, grant: &Grant, path: &[&str]) -> Option<String> {
         let place = written(self.sources, &[&["grants", grant.name.as_str()], path].concat())?;
         place.text().filter(|text| !text.contains('\n')).map(str::to_owned)
     }
@@ -274,7 +203,7 @@ impl Bench<'_> {
     }
 
     /// Whether the table with this text for one of its files loads, and allows the call.
-    fn allows(&self, name: &str, text: &str) -> bool {
+    pub(super) fn allows(&self, name: &str, text: &str) -> Result<(), Tried> {
         let files = self.sources.files().iter().map(|file| {
             let text = if **file.name() == *name { text } else { file.text() };
             SourceFile::new(file.name().clone(), text)
@@ -284,27 +213,21 @@ impl Bench<'_> {
                 Arc::new(LiveKeys::unfetched(need.rules))
             })
         else {
-            return false;
+            return Err(Tried::DoesNotLoad);
         };
         let signer = self.story.walk.facts.vouching_issuer().map(|issuer| issuer.name.as_str());
         let mut recorder = Recorder::signed_by(signer);
         let rules = Rules { table: &snapshot, blocks: self.story.blocks };
         let walked = walk(rules, self.request, self.now, &mut recorder);
-        matches!(walked.outcome, Outcome::Allowed(_)) && recorder.first_failure().is_none()
+        match (&walked.outcome, recorder.first_failure()) {
+            (Outcome::Allowed(_), None) => Ok(()),
+            (outcome, failure) => Err(Tried::Refused(failure.or(outcome.refusal()))),
+        }
     }
 }
 
-/// What it means that somebody acts, or that nobody has to, where that is new.
-fn danger_of_actor(miss: &NearMiss<'_>, acting: Option<&Acting<'_>>) -> String {
-    if !miss.failed.iter().any(|failed| matches!(failed, Failed::Actor)) {
-        return String::new();
-    }
-    match acting {
-        Some(acting) => format!(
-            ". {:?} then acts for its subjects, and only {} says that it may: nobody else has vouched for that",
-            acting.pair().1,
-            acting.asserted_by()
-        ),
-        None => format!(". Grant {} asks for somebody who acts; this asks for nobody", miss.grant.name),
-    }
+/// What is wrong with a change that was tried.
+pub(super) enum Tried {
+    DoesNotLoad,
+    Refused(Option<Reason>),
 }

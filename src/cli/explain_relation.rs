@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::explain_story::Story;
+use super::explain_terms::Age;
 use crate::claims::ClaimRule;
 use crate::decide::{AudienceFrom, Failed, Grant, NearMiss};
 use crate::name::Site;
@@ -104,7 +105,7 @@ impl Line {
         }
         if grant.times.max_token_age.is_some() {
             let differs = fails(&|failed| matches!(failed, Failed::MaxTokenAge));
-            line(Failed::MaxTokenAge, format!("iat {}", story.claim("iat")), differs, site("maxTokenAge"));
+            line(Failed::MaxTokenAge, Age::of(story).to_string(), differs, site("maxTokenAge"));
         }
         for failed in &miss.failed {
             let given = match failed {

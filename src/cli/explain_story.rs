@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::explain_change::Change;
 use super::explain_knowledge::Remark;
-use super::explain_no_change;
+use super::explain_no_change::Obstacle;
 use super::explain_relation::{Line, Sites, told};
 use super::output::escaped;
 use crate::block::Blocks;
 use crate::claims::ClaimKey;
+use crate::clock::Time;
 use crate::json::Json;
 use crate::path::{Observed, Outcome, Walk};
 use crate::reason::{Accepted, Reason};
@@ -21,6 +22,7 @@ pub(super) struct Story<'a> {
     pub(super) url: &'a str,
     /// The path of the URL, without its query.
     pub(super) path: &'a str,
+    pub(super) now: Time,
     pub(super) snapshot: &'a Snapshot,
     pub(super) blocks: &'a Blocks,
     /// What is written, to name the lines.
@@ -30,8 +32,8 @@ pub(super) struct Story<'a> {
     pub(super) payload: Option<&'a Json>,
     /// What is known about what went wrong.
     pub(super) remarks: Vec<Remark>,
-    /// What would allow it.
-    pub(super) change: Option<Change>,
+    /// What would allow it, or why nothing is offered, where it is refused.
+    pub(super) change: Option<Result<Change, Obstacle>>,
 }
 
 impl Story<'_> {
@@ -97,19 +99,12 @@ impl Story<'_> {
                 out += &format!("  {}: {}\n", remark.side(), remark.text);
             }
         }
-        if let Some(change) = &self.change {
-            out += &change.text(self.remarks.iter().any(|remark| remark.token_side));
-        }
-        if let Some(why) = self.no_change() {
-            out += &format!("\nno change of the table is offered: {why}\n");
+        match &self.change {
+            Some(Ok(change)) => out += &change.text(self.remarks.iter().any(|remark| remark.token_side)),
+            Some(Err(why)) => out += &format!("\nno change of the table is offered: {why}\n"),
+            None => {}
         }
         escaped(&out)
-    }
-
-    /// Why no change is offered, where one could be expected.
-    fn no_change(&self) -> Option<&'static str> {
-        let reason = self.refusal().filter(|_| self.change.is_none())?;
-        Some(explain_no_change::why(reason, !self.walk.facts.near_misses.is_empty()))
     }
 
     fn principal(&self) -> String {
@@ -195,8 +190,8 @@ impl Story<'_> {
             "pins": Line::pins(self).iter().map(Line::json).collect::<Vec<_>>(),
             "near_miss": near.collect::<Vec<_>>(),
             "known": self.remarks.iter().map(Remark::json).collect::<Vec<_>>(),
-            "change": self.change.as_ref().map(Change::json),
-            "no_change": self.no_change(),
+            "change": self.change.as_ref().and_then(|change| change.as_ref().ok()).map(Change::json),
+            "no_change": self.change.as_ref().and_then(|change| change.as_ref().err()).map(ToString::to_string),
         })
     }
 }

@@ -1,8 +1,11 @@
 //! What is known about the terms of a grant that are neither who nor where: who acts, and when.
 
+use std::fmt;
+
 use super::explain_knowledge::Remark;
 use super::explain_story::Story;
 use crate::decide::{Failed, Grant};
+use crate::json::Json;
 use crate::trust::Principal;
 
 /// Which side should change where one of these conditions does not hold; `None` of any other.
@@ -18,15 +21,59 @@ pub(super) fn remark(story: &Story<'_>, grant: &Grant, failed: &Failed<'_>) -> O
             "grant {} was for calls {wanted}; whoever set that end knows whether it was meant",
             grant.name
         ))),
-        Failed::MaxTokenAge => Some(Remark::token(format!(
-            "grant {} takes only tokens that are {wanted}, and that say with `iat` when they were made: get a fresh one for \
-             each use",
-            grant.name
-        ))),
+        Failed::MaxTokenAge => age(story, grant),
         Failed::Audience | Failed::Subject | Failed::Claim(_) | Failed::Method | Failed::Path | Failed::Replay(_) => {
             None
         }
     }
+}
+
+/// How long a token lives and how old it is, in seconds; of a token without `iat` neither is known.
+pub(super) struct Age {
+    life: Option<f64>,
+    age: Option<f64>,
+}
+
+impl Age {
+    pub(super) fn of(story: &Story<'_>) -> Self {
+        let date = |name: &str| match story.payload?.get(name)? {
+            Json::Number(seconds) => Some(*seconds),
+            _ => None,
+        };
+        let issued = date("iat");
+        let since = |later: Option<f64>| Some(later? - issued?);
+        // A part of a second counts: what is told must not look like what would do.
+        Self { life: since(date("exp")), age: since(Some(story.now.seconds().ceil())) }
+    }
+}
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.life, self.age) {
+            (Some(life), Some(age)) => write!(f, "{life} s from `iat` to `exp`, and {age} s since `iat`"),
+            _ => f.write_str("unknown: the token has no `iat`"),
+        }
+    }
+}
+
+/// Waiting or asking again helps against age, not against a life that is always too long.
+fn age(story: &Story<'_>, grant: &Grant) -> Option<Remark> {
+    let bound = grant.times.max_token_age?;
+    let (name, most) = (&grant.name, bound.as_secs());
+    let Age { life, age } = Age::of(story);
+    Some(Remark::token(match (life, age) {
+        (Some(life), _) if life > bound.as_secs_f64() => format!(
+            "the token lives {life} s, at most {most} s by grant {name}: one made anew lives as long. Have its issuer make them \
+             for at most {most} s, or ask whoever wrote `maxTokenAge` whether {life} s will do"
+        ),
+        (Some(_), Some(age)) => format!(
+            "the token was made {age} s ago, and grant {name} takes one for {most} s: get a fresh one for each use"
+        ),
+        _ => format!(
+            "the token does not say with `iat` when it was made, and grant {name} takes only tokens of at most {most} s: see \
+             whether its issuer can say it"
+        ),
+    }))
 }
 
 fn actor(story: &Story<'_>, grant: &Grant) -> Option<Remark> {

@@ -149,7 +149,7 @@ fn told(found: &Inspection<'_>, with_table: bool) -> String {
         return out;
     }
     if found.proposal.yaml.is_empty() {
-        out += "\nnothing is proposed, because no entry would let this token in\n";
+        out += "\nnothing is proposed: entries with what the token says and no more do not load, or do not let it in\n";
         found.proposal.faults.iter().for_each(|fault| out += &format!("  {fault}\n"));
         return out;
     }

@@ -151,7 +151,7 @@ fn due(snapshot: &Snapshot, filter: &Filter, now: Time, within: Duration) -> She
     let rows = expiring(snapshot, filter, now, within).into_iter().map(|due| {
         let past = if due.at <= now { "past" } else { "" };
         vec![
-            due.at.to_string(),
+            due.at.to_end(),
             past.to_owned(),
             due.what.to_owned(),
             due.entry.to_owned(),
@@ -163,6 +163,7 @@ fn due(snapshot: &Snapshot, filter: &Filter, now: Time, within: Duration) -> She
     Sheet { head: vec!["when", "past", "what", "entry", "name", "owner", "site"], rows: rows.collect() }
 }
 
+/// An end as the table writes it, so that nobody takes the midnight after a date for another day.
 fn date(time: Option<Time>) -> String {
-    time.map(|time| time.to_string()).unwrap_or_default()
+    time.map(Time::to_end).unwrap_or_default()
 }

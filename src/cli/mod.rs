@@ -15,6 +15,7 @@ mod explain_elsewhere;
 mod explain_keys;
 mod explain_knowledge;
 mod explain_no_change;
+mod explain_own_grant;
 mod explain_relation;
 mod explain_story;
 mod explain_terms;
@@ -52,11 +53,11 @@ mod why_block;
 mod written;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::error::ContextValue;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::error::{ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// Yes.
 const YES: u8 = 0;
@@ -114,17 +115,11 @@ enum Verb {
 
 /// Runs the program and returns its exit code: 0 yes, 1 no, 2 could not run.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match parse(arguments) {
         Ok(cli) => cli,
-        Err(error) => {
-            let error = quoted(error);
-            // `--help` and `--version` are no errors, and go to standard output.
-            let code = if error.use_stderr() { TROUBLE } else { YES };
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
+        Err(error) => return ExitCode::from(told(&quoted(error))),
     };
-    ExitCode::from(match cli.verb {
+    let code = match cli.verb {
         Verb::Serve(serve) => serve::run(*serve),
         Verb::Check(check) => check::run(&check),
         Verb::Explain(explain) => explain::run(&explain),
@@ -149,10 +144,50 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "credence", &mut script);
-            let _ = std::io::stdout().write_all(&script);
-            YES
+            output::result(&String::from_utf8_lossy(&script))
         }
-    })
+    };
+    ExitCode::from(output::ended(code))
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut program = Cli::command();
+    let given = program.try_get_matches_from_mut(arguments)?;
+    if let Some((verb, given)) = given.subcommand() {
+        let asked = standard_inputs(&program, verb, given);
+        if let [first, second, ..] = asked.as_slice() {
+            let message = format!(
+                "`-` is standard input, which can be read once: {first} and {second} both ask for it. Give one of them as a file"
+            );
+            return Err(program.error(ErrorKind::ArgumentConflict, message));
+        }
+    }
+    Cli::from_arg_matches(&given).map_err(|error| error.format(&mut program))
+}
+
+/// The arguments that are `-`. A variable that stands for several of them is given once.
+fn standard_inputs(program: &clap::Command, verb: &str, given: &ArgMatches) -> Vec<String> {
+    let arguments = program.find_subcommand(verb).into_iter().flat_map(clap::Command::get_arguments);
+    let (mut asked, mut variables) = (Vec::new(), Vec::new());
+    for argument in arguments {
+        let id = argument.get_id().as_str();
+        let times = given.get_raw(id).into_iter().flatten().filter(|value| *value == "-").count();
+        if given.value_source(id) == Some(ValueSource::EnvVariable) {
+            if times == 0 || variables.contains(&argument.get_env()) {
+                continue;
+            }
+            variables.push(argument.get_env());
+        }
+        let name = argument.get_long().map_or_else(|| id.to_uppercase(), |long| format!("--{long}"));
+        asked.extend(std::iter::repeat_n(name, times));
+    }
+    asked
+}
+
+/// Prints what is wrong with the arguments. `--help` and `--version` are no errors, and go to standard output.
+fn told(error: &clap::Error) -> u8 {
+    let written = error.print();
+    if error.use_stderr() { TROUBLE } else { output::printed(written) }
 }
 
 /// What is wrong with the arguments, which are quoted in it like any other value from outside.

@@ -1,6 +1,7 @@
 //! Results go to standard output, diagnostics to standard error, both without a panic when nobody reads.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 
@@ -16,10 +17,33 @@ pub(super) enum Output {
     Json,
 }
 
-/// Prints a result; a reader that went away is no error of ours.
+/// Whether a part of the result could not be written, such as on a full disk.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints a result. A reader that went away is no error of ours; of anything else that stops it [`ended`] knows.
 pub(super) fn result(text: &str) -> u8 {
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    YES
+    printed(std::io::stdout().write_all(text.as_bytes()))
+}
+
+/// The same where another has written it.
+pub(super) fn printed(written: std::io::Result<()>) -> u8 {
+    match written.and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => lost(&error),
+        Ok(()) | Err(_) => YES,
+    }
+}
+
+/// Tells once that the result is not whole: whoever reads half of it must not take it for all.
+fn lost(error: &std::io::Error) -> u8 {
+    if LOST.swap(true, Ordering::Relaxed) {
+        return TROUBLE;
+    }
+    trouble(format!("standard output: {error}; the result is not whole"))
+}
+
+/// The exit code of a verb that ended with this one: whatever it found, a result that was lost is no answer.
+pub(super) fn ended(code: u8) -> u8 {
+    if LOST.load(Ordering::Relaxed) { TROUBLE } else { code }
 }
 
 /// Prints a diagnostic.

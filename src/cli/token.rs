@@ -27,12 +27,45 @@ impl TokenFile {
     /// # Errors
     /// A sentence, where the file cannot be read.
     pub(super) fn read(&self) -> Result<Option<String>, String> {
-        let text = match self.token_file.as_deref() {
-            None => std::env::var("CREDENCE_TOKEN").ok(),
-            Some(path) => Some(read(path, MAX_TOKEN)?),
+        let (text, named) = match self.token_file.as_deref() {
+            None => (std::env::var("CREDENCE_TOKEN").ok(), "CREDENCE_TOKEN".to_owned()),
+            Some(path) => (Some(read(path, MAX_TOKEN)?), named(path)),
         };
-        Ok(text.map(|text| bare(&text).to_owned()).filter(|text| !text.is_empty()))
+        let Some(text) = text.map(|text| bare(&text).to_owned()).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        match wrapped(&text) {
+            Some(help) => Err(format!("{named}: {help}")),
+            None => Ok(Some(text)),
+        }
     }
+}
+
+/// Where answers of token endpoints have the token: OAuth 2.0 (RFC 6749 §5.1), OpenID Connect, GitHub Actions, the
+/// TokenRequest API of Kubernetes, and what others call it.
+const MEMBERS: [&str; 6] = ["/access_token", "/id_token", "/value", "/status/token", "/token", "/jwt"];
+
+/// How to take the token out of what it was saved in; `None` where it is not in JSON, nor in quotes.
+fn wrapped(text: &str) -> Option<String> {
+    if text.starts_with(['"', '\'']) {
+        return Some("the quotes are no part of a token: `jq -r` prints it without them".to_owned());
+    }
+    if !text.starts_with(['{', '[']) {
+        return None;
+    }
+    let document: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    let there = |member: &&str| document.pointer(member).is_some_and(serde_json::Value::is_string);
+    Some(MEMBERS.into_iter().find(there).map_or_else(
+        || {
+            "this is JSON, and no token: a token has three parts with dots between, and what one of them says does not do \
+             for the whole"
+                .to_owned()
+        },
+        |member| {
+            let path = member.replace('/', ".");
+            format!("this is JSON that has the token in `{path}`: `jq -r {path}` takes it out")
+        },
+    ))
 }
 
 /// The token without what stands before it in a header (RFC 6750 §2.1); whoever copied that too is told.
@@ -67,6 +100,31 @@ pub(super) fn read(path: &Path, most: u64) -> Result<String, String> {
     } else {
         std::fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text))
     };
-    let named = if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
-    outcome.map(|_| text).map_err(|error| format!("{named}: {error}"))
+    outcome.map(|_| text).map_err(|error| format!("{}: {error}", named(path)))
+}
+
+fn named(path: &Path) -> String {
+    if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_is_wrapped_is_told_how_to_unwrap() {
+        for (text, path) in [
+            (r#"{"access_token":"a.b.c","token_type":"Bearer"}"#, ".access_token"),
+            (r#"{"count": 1, "value": "a.b.c"}"#, ".value"),
+            (r#"{"kind": "TokenRequest", "status": {"token": "a.b.c"}}"#, ".status.token"),
+            (r#"{"token": "a.b.c"}"#, ".token"),
+        ] {
+            assert!(wrapped(text).unwrap().ends_with(&format!("`jq -r {path}` takes it out")), "{text}");
+        }
+        for text in [r#"{"iss": "https://a.test", "sub": "b"}"#, "{", r#"["a.b.c"]"#, r#"{"token": 7}"#] {
+            assert!(wrapped(text).unwrap().contains("no token"), "{text}");
+        }
+        assert!(wrapped("\"a.b.c\"").unwrap().contains("quotes"));
+        assert_eq!(wrapped("a.b.c"), None);
+    }
 }

@@ -54,7 +54,7 @@ pub enum Failed<'s> {
     Starts,
     /// The grant, or its resource, has ended.
     Expires,
-    /// The token is older than the grant allows.
+    /// The token lives longer, or is older, than the grant allows, or does not say so.
     MaxTokenAge,
     /// The token was used before, or cannot be known not to have been: [`Reason::Replayed`], [`Reason::JtiMissing`],
     /// [`Reason::ReplayUnavailable`].

@@ -26,7 +26,8 @@ impl<'s> Failed<'s> {
             Self::Starts => format!("from {}", instant(grant.times.starts)),
             Self::Expires => format!("before {}", instant(grant.ends(resource))),
             Self::MaxTokenAge => {
-                format!("at most {} s old", grant.times.max_token_age.unwrap_or_default().as_secs())
+                let bound = grant.times.max_token_age.unwrap_or_default().as_secs();
+                format!("at most {bound} s, both from `iat` to `exp` and since `iat`")
             }
             Self::Replay(Reason::JtiMissing) => "a `jti`".to_owned(),
             Self::Replay(_) => "a first use".to_owned(),

@@ -14,6 +14,10 @@ use crate::name::Algorithm;
 use crate::profile::Profile;
 use crate::reason::{Accepted, Reason};
 
+/// A name that can be a part of the name of a header.
+const HEADER: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+/// From here on two numbers may be one when they were read.
+const INEXACT: u64 = 1 << 53;
 const NAME: &str = "^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$";
 
 /// Of a trust table.
@@ -68,11 +72,7 @@ fn object(schema: &'static Schema) -> Value {
 }
 
 fn described(field: &FieldDoc) -> Value {
-    let mut value = of(field.shape);
-    if let Some(members) = value.as_object_mut() {
-        members.insert("description".to_owned(), json!(field.text));
-    }
-    value
+    with(of(field.shape), "description", json!(field.text))
 }
 
 fn of(shape: Shape) -> Value {
@@ -81,6 +81,7 @@ fn of(shape: Shape) -> Value {
         Shape::Word([only]) => json!({"const": only}),
         Shape::Word(words) => json!({"enum": words}),
         Shape::Boolean => json!({"type": "boolean"}),
+        Shape::True => json!({"const": true}),
         Shape::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Shape::Duration => {
             json!({"type": "string", "pattern": "^([0-9]+h([0-9]+m)?([0-9]+s)?|[0-9]+m([0-9]+s)?|[0-9]+s)$"})
@@ -98,10 +99,26 @@ fn of(shape: Shape) -> Value {
         Shape::Entries(schema) => entries(schema, 1),
         Shape::EntriesOrNone(schema) => entries(schema, 0),
         Shape::Object(schema) => object(schema),
+        Shape::OneOf(schema) => with(object(schema), "maxProperties", json!(1)),
+        Shape::Headers(value) => with(of(Shape::Map(value)), "propertyNames", json!({"pattern": HEADER})),
         Shape::Either(shapes) => json!({"anyOf": shapes.iter().map(|shape| of(*shape)).collect::<Vec<_>>()}),
-        Shape::Scalar => json!({"type": ["string", "number", "boolean"]}),
+        // Each of these says something of its own type alone.
+        Shape::Scalar => json!({
+            "type": ["string", "number", "boolean"],
+            "minLength": 1,
+            "exclusiveMinimum": -INEXACT.cast_signed(),
+            "exclusiveMaximum": INEXACT,
+        }),
         Shape::Json => json!({}),
     }
+}
+
+/// The same with one condition more.
+fn with(mut schema: Value, name: &str, value: Value) -> Value {
+    if let Some(members) = schema.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+    schema
 }
 
 /// A map from the names of entries.
@@ -173,7 +190,7 @@ impl Sections {
         let more = match field.shape {
             Shape::Entries(_) | Shape::EntriesOrNone(_) => ".NAME",
             Shape::List(_) => "[]",
-            Shape::Map(_) => ".CLAIM",
+            Shape::Map(_) | Shape::Headers(_) => ".CLAIM",
             _ => "",
         };
         for inner in inside(field.shape) {
@@ -185,8 +202,14 @@ impl Sections {
 /// The maps of known fields that may stand there.
 fn inside(shape: Shape) -> Vec<&'static Schema> {
     match shape {
-        Shape::Entries(schema) | Shape::EntriesOrNone(schema) | Shape::Object(schema) => vec![schema],
-        Shape::List(inner) | Shape::OneOrList(inner) | Shape::Map(inner) | Shape::Set(inner) => inside(*inner),
+        Shape::Entries(schema) | Shape::EntriesOrNone(schema) | Shape::Object(schema) | Shape::OneOf(schema) => {
+            vec![schema]
+        }
+        Shape::List(inner)
+        | Shape::OneOrList(inner)
+        | Shape::Map(inner)
+        | Shape::Headers(inner)
+        | Shape::Set(inner) => inside(*inner),
         Shape::Either(shapes) => shapes.iter().flat_map(|shape| inside(*shape)).collect(),
         _ => Vec::new(),
     }
@@ -199,6 +222,7 @@ fn words(shape: Shape) -> String {
         Shape::Prose => "text, also of several lines".to_owned(),
         Shape::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or "),
         Shape::Boolean => "`true` or `false`".to_owned(),
+        Shape::True => "`true`".to_owned(),
         Shape::Number(least, most) => format!("{least} to {most}"),
         Shape::Duration => "duration: `30s`, `24h`, `1h30m`".to_owned(),
         Shape::Date => "date `2027-03-31` or RFC 3339 instant".to_owned(),
@@ -218,8 +242,9 @@ fn words(shape: Shape) -> String {
         .to_owned(),
         Shape::List(item) | Shape::Set(item) => format!("list: {}", words(*item)),
         Shape::OneOrList(item) => format!("{}, or a list", words(*item)),
-        Shape::Map(value) => format!("map: {}", words(*value)),
+        Shape::Map(value) | Shape::Headers(value) => format!("map: {}", words(*value)),
         Shape::Entries(_) | Shape::Object(_) => "map (below)".to_owned(),
+        Shape::OneOf(_) => "map of one (below)".to_owned(),
         Shape::EntriesOrNone(_) => "map (below), or `{}`".to_owned(),
         Shape::Either(shapes) => shapes.iter().map(|shape| words(*shape)).collect::<Vec<_>>().join(", or "),
         Shape::Scalar => "string, number or boolean".to_owned(),

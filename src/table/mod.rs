@@ -35,6 +35,7 @@ pub use claim_header::ClaimHeader;
 pub use code::{Code, Severity};
 pub use compile::{Compiled, KeyNeed, Permissions, compile};
 pub use diagnostic::Diagnostic;
+pub(crate) use draft::nearest;
 pub use json_schema::{blocks as blocks_schema, reference, table as table_schema, vectors as vectors_schema};
 pub use live::Live;
 use node::{Key, Kind, Node, Type};

@@ -142,8 +142,28 @@ impl<'a> Reader<'a> {
                 "a second document begins",
                 "put each document into its own file",
             );
+        } else {
+            self.directive();
         }
         self.documents == 1
+    }
+
+    /// Before the first document, a line that begins with `%`: it can say that what follows is to be read otherwise.
+    fn directive(&mut self) {
+        let (text, mut start) = (self.file.text(), 0);
+        for line in text.split_inclusive('\n') {
+            let bare = line.trim_start_matches('\u{feff}');
+            if bare.starts_with('%') {
+                let from = start + line.len() - bare.len();
+                let span = Span::locate(text, from, from + bare.trim_end().len());
+                let help = "remove the line: a table is YAML 1.2, and has no tags";
+                return self.push(span, "YAML directives are not allowed", "a directive", help);
+            }
+            if !bare.trim().is_empty() && !bare.trim_start().starts_with('#') {
+                return;
+            }
+            start += line.len();
+        }
     }
 
     /// Refuses anchors and tags; says whether there was one.
@@ -279,6 +299,9 @@ impl<'a> Reader<'a> {
             span = Span::locate(text, last, last);
         }
         let info = error.info();
+        if info.contains("tab") {
+            span = self.tab_before(span);
+        }
         if info.contains("recursion limit") {
             return self.too_deep(span);
         }
@@ -290,6 +313,15 @@ impl<'a> Reader<'a> {
         }
         let (message, help) = explain(info, text, text.get(span.start as usize..).unwrap_or_default().trim());
         self.push(span, &message, "", help);
+    }
+
+    /// The first tab among the blanks before that place, where the parser stands behind it.
+    fn tab_before(&self, span: Span) -> Span {
+        let text = self.file.text();
+        let before = text.get(..span.start as usize).unwrap_or_default();
+        let blanks = before.trim_end_matches([' ', '\t']).len();
+        let tab = before.get(blanks..).and_then(|blanks| blanks.find('\t'));
+        tab.map_or(span, |tab| Span::locate(text, blanks + tab, blanks + tab + 1))
     }
 
     fn push(&mut self, span: Span, message: &str, label: &str, help: &str) {

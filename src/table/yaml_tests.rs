@@ -52,6 +52,29 @@ fn anchors_aliases_merge_keys_and_tags_are_each_refused_at_their_place() {
 }
 
 #[test]
+fn a_directive_is_refused_where_it_stands() {
+    for (text, place) in
+        [("%YAML 1.1\n---\na: b\n", "1:1"), ("# a remark\n\n%TAG ! tag:acme.test,2026:\n---\na: b\n", "3:1")]
+    {
+        let (_, said) = read(text);
+        assert!(said.contains("error[CR005]: YAML directives are not allowed"), "{said}");
+        assert!(said.contains(&format!(" --> t.yaml:{place}\n")), "{said}");
+    }
+    assert_eq!(read("---\na: \"%YAML 1.1\"\n").1, "");
+}
+
+#[test]
+fn a_tab_is_told_where_it_stands() {
+    for (text, place) in [("a:\n\tb: c\n", "2:1"), ("a:\n\t  b: c\n", "2:1"), ("a:\n  b:\n  \tc: d\n", "3:3")] {
+        let (_, said) = read(text);
+        assert!(
+            said.contains("a tab where YAML wants spaces") && said.contains(&format!("t.yaml:{place}\n")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_quoted_double_less_than_is_only_a_strange_name() {
     assert_eq!(read("\"<<\": a\n").1, "");
 }

@@ -160,6 +160,9 @@ impl TrustedIssuer {
         let signature = algorithm.and_then(|algorithm| self.signature(token, header.key_id(), algorithm, trail));
         let signed = signature.as_ref().ok().cloned();
         let proof = trail.proof(signature, || {
+            if algorithm.is_err() {
+                return Note::at(&self.site, "not checked: no key of this issuer is for such an algorithm");
+            }
             let ring = self.keys.ring();
             let named = header.key_id().map_or("no kid".to_owned(), |kid| format!("kid {kid:?}"));
             let keys = format!("{} usable keys of issuer {:?}", ring.usable().count(), self.name);

@@ -7,7 +7,7 @@ use crate::support::scratch;
 use crate::support::table::{Table, document};
 use crate::world::{Ended, run, with_input};
 
-const GOOD: &str = "\
+pub(crate) const GOOD: &str = "\
 issuers:
   ci: {issuer: \"https://ci.acme.test\", owner: team@acme.test, reviewBy: 2099-01-01}
 resources:
@@ -26,7 +26,7 @@ grants:
   own: {issuer: cx, resource: api, subject: x, methods: [GET], paths: any}
 ";
 
-fn check(table: &Table, more: &[&str]) -> Ended {
+pub(crate) fn check(table: &Table, more: &[&str]) -> Ended {
     let path = table.path().display().to_string();
     run(&[&["check", &path], more].concat())
 }
@@ -175,7 +175,7 @@ grants:
   mail: {issuer: ci, resource: api, claims: {email: 'a%0A,b'}, methods: [GET], paths: any}
 ";
 
-fn json(ended: &Ended) -> serde_json::Value {
+pub(crate) fn json(ended: &Ended) -> serde_json::Value {
     serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {}", ended.out))
 }
 

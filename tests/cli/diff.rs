@@ -37,7 +37,7 @@ widened  grant reads allows what was not allowed  [NEW:13:3]
 widened  grant watched allows what was not allowed  [NEW:14:3]
          mode: - shadow
 narrowed issuer partner `expires` lets less through  [NEW:5:3]
-         expires: 2027-01-01T00:00:00.000Z -> 2026-12-01T00:00:00.000Z
+         expires: 2026-12-31 -> 2026-11-30
 changed  grant uploads is the new name of grant pushes  [NEW:12:3]
 3 widened, 1 narrowed, 1 changed
 "

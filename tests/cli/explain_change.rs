@@ -6,9 +6,9 @@ use crate::support::issuer::Issuer;
 use crate::support::table::Table;
 use crate::world::{API, Ended, SUBJECT, explain, table};
 
-const DEPLOYS: &str = "https://api.acme.test/v1/deploys/web";
+pub(crate) const DEPLOYS: &str = "https://api.acme.test/v1/deploys/web";
 
-fn told(ended: &Ended) -> Value {
+pub(crate) fn told(ended: &Ended) -> Value {
     serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error} in {}", ended.all()))
 }
 

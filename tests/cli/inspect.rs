@@ -214,3 +214,26 @@ fn a_hostile_token_neither_moves_the_cursor_nor_writes_yaml_of_its_own() {
     let checked = run(&["check", &table.path().display().to_string()]);
     assert!(!checked.err.contains("CR001") && !checked.err.contains("CR005"), "{yaml}{}", checked.err);
 }
+
+#[test]
+fn an_issuer_whose_keys_cannot_be_discovered_is_not_said_to_be_hopeless() {
+    let table = Table::new(RESOURCE);
+    let claims =
+        json!({"iss": "partner-idp", "aud": "https://deploy.acme.test", "sub": "bob", "exp": 4_000_000_300_u64});
+    let ended = inspect(&table, &unsigned(&json!({"alg": "RS256"}), &claims), &CALL);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.contains("\nnothing is proposed: entries with what the token says and no more"), "{}", ended.out);
+    assert!(ended.out.contains("`jwksFile`") && !ended.out.contains("no entry would"), "{}", ended.out);
+}
+
+#[test]
+fn where_the_token_does_not_tell_its_tenant_that_is_the_fault_and_no_placeholder() {
+    let mut claims = ci_job();
+    for id in ["repository_id", "repository_owner_id"] {
+        claims.as_object_mut().unwrap().remove(id);
+    }
+    let ended = inspect(&Table::new(RESOURCE), &unsigned(&json!({"alg": "RS256", "typ": "JWT"}), &claims), &CALL);
+    let (_, told) = ended.out.split_once("\nnothing is proposed: ").unwrap_or_else(|| panic!("{}", ended.all()));
+    assert!(told.contains("pin.claims.repository_owner_id: the token does not tell the tenant"), "{told}");
+    assert!(!told.contains("replace-me.invalid"), "{told}");
+}

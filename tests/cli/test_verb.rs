@@ -89,3 +89,22 @@ fn a_path_that_does_not_exist_is_called_so() {
     assert_eq!(ended.code, 2);
     assert_eq!(ended.err, "error: no/such/place: no such file or directory\n");
 }
+
+#[test]
+fn a_method_that_no_table_can_mean_shows_nothing() {
+    let (_dir, file) = world(&CASES.replace("method: GET", "method: get"));
+    let ended = run(&["test", file.to_str().unwrap()]);
+    assert_eq!(ended.code, 2, "{}", ended.all());
+    assert!(ended.err.contains("\"get\" is not a method") && ended.err.contains("write `GET`"), "{}", ended.err);
+}
+
+#[test]
+fn that_a_denial_has_no_grants_may_be_said() {
+    let none = CASES.replace("decision: deny,", "decision: deny, grants: [], scopes: [],");
+    let (_dir, file) = world(&none);
+    let ended = run(&["test", file.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{}", ended.all());
+    let (_dir, file) = world(&CASES.replace("decision: deny,", "decision: deny, grants: [one],"));
+    let ended = run(&["test", file.to_str().unwrap()]);
+    assert!(ended.code == 2 && ended.err.contains("never happens"), "{}", ended.all());
+}

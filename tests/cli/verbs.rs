@@ -132,3 +132,42 @@ fn a_terminal_gets_colours_unless_no_color_is_set() {
     assert!(coloured.contains("\u{1b}["), "{coloured:?}");
     assert!(!on_a_terminal("NO_COLOR=1").unwrap().contains("\u{1b}["));
 }
+
+#[test]
+fn standard_input_is_read_once() {
+    let url = "https://a.test/";
+    for (args, told) in [
+        (&["explain", "--trust", "-", "--token-file", "-", "GET", url][..], "--trust and --token-file"),
+        (&["explain", "--trust", "-", "--keys", "-", "GET", url], "--trust and --keys"),
+        (&["inspect", "--trust=-", "--token-file=-"], "--trust and --token-file"),
+        (&["list", "--trust", "-", "--blocks", "-"], "--trust and --blocks"),
+        (&["diff", "-", "-"], "OLD and NEW"),
+        (&["check", "-", "-"], "PATHS and PATHS"),
+    ] {
+        let ended = run(args);
+        assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{args:?}");
+        assert!(ended.err.contains("`-` is standard input") && ended.err.contains(told), "{args:?}: {}", ended.err);
+    }
+    // One variable may stand for two arguments: what it names is still one thing.
+    let mut check = command(&["check"]);
+    check.env("CREDENCE_TRUST", "-");
+    assert!(with_input(check, "kind: TrustTable").err.contains("CR0"));
+}
+
+#[test]
+fn a_name_that_is_like_no_other_leads_to_none() {
+    for (args, near) in [
+        (["rule", "CR999"], None),
+        (["rule", "CR1O1"], Some("CR101")),
+        (["man", "nope"], None),
+        (["man", "serv"], Some("serve")),
+        (["profiles", "github"], Some("github-actions")),
+        (["profiles", "zzz"], None),
+    ] {
+        let ended = run(&args);
+        assert_eq!(ended.code, 2, "{args:?}");
+        let told = ended.err.contains("the nearest is");
+        assert_eq!(told, near.is_some(), "{args:?}: {}", ended.err);
+        assert!(near.is_none_or(|near| ended.err.contains(&format!("the nearest is {near:?}"))), "{}", ended.err);
+    }
+}

@@ -41,7 +41,7 @@ fn s5_the_list_tells_whom_for_what_who_answers_when_it_is_looked_at_again_and_wh
             "invoices",
             "finance@acme.test",
             "reading invoices is open to the finance group as a whole",
-            "2027-07-01T00:00:00.000Z",
+            "2027-06-30",
             "nothing",
         ]
     );
@@ -53,8 +53,8 @@ fn s5_the_list_tells_whom_for_what_who_answers_when_it_is_looked_at_again_and_wh
             "invoices",
             "partnerships@acme.test",
             "invoices of Globex, contract 2025-117",
-            "2026-12-16T00:00:00.000Z",
-            "2027-04-01T00:00:00.000Z",
+            "2026-12-15",
+            "2027-03-31",
         ]
     );
     for (output, mark) in [("csv", "grant,issuer,iss,"), ("markdown", "| grant | issuer |"), ("text", "GRANT ")] {

@@ -1,12 +1,15 @@
 //! `-o github`: workflow commands, which GitHub Actions turns into annotations. What would end a command early is escaped
 //! as its toolkit does (`actions/toolkit`, `core/command.ts`), so that no table can write commands of its own.
 
-use super::Checked;
+use super::{Checked, Unread};
 use crate::cli::output::escaped;
 use crate::table::{Diagnostic, Severity};
 
-pub(super) fn written(tables: &[Checked]) -> String {
+pub(super) fn written(tables: &[Checked], unread: &[Unread]) -> String {
     let mut text = String::new();
+    for one in unread {
+        text.push_str(&format!("::error title=credence::{}\n", data(&format!("{}: {}", one.path, one.message))));
+    }
     for checked in tables {
         for finding in checked.report.sorted() {
             text.push_str(&command(finding));

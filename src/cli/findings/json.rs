@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::Checked;
+use super::{Checked, Unread};
 use crate::cli::output::escaped_json;
 use crate::table::Diagnostic;
 
-pub(super) fn written(tables: &[Checked]) -> String {
+pub(super) fn written(tables: &[Checked], unread: &[Unread]) -> String {
     let tables: Vec<_> = tables.iter().map(table).collect();
-    escaped_json(&json!({ "schema": "credence.check/v1", "tables": tables }))
+    let errors: Vec<_> = unread.iter().map(|one| json!({"path": one.path, "message": one.message})).collect();
+    escaped_json(&json!({ "schema": "credence.check/v1", "tables": tables, "errors": errors }))
 }
 
 fn table(checked: &Checked) -> Value {

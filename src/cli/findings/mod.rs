@@ -33,6 +33,15 @@ pub(super) struct Checked {
     pub(super) blocks: Option<BlocksSummary>,
 }
 
+/// A path that could not be looked at at all: what is not said of it is not known, rather than good.
+#[derive(Debug)]
+pub(super) struct Unread {
+    /// What was given as argument.
+    pub(super) path: String,
+    /// Why.
+    pub(super) message: String,
+}
+
 /// What a good table holds.
 #[derive(Debug)]
 pub(super) struct Summary {
@@ -63,11 +72,11 @@ impl Summary {
 }
 
 /// All tables in one document, for standard output; empty for people, who are told one by one.
-pub(super) fn written(format: Format, tables: &[Checked]) -> String {
+pub(super) fn written(format: Format, tables: &[Checked], unread: &[Unread]) -> String {
     match format {
         Format::Text => String::new(),
-        Format::Json => json::written(tables),
-        Format::Sarif => sarif::written(tables),
-        Format::Github => github::written(tables),
+        Format::Json => json::written(tables, unread),
+        Format::Sarif => sarif::written(tables, unread),
+        Format::Github => github::written(tables, unread),
     }
 }

@@ -4,19 +4,20 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::Checked;
+use super::{Checked, Unread};
 use crate::cli::output::escaped_json;
 use crate::table::{Code, Diagnostic, Page, Severity};
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-pub(super) fn written(tables: &[Checked]) -> String {
+pub(super) fn written(tables: &[Checked], unread: &[Unread]) -> String {
     let findings: Vec<&Diagnostic> = tables.iter().flat_map(|table| table.report.sorted()).collect();
     let used: BTreeSet<Code> = findings.iter().map(|finding| finding.code()).collect();
     let rules: Vec<Code> = used.into_iter().collect();
     let results: Vec<_> = findings.iter().map(|finding| result(finding, &rules)).collect();
     let left_out: usize = tables.iter().map(|table| table.report.left_out()).sum();
-    let notes = if left_out == 0 { Vec::new() } else { vec![note(left_out)] };
+    let mut notes: Vec<_> = unread.iter().map(not_read).collect();
+    notes.extend((left_out > 0).then(|| note(left_out)));
     escaped_json(&json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -29,10 +30,19 @@ pub(super) fn written(tables: &[Checked]) -> String {
             }},
             // Columns are characters, and a character is a code point.
             "columnKind": "unicodeCodePoints",
-            "invocations": [{"executionSuccessful": true, "toolExecutionNotifications": notes}],
+            "invocations": [{"executionSuccessful": unread.is_empty(), "toolExecutionNotifications": notes}],
             "results": results,
         }],
     }))
+}
+
+/// No finding: a viewer would take an empty list of those for a table that is mended.
+fn not_read(unread: &Unread) -> Value {
+    json!({
+        "level": "error",
+        "message": {"text": format!("{}: {}", unread.path, unread.message)},
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&unread.path)}}}],
+    })
 }
 
 fn note(left_out: usize) -> Value {

@@ -356,7 +356,7 @@ fn name_or_none(name: Option<&Issuer>) -> String {
 }
 
 fn end(end: Option<Time>) -> String {
-    end.map_or_else(|| "no end".to_owned(), |end| end.to_string())
+    end.map_or_else(|| "no end".to_owned(), Time::to_end)
 }
 
 fn seconds(span: Duration) -> String {

@@ -284,5 +284,5 @@ fn data(is: bool) -> String {
 }
 
 fn end(end: Option<Time>) -> String {
-    end.map_or_else(|| "no end".to_owned(), |end| end.to_string())
+    end.map_or_else(|| "no end".to_owned(), Time::to_end)
 }

@@ -3,7 +3,7 @@
 use super::super::Code;
 use super::super::draft::{AnonymousDraft, At, Field, ResourceDraft};
 use super::Bench;
-use super::url::judge;
+use super::url::{UrlFault, judge};
 use crate::name::{Audience, ResourceName};
 use crate::resource::{Anonymous, CredentialPlace, OpenMethods, PathPattern, Resource, ResourceId};
 
@@ -51,6 +51,7 @@ impl<'a> Bench<'a> {
     fn metadata(&mut self, owner: &str, draft: &ResourceDraft) {
         let Some(At { value, place }) = draft.resource_metadata.given() else { return };
         let fault = match judge(value) {
+            Err(UrlFault::Plain) => "whoever sits on the line could send the client to another issuer",
             Err(fault) => fault.as_str(),
             Ok(()) if value.contains(['"', '\\']) => "it holds a character that must be escaped",
             Ok(()) => return,

@@ -4,7 +4,7 @@ use super::super::{Code, Key, Kind, Node, Place, Type};
 use super::fields::Cx;
 use super::grant::pattern_for;
 use super::read::{map, text, wrong};
-use super::schema::Shape::{Boolean, List, Scalar as AnyScalar, Text};
+use super::schema::Shape::{List, Scalar as AnyScalar, Text, True};
 use super::schema::{Schema, field, fields};
 use crate::claims::{ClaimKey, ClaimRule, Glob, Matcher, Scalar};
 use crate::json::is_exact;
@@ -39,8 +39,8 @@ pub(super) const CONDITION: Schema = fields(&[
     field("containsAny", List(&AnyScalar), "An array that has one of these elements at least."),
     field("containsAll", List(&AnyScalar), "An array that has all of these elements."),
     field("word", Text, "Text of words with blanks between, such as `scope`, that has this word."),
-    field("present", Boolean, "The claim is there, whatever it says. Only `true` can stand here."),
-    field("absent", Boolean, "The claim is not there. Only `true` can stand here."),
+    field("present", True, "The claim is there, whatever it says."),
+    field("absent", True, "The claim is not there."),
 ]);
 
 /// A map from claims to conditions.

@@ -12,7 +12,7 @@ use super::read::{is_any, list, map, methods, name, one_or_list, paths_or_any, p
 use super::resource::audience;
 use super::schema::Form::Scope;
 use super::schema::Shape::{
-    Date, Duration as Span, Either, Form, List, Map, Name, Object, OneOrList, Prose, Text, Word,
+    Date, Duration as Span, Either, Form, Headers, List, Name, Object, OneOrList, Prose, Text, Word,
 };
 use super::schema::{self, Schema, field, fields};
 use super::times::start;
@@ -72,7 +72,7 @@ pub(super) const GRANT: Schema = fields(&[
     ),
     field(
         "forwardClaims",
-        Map(&Text),
+        Headers(&Text),
         "Name → claim: what leaves credence, as metadata, and as a header with `--claim-headers`.",
     ),
 ])

@@ -32,6 +32,8 @@ pub(crate) enum Shape {
     Word(&'static [&'static str]),
     /// `true` or `false`.
     Boolean,
+    /// `true`, and nothing else.
+    True,
     /// A whole number between these.
     Number(u8, u8),
     /// `30s`, `24h`, `1h30m`.
@@ -54,6 +56,10 @@ pub(crate) enum Shape {
     EntriesOrNone(&'static Schema),
     /// A map of known fields.
     Object(&'static Schema),
+    /// A map of exactly one known field.
+    OneOf(&'static Schema),
+    /// A map from names that can be a part of the name of a header.
+    Headers(&'static Shape),
     /// Any of these.
     Either(&'static [Shape]),
     /// A string, a number or a boolean.
@@ -144,4 +150,4 @@ pub(crate) const METHODS: Shape = Either(&[Word(&["any"]), List(&Shape::Form(For
 pub(crate) const PATHS: Shape = Either(&[Word(&["any"]), List(&Shape::Form(Form::Path))]);
 /// A map from claims to conditions.
 pub(crate) const CLAIMS: Shape = Map(&CONDITION);
-const CONDITION: Shape = Either(&[OneOrList(&Shape::Scalar), Object(&super::claims::CONDITION)]);
+const CONDITION: Shape = Either(&[OneOrList(&Shape::Scalar), Shape::OneOf(&super::claims::CONDITION)]);

@@ -9,7 +9,7 @@ use super::super::{Code, Kind, Node, Report, SourceFile, Type};
 use super::fields::{At, Cx, Field, Fields, nearest};
 use super::head;
 use super::read::{list, map, name, pairs, scope, text, wrong};
-use super::schema::Form::{Reason as Reasons, Scope};
+use super::schema::Form::{Method, Reason as Reasons, Scope};
 use super::schema::Shape::{Date, Either, Form, Json as Anything, List, Map, Name, Object, Set, Text, Word};
 use super::schema::{Schema, field, fields};
 use super::times::start;
@@ -17,6 +17,7 @@ use crate::clock::Time;
 use crate::json::Json;
 use crate::reason::{Accepted, Reason};
 use crate::request::split_url;
+use crate::resource::is_method;
 
 const KIND: &str = "TrustTableTest";
 /// The root of a test file.
@@ -43,7 +44,7 @@ const CASE: Schema = fields(&[
 ])
 .with_required(&["name", "expect"]);
 const REQUEST: Schema = fields(&[
-    field("method", Text, "The HTTP method."),
+    field("method", Form(Method), "The HTTP method, as a table writes it."),
     field("url", Text, "The URL as the client would ask for it."),
     field("context", Map(&Text), "What the proxy would set as `context_extensions`."),
     field("route", Object(&ROUTE), "The route of Envoy Gateway that the request took."),
@@ -244,7 +245,7 @@ fn json(cx: &mut Cx<'_>, claim: &str, node: &Node) -> Option<Json> {
 
 fn request(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<VectorRequest> {
     let fields = Fields::open(cx, field, node, &REQUEST)?;
-    let method = required(cx, &fields, node, "method", "add `method: GET`", text);
+    let method = required(cx, &fields, node, "method", "add `method: GET`", method);
     let url = required(cx, &fields, node, "url", "add `url: https://HOST/PATH`", url);
     let headers = fields.read(cx, "headers", pairs);
     let context = fields.read(cx, "context", pairs);
@@ -256,6 +257,21 @@ fn request(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<VectorRe
         context: context.items().to_vec(),
         route: route.value().cloned(),
     })
+}
+
+/// Written as a table writes it: a call with another spelling is refused whatever the table says, and shows nothing of it.
+fn method(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<String> {
+    let method = text(cx, field, node)?;
+    if !is_method(&method) {
+        let upper = method.to_ascii_uppercase();
+        let help = match is_method(&upper) {
+            true => format!("methods are compared exactly: write `{upper}`"),
+            false => String::from("a method is an upper-case word such as `GET`"),
+        };
+        cx.misfit(node.span, format!("{method:?} is not a method"), "", help);
+        return None;
+    }
+    Some(method)
 }
 
 fn url(cx: &mut Cx<'_>, field: &str, node: &Node) -> Option<String> {
@@ -294,10 +310,12 @@ fn expect(cx: &mut Cx<'_>, field: &'static str, node: &Node) -> Option<Expectati
     if let Some(reason) = reason.given().filter(|reason| is_accepted(reason.value) != allowed) {
         misplaced(cx, &reason.place, &format!("reason `{}`", reason.value));
     }
-    for (field, what) in [(&grants, "grants"), (&scopes, "scopes")] {
-        if let Some(found) = field.given().filter(|_| !allowed) {
-            misplaced(cx, &found.place, what);
-        }
+    // That there are none is true of every denial.
+    if let Some(found) = grants.given().filter(|found| !allowed && !found.value.is_empty()) {
+        misplaced(cx, &found.place, "grants");
+    }
+    if let Some(found) = scopes.given().filter(|found| !allowed && !found.value.is_empty()) {
+        misplaced(cx, &found.place, "scopes");
     }
     for (field, what) in [(&iss, "an `iss`"), (&realm, "a realm")] {
         if let Some(found) = field.given().filter(|_| !allowed) {
