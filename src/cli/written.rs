@@ -43,7 +43,7 @@ fn commands(page: &str, text: &str) -> Vec<Written> {
 
 /// The words of a command, without what the shell takes of it.
 fn words(command: &str) -> Vec<String> {
-    let stop = |word: &&str| !matches!(*word, "#" | ">" | "|" | ">>" | "2>" | "&&");
+    let stop = |word: &&str| !matches!(*word, "#" | ">" | "|" | ">>" | "2>" | "&&" | "&");
     command.split_whitespace().take_while(stop).map(|word| word.trim_matches(['"', '\'']).to_owned()).collect()
 }
 

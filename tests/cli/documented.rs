@@ -69,6 +69,7 @@ fn the_commands_of_the_page_on_onboarding_run() {
         "iss": "https://token.actions.githubusercontent.com", "aud": "https://deploy.acme.test",
         "sub": "repo:acme@9919/payments@512345678:environment:production", "repository": "acme/payments",
         "repository_id": "512345678", "repository_owner_id": "9919", "ref": "refs/heads/main", "environment": "production",
+        "event_name": "push",
         "iat": 1_795_262_400, "exp": 1_795_262_700,
     });
     let token = format!("{}.{}.c2ln", part(json!({"alg": "RS256", "typ": "JWT", "kid": "k"})), part(claims));

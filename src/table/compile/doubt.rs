@@ -1,9 +1,13 @@
 //! What loads and is probably not meant: an issuer that nobody can be (CR205), keys that end with one rotation (CR310).
 
+use std::net::IpAddr;
+
 use super::super::Code;
 use super::Bench;
 use super::issuer::IssuerPlan;
 use super::placeholder::is_placeholder;
+use crate::keys::is_refused_address;
+use crate::resource::Authority;
 
 impl Bench<'_> {
     /// A host under `.invalid`, a top-level domain that nobody ever has (RFC 2606 §2): a placeholder.
@@ -34,6 +38,20 @@ impl Bench<'_> {
         self.warn(&draft.common, Code::CR205, &at.place, message, label, help);
     }
 
+    /// An address that no fetch goes to, written as one; a name is only known to lead there when it is asked.
+    pub(super) fn nowhere(&mut self, owner: &str, plan: &IssuerPlan<'_>) {
+        let (draft, keys) = (plan.draft, &plan.draft.keys);
+        let urls = [&keys.discovery_url, &keys.jwks_uri, &keys.spiffe_bundle_url];
+        let Some(at) = urls.into_iter().find_map(|url| url.given()) else { return };
+        if !address(&at.value).is_some_and(is_refused_address) {
+            return;
+        }
+        let message = format!("the keys of {owner} will never be fetched from there");
+        let label = "link-local, a cloud's metadata service, or no host at all";
+        let help = "write the URL of the issuer's own key set: until then each of its tokens is refused";
+        self.warn(&draft.common, Code::CR205, &at.place, message, label, help);
+    }
+
     /// One pin, where the keys can change while the table does not.
     pub(super) fn lone_pin(&mut self, owner: &str, plan: &IssuerPlan<'_>) {
         let Some((first, rest)) = plan.draft.pin_keys.items().split_first() else { return };
@@ -45,6 +63,13 @@ impl Bench<'_> {
         let help = "pin the next key too: ask the issuer's operator for its thumbprint before it is published";
         self.warn(&plan.draft.common, Code::CR310, &first.place, message, "an outage at the next rotation", help);
     }
+}
+
+/// The address that a URL names by its number, if it does.
+fn address(url: &str) -> Option<IpAddr> {
+    let (_, rest) = url.split_once("://")?;
+    let host = Authority::read(rest.split(['/', '?']).next()?)?.host;
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// What is odd about an `iss`, and the form to try.

@@ -59,6 +59,7 @@ impl<'a> Bench<'a> {
         self.never_pinned(&owner, &plan);
         self.placeholder(&owner, &plan);
         self.looks_wrong(&owner, &plan);
+        self.nowhere(&owner, &plan);
         self.lone_pin(&owner, &plan);
         self.doubtful(&owner, &plan);
         self.lint_issuer(&owner, &plan);

@@ -1,16 +1,14 @@
 //! Where an issuer's keys come from: at most one place, reached safely.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::super::draft::{At, IssuerDraft, KeysDraft};
 use super::super::{Code, Place};
 use super::Bench;
 use super::url::{UrlFault, judge};
-use crate::keys::{Access, KeyFormat, KeyOrigin, KeySource, is_refused_address};
+use crate::keys::{Access, KeyFormat, KeyOrigin, KeySource};
 use crate::name::{Issuer, TrustDomain};
 use crate::profile::{Identity, Profile};
-use crate::resource::Authority;
 
 /// Where the keys of an entry are, and how they are reached: what all its exact issuers share.
 #[derive(Debug)]
@@ -138,21 +136,9 @@ impl Bench<'_> {
         None
     }
 
-    /// An address that no fetch goes to, written as one; a name is only known to lead there when it is asked.
-    fn key_address(&mut self, owner: &str, url: &At<String>) -> Option<()> {
-        if !address(&url.value).is_some_and(is_refused_address) {
-            return Some(());
-        }
-        let message = format!("the keys of {owner} would never be fetched from there");
-        let label = "link-local, a cloud's metadata service, or no host at all";
-        let help = "write the URL of the issuer's own key set";
-        self.report(Code::CR002, &url.place, message, label, help);
-        None
-    }
-
     /// A URL that keys or their whereabouts are fetched from (CR102 over plain `http:`).
     fn key_url(&mut self, owner: &str, url: &At<String>) -> Option<()> {
-        let Err(fault) = judge(&url.value) else { return self.key_address(owner, url) };
+        let Err(fault) = judge(&url.value) else { return Some(()) };
         let help = "use `https:`, or give the keys themselves with `jwks` or `jwksFile`";
         let (code, message) = match fault {
             UrlFault::Plain => (Code::CR102, format!("the keys of {owner} would be fetched over plain `http:`")),
@@ -161,13 +147,6 @@ impl Bench<'_> {
         self.report(code, &url.place, message, fault.as_str(), help);
         None
     }
-}
-
-/// The address that a URL names by its number, if it does.
-fn address(url: &str) -> Option<IpAddr> {
-    let (_, rest) = url.split_once("://")?;
-    let host = Authority::read(rest.split(['/', '?']).next()?)?.host;
-    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// A path as it stands in a file: relative ones begin beside that file.
