@@ -93,10 +93,10 @@ impl House {
         let before = self.live.load();
         self.spent.share_among(snapshot.grants.issuers_with_single_use(), since);
         let generation = self.live.publish(|generation| Published { generation, since, snapshot });
+        *self.reload_error() = None;
         if let Some(published) = self.live.load() {
             self.metrics.published(&published, findings);
         }
-        *self.reload_error() = None;
         (generation, before)
     }
 
