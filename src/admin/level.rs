@@ -3,7 +3,7 @@
 //! The one thing that can be changed here, so only from this host (`kubectl port-forward` is), never by a page in a browser, and never for
 //! good: it ends by itself, and with the process.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, RawQuery, State};
-use axum::http::header::ORIGIN;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{FORWARDED, HOST, ORIGIN, VIA};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::IncomingStream;
 use serde_json::json;
 
 use super::{Bounded, Status};
 use crate::observe::{LogLevel, Turn};
+use crate::resource::Authority;
 
 /// The longest body, in bytes.
 pub(super) const MAX_BODY: usize = 1024;
@@ -58,7 +59,7 @@ pub(super) async fn change<S: Status>(
     body: Bytes,
 ) -> Response {
     let Some(level) = status.log_level() else { return no(StatusCode::NOT_FOUND, "not found") };
-    if !peer.ip().to_canonical().is_loopback() || headers.contains_key(ORIGIN) {
+    if !peer.ip().to_canonical().is_loopback() || !is_direct(&headers) {
         return no(
             StatusCode::FORBIDDEN,
             "the log level is changed from this host only, and not by a browser: use curl, or kubectl port-forward and curl",
@@ -71,14 +72,29 @@ pub(super) async fn change<S: Status>(
         );
     };
     let text = std::str::from_utf8(&body).unwrap_or("\u{fffd}").trim_ascii();
-    match level.set(text) {
+    let tell =
+        || tracing::warn!(level = text, seconds = lasts.as_secs(), "the log level was changed on the admin listener");
+    match level.set(text, tell) {
         Ok(turn) => {
-            tracing::warn!(level = text, seconds = lasts.as_secs(), "the log level was changed on the admin listener");
             tokio::spawn(end(Arc::clone(level), turn, lasts));
             told(level)
         }
         Err(why) => no(StatusCode::BAD_REQUEST, &why),
     }
+}
+
+/// Whether the question was put to this host by its own name and by no page in a browser: behind a proxy on this host,
+/// such as the sidecar of a mesh, everybody comes from loopback.
+fn is_direct(headers: &HeaderMap) -> bool {
+    let passed_on = |name: &HeaderName| {
+        *name == ORIGIN || *name == FORWARDED || *name == VIA || name.as_str().starts_with("x-forwarded-")
+    };
+    let host = headers.get(HOST).and_then(|host| Authority::read(host.to_str().ok()?));
+    let is_here = host.is_some_and(|host| {
+        let name = host.host.trim_start_matches('[').trim_end_matches(']');
+        name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    });
+    is_here && !headers.keys().any(passed_on)
 }
 
 async fn end(level: Arc<LogLevel>, turn: Turn, after: Duration) {
@@ -154,7 +170,8 @@ mod tests {
         let ask = async |peer: &str| {
             let peer = ConnectInfo(Peer(SocketAddr::new(peer.parse().unwrap(), 40_000)));
             let body = Bytes::from_static(b"debug");
-            change(State(Arc::clone(&knob)), peer, HeaderMap::new(), RawQuery(None), body).await.status()
+            let headers = HeaderMap::from_iter([(HOST, "localhost:9192".parse().unwrap())]);
+            change(State(Arc::clone(&knob)), peer, headers, RawQuery(None), body).await.status()
         };
         for stranger in ["192.0.2.7", "10.0.0.1", "fd00::1", "::ffff:192.0.2.7", "0.0.0.0"] {
             assert_eq!((ask(stranger).await, knob.0.now().as_str()), (StatusCode::FORBIDDEN, "info"), "{stranger}");

@@ -72,16 +72,25 @@ impl LogLevel {
         &self.start
     }
 
-    /// Changes it.
+    /// Changes it, and has it told where it is heard: before, unless the log is silent now, so that nobody silences it unseen.
     ///
     /// # Errors
     /// A sentence for people: nothing was changed.
-    pub fn set(&self, text: &str) -> Result<Turn, String> {
+    pub fn set(&self, text: &str, tell: impl Fn()) -> Result<Turn, String> {
         let filter = Self::filter(text)?;
+        let heard = tracing::enabled!(tracing::Level::WARN);
+        if heard {
+            tell();
+        }
         let mut now = self.lock();
         self.handle.reload(filter).map_err(|error| error.to_string())?;
         *now = Now { text: text.to_owned(), turn: now.turn + 1 };
-        Ok(Turn(now.turn))
+        let turn = Turn(now.turn);
+        drop(now);
+        if !heard {
+            tell();
+        }
+        Ok(turn)
     }
 
     /// Ends a change: the log tells what it told at the start. Says whether it did, which it does not after another change.
@@ -122,10 +131,10 @@ mod tests {
         // The handle is good for as long as the layer is there.
         let (_layer, handle) = tracing_subscriber::reload::Layer::new(LogLevel::filter("info").unwrap());
         let level = LogLevel::new(handle, "info".into());
-        let first = level.set("debug").unwrap();
-        let second = level.set("trace").unwrap();
+        let first = level.set("debug", || ()).unwrap();
+        let second = level.set("trace", || ()).unwrap();
         assert!(!level.end(first) && level.now() == "trace");
-        assert!(level.set("loud").is_err() && level.now() == "trace", "nothing changes by a bad one");
+        assert!(level.set("loud", || ()).is_err() && level.now() == "trace", "nothing changes by a bad one");
         assert!(level.end(second) && level.now() == "info" && level.start() == "info");
         assert!(!level.end(second));
     }

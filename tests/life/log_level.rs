@@ -34,6 +34,7 @@ fn the_level_is_changed_for_a_while_and_comes_back_by_itself() {
         credence.stderr().contains("DEBUG").then_some(())
     });
     assert_eq!(put(&credence, "?for=1s", "error").status, 200);
+    assert!(credence.stderr().contains("level=\"error\" seconds=1"), "nobody silences the log unseen");
     eventually("the level of the start", || (level(&credence) == "info").then_some(()));
     let stderr = credence.stderr();
     assert!(
@@ -69,6 +70,12 @@ fn what_is_no_level_changes_nothing() {
     }
     let by_page = Request::new("PUT", "/loglevel").header("origin", "http://127.0.0.1:9192").body("debug");
     assert_eq!(by_page.send(credence.admin_address()).status, 403);
+    for (name, value) in
+        [("host", "credence-admin.credence.svc:9192"), ("x-forwarded-for", "10.0.0.7"), ("via", "1.1 mesh")]
+    {
+        let by_proxy = Request::new("PUT", "/loglevel").header(name, value).body("off");
+        assert_eq!(by_proxy.send(credence.admin_address()).status, 403, "{name}");
+    }
     for method in ["POST", "DELETE", "PATCH", "OPTIONS"] {
         assert_eq!(Request::new(method, "/loglevel").send(credence.admin_address()).status, 405, "{method}");
     }
