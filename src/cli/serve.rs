@@ -77,8 +77,8 @@ pub(super) struct Serve {
     #[arg(long, env = "CREDENCE_MAX_REQUEST_BYTES", value_name = "BYTES", default_value_t = 16 << 20)]
     max_request_bytes: usize,
     /// Calls that may be in hand at once; one more is denied as `overloaded`.
-    #[arg(long, env = "CREDENCE_MAX_CONCURRENT", value_name = "CALLS", default_value = "1024")]
-    max_concurrent: NonZeroUsize,
+    #[arg(long, env = "CREDENCE_MAX_CONCURRENT", value_name = "CALLS", default_value_t = 1024)]
+    max_concurrent: usize,
     /// How much memory to use for tokens whose signature was verified before, so that it need not be verified again:
     /// bytes, or with KiB, MiB or GiB. Every rule of the table, and the times, are judged for each call all the same. A
     /// token takes some 300 bytes; 0 remembers none.
@@ -253,7 +253,7 @@ fn settings(serve: Serve, log_level: Arc<LogLevel>) -> Result<Settings, String> 
         },
         limits: Limits {
             max_request_bytes: serve.max_request_bytes,
-            max_concurrent: serve.max_concurrent.get(),
+            max_concurrent: serve.max_concurrent,
             ..Limits::default()
         },
         token_memory: serve.token_memory,
