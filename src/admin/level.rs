@@ -3,7 +3,7 @@
 //! The one thing that can be changed here, so only from this host (`kubectl port-forward` is), never by a page in a browser, and never for
 //! good: it ends by itself, and with the process.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,8 +91,7 @@ fn is_direct(headers: &HeaderMap) -> bool {
     };
     let host = headers.get(HOST).and_then(|host| Authority::read(host.to_str().ok()?));
     let is_here = host.is_some_and(|host| {
-        let name = host.host.trim_start_matches('[').trim_end_matches(']');
-        name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+        host.host == "localhost" || host.address().is_some_and(|address| address.to_canonical().is_loopback())
     });
     is_here && !headers.keys().any(passed_on)
 }

@@ -1,14 +1,12 @@
 //! A cluster: what befalls a node closes what that node had and nothing else, and no token passes twice.
 
-use std::thread;
-
 use crate::support::cluster::Cluster;
 use crate::support::credence::Credence;
 use crate::support::eventually;
 use crate::support::redis::Redis;
 use crate::support::tls::replace;
 use crate::support::{root, scratch};
-use crate::world::{World, is_up, logged, reason, settled, told};
+use crate::world::{World, is_up, logged, reason, settled, sixteen_uses, told};
 
 const UNAVAILABLE: &str = "replay_unavailable";
 /// A slot in which a part of the ids lies, at the first master, and what the keys there begin with.
@@ -52,15 +50,7 @@ fn of_sixteen_parallel_uses_at_two_replicas_of_a_cluster_exactly_one_is_allowed(
     let mut clean = 0;
     while clean < 20 {
         let token = world.token();
-        let reasons: Vec<_> = thread::scope(|scope| {
-            let uses: Vec<_> = (0..16)
-                .map(|number| {
-                    let (replica, token) = (&replicas[number % 2], &token);
-                    scope.spawn(move || reason(replica, "once", token))
-                })
-                .collect();
-            uses.into_iter().map(|one| one.join().unwrap()).collect()
-        });
+        let reasons = sixteen_uses(&replicas, &token);
         let count = |wanted: &str| reasons.iter().filter(|reason| *reason == wanted).count();
         assert!(count("ok") <= 1, "{reasons:?}");
         // Where an answer came too late, nobody may have passed.

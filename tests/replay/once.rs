@@ -1,12 +1,11 @@
 //! What a shared store promises.
 
 use std::sync::Arc;
-use std::thread;
 
 use crate::support::credence::Credence;
 use crate::support::key::Key;
 use crate::support::small::{API, SUBJECT};
-use crate::world::{World, call, reason, settled, until};
+use crate::world::{World, call, reason, settled, sixteen_uses, until};
 
 #[test]
 fn of_sixteen_parallel_uses_at_two_replicas_exactly_one_is_allowed() {
@@ -14,15 +13,7 @@ fn of_sixteen_parallel_uses_at_two_replicas_exactly_one_is_allowed() {
     let replicas = [world.credence(), world.credence()];
     for round in 0..20 {
         let token = world.token();
-        let reasons: Vec<_> = thread::scope(|scope| {
-            let uses: Vec<_> = (0..16)
-                .map(|number| {
-                    let (replica, token) = (&replicas[number % 2], &token);
-                    scope.spawn(move || reason(replica, "once", token))
-                })
-                .collect();
-            uses.into_iter().map(|one| one.join().unwrap()).collect()
-        });
+        let reasons = sixteen_uses(&replicas, &token);
         let count = |wanted: &str| reasons.iter().filter(|reason| *reason == wanted).count();
         assert_eq!((count("ok"), count("replayed")), (1, 15), "round {round}: {reasons:?}");
     }

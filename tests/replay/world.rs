@@ -1,5 +1,7 @@
 //! One issuer, one table, and credences that share a store.
 
+use std::thread;
+
 use crate::support::cluster::Cluster;
 use crate::support::credence::{Credence, Serve};
 use crate::support::issuer::Issuer;
@@ -93,4 +95,13 @@ pub(crate) fn told(credence: &Credence, field: &str) -> String {
 /// How often this stands in standard error.
 pub(crate) fn logged(credence: &Credence, text: &str) -> usize {
     credence.stderr().matches(text).count()
+}
+
+/// The reasons of sixteen uses of one token, all at once, half of them at either replica.
+pub(crate) fn sixteen_uses(replicas: &[Credence; 2], token: &str) -> Vec<String> {
+    thread::scope(|scope| {
+        let uses: Vec<_> =
+            (0..16).map(|number| scope.spawn(move || reason(&replicas[number % 2], "once", token))).collect();
+        uses.into_iter().map(|one| one.join().unwrap()).collect()
+    })
 }

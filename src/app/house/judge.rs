@@ -160,10 +160,7 @@ impl House {
             time,
             decision_id: decision_id.as_str(),
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-            status: match walk.outcome {
-                Outcome::Refused(reason) => reason.class().http_status(request.is_some_and(AuthzRequest::is_grpc)),
-                Outcome::Allowed(_) | Outcome::Open(_) | Outcome::Observed(_) => 200,
-            },
+            status: status(&walk, request),
             request,
             table: occasion.table.map(|(generation, sha256)| Table { generation, sha256 }),
             span: match (&begun, caller) {
@@ -172,11 +169,9 @@ impl House {
                 (None, None) => None,
             },
         };
-        let mut status = call.status;
         // The line is taken only when the answer stands; where it cannot be, the answer may have to fall.
         if self.log.take(|to| line(to, &walk, call)).is_err() && self.when_full == WhenFull::Deny {
             walk.outcome = Outcome::Refused(Reason::LogUnavailable);
-            status = Reason::LogUnavailable.class().http_status(false);
             response = self.answer(&walk, request, occasion);
         }
         if let (Some(spans), Some(begun)) = (&self.spans, begun) {
@@ -184,7 +179,7 @@ impl House {
                 time: self.clock.now(),
                 duration_us: u64::try_from(arrival.at.elapsed().as_micros()).unwrap_or(u64::MAX),
                 decision_id: decision_id.as_str(),
-                status,
+                status: status(&walk, request),
                 table: occasion.table,
             };
             spans.end(begun, &walk, decision);
@@ -192,6 +187,14 @@ impl House {
         let made = Made { id: decision_id, at: time, took: duration };
         self.metrics.decided(published.map(|published| published.generation), &walk, &made);
         response
+    }
+}
+
+/// The HTTP status of the answer to a request like this.
+fn status(walk: &Walk<'_, Signed>, request: Option<&AuthzRequest<'_>>) -> u16 {
+    match walk.outcome {
+        Outcome::Refused(reason) => reason.class().http_status(request.is_some_and(AuthzRequest::is_grpc)),
+        Outcome::Allowed(_) | Outcome::Open(_) | Outcome::Observed(_) => 200,
     }
 }
 

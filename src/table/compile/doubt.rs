@@ -68,8 +68,7 @@ impl Bench<'_> {
 /// The address that a URL names by its number, if it does.
 fn address(url: &str) -> Option<IpAddr> {
     let (_, rest) = url.split_once("://")?;
-    let host = Authority::read(rest.split(['/', '?']).next()?)?.host;
-    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    Authority::read(rest.split(['/', '?']).next()?)?.address()
 }
 
 /// What is odd about an `iss`, and the form to try.

@@ -5,6 +5,9 @@ use super::super::{Code, Place};
 use super::Bench;
 use crate::claims::Scalar;
 
+/// What an entry is, and its name.
+type Owner<'a> = (&'a str, &'a str);
+
 impl Bench<'_> {
     /// Every value of the table that a proposal leaves open; the `iss` is judged by itself.
     pub(super) fn placeholders(&mut self) {
@@ -21,44 +24,44 @@ impl Bench<'_> {
     }
 
     fn of_issuer(&mut self, issuer: &IssuerDraft) {
-        let (owner, common, keys) = (format!("issuer \"{}\"", issuer.name.value), &issuer.common, &issuer.keys);
-        self.left(&owner, common, "owner", &common.owner);
-        self.left(&owner, common, "discoveryUrl", &keys.discovery_url);
-        self.left(&owner, common, "jwksUri", &keys.jwks_uri);
-        self.left(&owner, common, "spiffeBundleUrl", &keys.spiffe_bundle_url);
+        let (owner, common, keys) = (("issuer", issuer.name.value.as_str()), &issuer.common, &issuer.keys);
+        self.left(owner, common, "owner", &common.owner);
+        self.left(owner, common, "discoveryUrl", &keys.discovery_url);
+        self.left(owner, common, "jwksUri", &keys.jwks_uri);
+        self.left(owner, common, "spiffeBundleUrl", &keys.spiffe_bundle_url);
         for host in keys.jwks_hosts.items() {
-            self.left_open(&owner, common, "jwksHosts", &host.value, &host.place);
+            self.left_open(owner, common, "jwksHosts", &host.value, &host.place);
         }
-        self.of_claims(&owner, common, issuer.pin_claims.items());
+        self.of_claims(owner, common, issuer.pin_claims.items());
     }
 
     fn of_resource(&mut self, resource: &ResourceDraft) {
-        let (owner, common) = (format!("resource \"{}\"", resource.name.value), &resource.common);
-        self.left(&owner, common, "owner", &common.owner);
-        self.left(&owner, common, "audience", &resource.audience);
-        self.left(&owner, common, "resourceMetadata", &resource.resource_metadata);
+        let (owner, common) = (("resource", resource.name.value.as_str()), &resource.common);
+        self.left(owner, common, "owner", &common.owner);
+        self.left(owner, common, "audience", &resource.audience);
+        self.left(owner, common, "resourceMetadata", &resource.resource_metadata);
         for host in resource.hosts.items() {
-            self.left_open(&owner, common, "hosts", &host.value.to_string(), &host.place);
+            self.left_open(owner, common, "hosts", &host.value.to_string(), &host.place);
         }
     }
 
     fn of_grant(&mut self, grant: &GrantDraft) {
-        let (owner, common) = (format!("grant \"{}\"", grant.name.value), &grant.common);
-        self.left(&owner, common, "owner", &common.owner);
-        self.left(&owner, common, "audience", &grant.audience);
+        let (owner, common) = (("grant", grant.name.value.as_str()), &grant.common);
+        self.left(owner, common, "owner", &common.owner);
+        self.left(owner, common, "audience", &grant.audience);
         if let Some(Subject::Exact(subjects)) = grant.subject.value() {
             for At { value, place } in subjects {
-                self.left_open(&owner, common, "subject", value, place);
+                self.left_open(owner, common, "subject", value, place);
             }
         }
-        self.of_claims(&owner, common, grant.claims.items());
+        self.of_claims(owner, common, grant.claims.items());
         let Some(paths) = grant.paths.given() else { return };
         if let Some(path) = paths.value.iter().find(|path| is_placeholder(path.as_str())) {
-            self.left_open(&owner, common, "paths", path.as_str(), &paths.place);
+            self.left_open(owner, common, "paths", path.as_str(), &paths.place);
         }
     }
 
-    fn of_claims(&mut self, owner: &str, common: &Common, claims: &[ClaimDraft]) {
+    fn of_claims(&mut self, owner: Owner<'_>, common: &Common, claims: &[ClaimDraft]) {
         for claim in claims {
             let texts = claim.rule.matcher.exact().unwrap_or_default().iter().filter_map(|value| match value {
                 Scalar::String(text) => Some(text),
@@ -70,17 +73,18 @@ impl Bench<'_> {
         }
     }
 
-    fn left(&mut self, owner: &str, common: &Common, field: &str, value: &Field<String>) {
+    fn left(&mut self, owner: Owner<'_>, common: &Common, field: &str, value: &Field<String>) {
         if let Some(At { value, place }) = value.given() {
             self.left_open(owner, common, field, value, place);
         }
     }
 
-    fn left_open(&mut self, owner: &str, common: &Common, field: &str, value: &str, place: &Place) {
+    fn left_open(&mut self, owner: Owner<'_>, common: &Common, field: &str, value: &str, place: &Place) {
         if !is_placeholder(value) {
             return;
         }
-        let message = format!("`{field}` of {owner} is a placeholder: {value:?}");
+        let (what, name) = owner;
+        let message = format!("`{field}` of {what} \"{name}\" is a placeholder: {value:?}");
         let help = "write what is meant in its place";
         self.warn(
             common,

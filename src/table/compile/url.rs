@@ -1,7 +1,5 @@
 //! URLs of issuers and key sets, judged as text: nothing is normalised, so nothing can change its meaning.
 
-use std::net::IpAddr;
-
 use crate::resource::Authority;
 
 /// Why a URL cannot stand in the table.
@@ -50,12 +48,11 @@ pub(super) fn judge(url: &str) -> Result<(), UrlFault> {
         return Err(UrlFault::UserInfo);
     }
     let authority = Authority::read(authority).ok_or(UrlFault::Authority)?;
-    if plain && !is_loopback(&authority.host) { Err(UrlFault::Plain) } else { Ok(()) }
+    if plain && !is_loopback(&authority) { Err(UrlFault::Plain) } else { Ok(()) }
 }
 
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+fn is_loopback(authority: &Authority<'_>) -> bool {
+    authority.host == "localhost" || authority.address().is_some_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
