@@ -90,7 +90,8 @@ impl<'a> Value<'a> {
     /// The same as [`Json::parse`], without copying the strings that have no escapes.
     pub fn read(bytes: &'a [u8], depth: usize) -> Result<Self, JsonError> {
         let mut reader = serde_json::Deserializer::from_slice(bytes);
-        let value = Strict { depth }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+        let value =
+            Strict { depth, room: USUAL }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
         value.map_err(|error| {
             // serde_json's own sentences may quote input; its category and position say enough.
             let kind = match error.classify() {
@@ -195,8 +196,14 @@ pub fn is_exact(number: f64) -> bool {
     number.abs() < 9_007_199_254_740_992.0
 }
 
+/// Room for the members of a usual payload.
+const USUAL: usize = 16;
+
 struct Strict {
     depth: usize,
+    /// For how many members there is room from the start: those within are made as large as they turn out to be, or a
+    /// thousand empty objects would take a thousand rooms.
+    room: usize,
 }
 
 impl Strict {
@@ -257,7 +264,7 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value<'de>, A::Error> {
         let depth = self.inner()?;
         let mut elements = Vec::new();
-        while let Some(element) = sequence.next_element_seed(Strict { depth })? {
+        while let Some(element) = sequence.next_element_seed(Strict { depth, room: 0 })? {
             elements.push(element);
         }
         Ok(Value::Array(elements))
@@ -265,9 +272,9 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
         let depth = self.inner()?;
-        let mut members = Vec::new();
+        let mut members = Vec::with_capacity(self.room);
         while let Some(Name(name)) = map.next_key()? {
-            members.push((name, map.next_value_seed(Strict { depth })?));
+            members.push((name, map.next_value_seed(Strict { depth, room: 0 })?));
         }
         Members::new(members).map(Value::Object).ok_or_else(|| A::Error::custom("duplicate member"))
     }

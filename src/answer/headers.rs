@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::Occasion;
 use super::encode::{element, joined};
 use super::told::Header;
+use crate::claims::Said;
 use crate::decide::Permit;
 use crate::json::Json;
 use crate::keys::Signed;
@@ -68,15 +69,15 @@ fn claim_header<'a>(name: &str, occasion: Occasion<'a>) -> Cow<'a, str> {
     }
 }
 
-fn claim_value(value: &Json) -> Option<Cow<'_, str>> {
+fn claim_value(value: Said<'_>) -> Option<Cow<'_, str>> {
     match value {
-        Json::String(text) if !text.is_empty() => Some(element(text, None)),
-        Json::Number(number) => {
+        Said::Text(text) if !text.is_empty() => Some(element(text, None)),
+        Said::Other(Json::Number(number)) => {
             let text = crate::json::whole(*number).map_or_else(|| number.to_string(), |whole| whole.to_string());
             Some(text.into())
         }
-        Json::Bool(value) => Some(if *value { "true" } else { "false" }.into()),
-        _ => None,
+        Said::Other(Json::Bool(value)) => Some(if *value { "true" } else { "false" }.into()),
+        Said::Text(_) | Said::Other(_) => None,
     }
 }
 

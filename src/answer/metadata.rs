@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::Occasion;
 use super::told::{Members, Value};
+use crate::claims::Said;
 use crate::decide::Permit;
 use crate::json::Json;
 use crate::keys::Signed;
@@ -112,12 +113,12 @@ fn token(facts: TokenFacts<'_>) -> Value<'_> {
     Value::Object(members)
 }
 
-fn plain(value: &Json) -> Option<Value<'_>> {
+fn plain(value: Said<'_>) -> Option<Value<'_>> {
     match value {
-        Json::String(string) => Some((&**string).into()),
-        Json::Number(value) => Some(Value::Number(*value)),
-        Json::Bool(value) => Some(Value::Bool(*value)),
-        _ => None,
+        Said::Text(text) => Some(text.into()),
+        Said::Other(Json::Number(value)) => Some(Value::Number(*value)),
+        Said::Other(Json::Bool(value)) => Some(Value::Bool(*value)),
+        Said::Other(_) => None,
     }
 }
 

@@ -10,7 +10,7 @@ mod pointer;
 mod registered;
 mod spiffe;
 
-pub use asked::Asked;
+pub use asked::{Asked, Said};
 pub use matcher::{ClaimRule, Glob, GlobFault, Matcher, Scalar};
 pub use pointer::ClaimKey;
 pub use registered::{Actor, BadClaim, Claims, MAX_ID, MAX_SUBJECT, token_id};

@@ -1,10 +1,11 @@
 //! The registered claims (RFC 7519 §4.1, RFC 8693 §4.1), each with the one type it may have.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::asked::{Asked, Kept};
+use super::asked::{Asked, Kept, Said, Span, heap};
 use super::spiffe::trust_domain;
 use super::{ClaimKey, ClaimRule};
 use crate::json::{Json, Value, is_exact};
@@ -21,7 +22,7 @@ pub const MAX_SUBJECT: usize = 1024;
 /// crate: outside, a subject comes only with its issuer.
 #[derive(Debug, Clone)]
 pub struct Claims {
-    /// `sub`, then each `aud`, with a line feed between, which none of them can hold.
+    /// `sub`, then each `aud`, with a line feed between, which none of them can hold; then the strings that are asked for.
     text: Box<str>,
     subject: u16,
     audiences: u16,
@@ -32,9 +33,18 @@ pub struct Claims {
     not_before: f64,
     issued_at: f64,
     /// SHA-256 of `jti`; the empty one names no token.
-    token_id: Option<Box<[u8; 32]>>,
-    actor: Option<Box<Actor>>,
-    kept: Kept,
+    token_id: Option<[u8; 32]>,
+    asked: Asked,
+    texts: Box<[Span]>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few tokens have.
+#[derive(Debug, Clone)]
+struct Rare {
+    actor: Option<Actor>,
+    /// Claims that are asked for and are no strings.
+    values: Box<[(u32, Json)]>,
 }
 
 /// An acting party, as the token's issuer asserts it.
@@ -96,8 +106,11 @@ impl Claims {
         let audiences = audiences(payload.get("aud"), &mut all)?;
         let not_before = date("nbf", payload.get("nbf"))?;
         let issued_at = date("iat", payload.get("iat"))?;
-        let token_id = text("jti", payload.get("jti"))?.filter(|id| !id.is_empty()).map(|id| Box::new(token_id(id)));
-        let actor = payload.get("act").map(actor).transpose()?.map(Box::new);
+        let token_id = text("jti", payload.get("jti"))?.filter(|id| !id.is_empty()).map(token_id);
+        let actor = payload.get("act").map(actor).transpose()?;
+        all.push(BETWEEN);
+        let Kept { asked, texts, values } = asked.of(payload, &mut all);
+        let rare = (actor.is_some() || !values.is_empty()).then(|| Box::new(Rare { actor, values: values.into() }));
         Ok(Self {
             text: all.into_boxed_str(),
             // Never cut: no token that is read has a longer one.
@@ -108,8 +121,9 @@ impl Claims {
             not_before: not_before.unwrap_or(f64::NAN),
             issued_at: issued_at.unwrap_or(f64::NAN),
             token_id,
-            actor,
-            kept: asked.of(payload),
+            asked,
+            texts: texts.into(),
+            rare,
         })
     }
 
@@ -136,33 +150,52 @@ impl Claims {
 
     /// SHA-256 of `jti`, as it is shown and remembered.
     pub(crate) fn token_id(&self) -> Option<&[u8; 32]> {
-        self.token_id.as_deref()
+        self.token_id.as_ref()
     }
 
     /// `act` (RFC 8693 §4.1): who acts, outermost first.
     pub(crate) fn actor(&self) -> Option<&Actor> {
-        self.actor.as_deref()
+        self.rare.as_deref()?.actor.as_ref()
     }
 
     /// The claims that were kept besides the registered ones.
     pub(crate) const fn asked(&self) -> &Asked {
-        self.kept.asked()
+        &self.asked
     }
 
     /// Whether a condition holds. One on a claim that was not kept does not, whatever it says.
     pub fn hold(&self, rule: &ClaimRule) -> bool {
-        self.kept.find(&rule.key).is_ok_and(|value| rule.matcher.holds(value))
+        let Some(claim) = self.asked.position(&rule.key) else { return false };
+        match self.kept(claim) {
+            None => rule.matcher.holds(None),
+            Some(Said::Text(text)) => rule.matcher.holds(Some(&Value::String(Cow::Borrowed(text)))),
+            Some(Said::Other(value)) => rule.matcher.holds(Some(value)),
+        }
     }
 
     /// The value of a claim that the table asks for, if the token has it.
-    pub(crate) fn find(&self, key: &ClaimKey) -> Option<&Json> {
-        self.kept.find(key).ok().flatten()
+    pub(crate) fn find(&self, key: &ClaimKey) -> Option<Said<'_>> {
+        self.kept(self.asked.position(key)?)
+    }
+
+    fn kept(&self, claim: u32) -> Option<Said<'_>> {
+        if let Some(span) = self.texts.iter().find(|span| span.claim == claim) {
+            return span.within(&self.text).map(Said::Text);
+        }
+        let (_, value) = self.rare.as_deref()?.values.iter().find(|(at, _)| *at == claim)?;
+        Some(value.as_str().map_or(Said::Other(value), Said::Text))
     }
 
     /// Bytes that it takes on the heap, about.
     pub(crate) fn weight(&self) -> usize {
-        let before = self.actor.as_deref().map_or(0, Actor::weight);
-        self.text.len() + self.token_id.as_deref().map_or(0, |hash| hash.len()) + before + self.kept.weight()
+        self.text.len() + size_of_val(&*self.texts) + self.rare.as_deref().map_or(0, Rare::weight)
+    }
+}
+
+impl Rare {
+    fn weight(&self) -> usize {
+        let values: usize = self.values.iter().map(|(_, value)| size_of::<(u32, Json)>() + heap(value)).sum();
+        size_of::<Self>() + self.actor.as_ref().map_or(0, Actor::weight) + values
     }
 }
 

@@ -163,10 +163,10 @@ impl<'a> Unverified<'a> {
         if token.len() > MAX_TOKEN {
             return fault(format!("it is longer than {MAX_TOKEN} bytes"));
         }
-        let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        if let Some(at) = token.bytes().position(|byte| !alphabet(byte)) {
-            return fault(format!("character {} is none of base64url and no dot (RFC 7515 §7.1)", at + 1));
-        }
+        Self::split(token, parts).map_err(|fault| stranger(token).unwrap_or(fault))
+    }
+
+    fn split(token: &'a str, parts: &'a mut Parts) -> Result<Self, TokenFault> {
         let mut pieces = token.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (pieces.next(), pieces.next(), pieces.next(), pieces.next())
@@ -212,6 +212,14 @@ impl<'a> Unverified<'a> {
     pub(crate) fn into_payload(self) -> Json {
         self.payload.into_owned()
     }
+}
+
+/// What is said first of a token that is none: its first character that can stand in no token. A token that was decoded
+/// has none such, so that nobody looks for them there.
+fn stranger(token: &str) -> Option<TokenFault> {
+    let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let at = token.bytes().position(|byte| !alphabet(byte))?;
+    Some(TokenFault(format!("character {} is none of base64url and no dot (RFC 7515 §7.1)", at + 1)))
 }
 
 fn decode(part: &str, text: &str) -> Result<Vec<u8>, TokenFault> {

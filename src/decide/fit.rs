@@ -4,9 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::grant::{AudienceFrom, CLIENT_ID, Grant, Replay};
-use crate::claims::{ClaimKey, ClaimRule, Claims};
+use crate::claims::{ClaimKey, ClaimRule, Claims, Said};
 use crate::clock::Time;
-use crate::json::Json;
 use crate::reason::Reason;
 use crate::request::AuthzRequest;
 use crate::resource::Place;
@@ -127,7 +126,7 @@ impl Case<'_> {
     }
 
     /// What the token says there.
-    pub(super) fn claim(&self, key: &ClaimKey) -> Option<&Json> {
+    pub(super) fn claim(&self, key: &ClaimKey) -> Option<Said<'_>> {
         self.claims.find(key)
     }
 
@@ -143,7 +142,7 @@ impl Case<'_> {
 
     /// `client_id`
     pub(super) fn client_id(&self) -> Option<&str> {
-        self.claims.find(&CLIENT_ID).and_then(Json::as_str)
+        self.claims.find(&CLIENT_ID)?.as_str()
     }
 
     fn audience_fits(&self, grant: &Grant) -> bool {

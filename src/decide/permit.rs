@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::fit::NearMiss;
 use super::grant::{Grant, Replay};
+use crate::claims::Said;
 use crate::json::{Json, is_exact};
 use crate::memory::{Testimony, TokenFacts};
 use crate::name::{GrantName, IssuerName, Scope};
@@ -128,11 +129,11 @@ impl<'s, P> Permit<'s, P> {
     }
 
     /// What leaves credence by `forwardClaims`: strings, numbers, booleans.
-    pub fn forwarded(&self) -> Vec<(&'s str, &Json)> {
-        let mut forwarded: Vec<(&'s str, &Json)> = Vec::new();
+    pub fn forwarded(&self) -> Vec<(&'s str, Said<'_>)> {
+        let mut forwarded: Vec<(&'s str, Said<'_>)> = Vec::new();
         for (name, key) in self.grants.iter().flat_map(|grant| &grant.forward_claims) {
             let known = forwarded.iter().any(|(other, _)| other == name);
-            let value = self.testimony.claims().find(key).filter(|value| is_plain(value));
+            let value = self.testimony.claims().find(key).filter(|value| is_plain(*value));
             if let (false, Some(value)) = (known, value) {
                 forwarded.push((name, value));
             }
@@ -147,11 +148,11 @@ impl<'s, P> Permit<'s, P> {
 }
 
 /// What can be handed on as it is: a scalar that says something. Numbers from 2^53 were rounded when they were read.
-fn is_plain(value: &Json) -> bool {
+fn is_plain(value: Said<'_>) -> bool {
     match value {
-        Json::String(text) => !text.is_empty(),
-        Json::Number(number) => is_exact(*number),
-        Json::Bool(_) => true,
-        Json::Null | Json::Array(_) | Json::Object(_) => false,
+        Said::Text(text) => !text.is_empty(),
+        Said::Other(Json::Number(number)) => is_exact(*number),
+        Said::Other(Json::Bool(_)) => true,
+        Said::Other(_) => false,
     }
 }

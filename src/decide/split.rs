@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::fit::Case;
 use super::grant::{Grant, GrantId, SubjectRule};
-use crate::claims::{ClaimKey, Glob, Matcher, Scalar};
+use crate::claims::{ClaimKey, Glob, Matcher, Said, Scalar};
 use crate::json::Json;
 use crate::resource::{PathPattern, PathTree};
 
@@ -153,9 +153,9 @@ impl Source<ClaimKey> {
             Self::Subject => texts.get(case.subject()),
             Self::SubjectStart(parts) => texts.get(Glob::first_parts(case.subject(), *parts)?),
             Self::Claim(key) => match case.claim(key)? {
-                Json::String(text) => texts.get(&**text),
-                Json::Number(number) => numbers.get(&bits(*number)),
-                _ => None,
+                Said::Text(text) => texts.get(text),
+                Said::Other(Json::Number(number)) => numbers.get(&bits(*number)),
+                Said::Other(_) => None,
             },
             Self::ClaimStart(key, parts) => texts.get(Glob::first_parts(case.claim(key)?.as_str()?, *parts)?),
             Self::Path => None,

@@ -11,27 +11,27 @@ use crate::name::{Algorithm, Issuer, KeyId, Thumbprint};
 #[derive(Debug)]
 pub struct Testimony {
     issuer: Option<Issuer>,
-    kind: Kind,
     signer: Signer,
     claims: Claims,
 }
 
-/// `typ`: nearly all tokens have one of two.
+/// Whose signature it is, and what else the header says.
 #[derive(Debug)]
+enum Signer {
+    /// The key that verified; whether the header names it; `typ`.
+    Proven { by: Signed, named: bool, kind: Kind },
+    /// The same where `typ` is one of its own.
+    Odd(Box<(Signed, bool, Box<str>)>),
+    /// What the header says: `kid`, `alg`, `typ`.
+    Claimed(Box<(Option<KeyId>, Option<Algorithm>, Option<Box<str>>)>),
+}
+
+/// `typ`: nearly all tokens have one of two, or none.
+#[derive(Debug, Clone, Copy)]
 enum Kind {
     None,
     Jwt,
     AccessToken,
-    Other(Box<Box<str>>),
-}
-
-/// Whose signature it is.
-#[derive(Debug)]
-enum Signer {
-    /// The key that verified; whether the header names it.
-    Proven { by: Signed, named: bool },
-    /// What the header says.
-    Claimed(Box<(Option<KeyId>, Option<Algorithm>)>),
 }
 
 /// Which token it was: what log and metadata tell of it, never the token itself.
@@ -54,21 +54,21 @@ pub struct TokenFacts<'t> {
 }
 
 impl Kind {
-    fn new(kind: Option<&str>) -> Self {
+    /// `None` for one of its own.
+    fn new(kind: Option<&str>) -> Option<Self> {
         match kind {
-            None => Self::None,
-            Some("JWT") => Self::Jwt,
-            Some("at+jwt") => Self::AccessToken,
-            Some(other) => Self::Other(Box::new(other.into())),
+            None => Some(Self::None),
+            Some("JWT") => Some(Self::Jwt),
+            Some("at+jwt") => Some(Self::AccessToken),
+            Some(_) => None,
         }
     }
 
-    fn as_str(&self) -> Option<&str> {
+    const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::None => None,
             Self::Jwt => Some("JWT"),
             Self::AccessToken => Some("at+jwt"),
-            Self::Other(kind) => Some(kind),
         }
     }
 }
@@ -76,14 +76,16 @@ impl Kind {
 impl Testimony {
     /// Of a token that was in order up to its signature; `by` is the proof that the signature stood.
     pub(super) fn new(header: &Header<'_>, issuer: Option<Issuer>, claims: Claims, by: Option<Signed>) -> Self {
-        let signer = match by {
-            Some(by) => Signer::Proven { by, named: header.key_id.is_some() },
-            None => {
-                let key_id = header.key_id().map(KeyId::new);
-                Signer::Claimed(Box::new((key_id, Algorithm::parse(&header.algorithm))))
+        let (key_id, kind) = (header.key_id(), header.kind());
+        let signer = match (by, Kind::new(kind)) {
+            (Some(by), Some(kind)) => Signer::Proven { by, named: key_id.is_some(), kind },
+            (Some(by), None) => Signer::Odd(Box::new((by, key_id.is_some(), kind.unwrap_or_default().into()))),
+            (None, _) => {
+                let algorithm = Algorithm::parse(&header.algorithm);
+                Signer::Claimed(Box::new((key_id.map(KeyId::new), algorithm, kind.map(Box::from))))
             }
         };
-        Self { issuer, kind: Kind::new(header.kind()), signer, claims }
+        Self { issuer, signer, claims }
     }
 
     /// `iss`
@@ -100,6 +102,7 @@ impl Testimony {
     pub const fn signed(&self) -> Option<&Signed> {
         match &self.signer {
             Signer::Proven { by, .. } => Some(by),
+            Signer::Odd(odd) => Some(&odd.0),
             Signer::Claimed(_) => None,
         }
     }
@@ -111,15 +114,26 @@ impl Testimony {
 
     /// Which token it was.
     pub fn token(&self) -> TokenFacts<'_> {
-        let (key_id, algorithm, key) = match &self.signer {
-            Signer::Proven { by, named } => (by.key_id().filter(|_| *named), Some(by.algorithm()), Some(by.key())),
-            Signer::Claimed(claimed) => (claimed.0.as_ref(), claimed.1, None),
+        let (by, named, kind) = match &self.signer {
+            Signer::Proven { by, named, kind } => (by, *named, kind.as_str()),
+            Signer::Odd(odd) => (&odd.0, odd.1, Some(&*odd.2)),
+            Signer::Claimed(claimed) => return self.facts(claimed.0.as_ref(), claimed.1, None, claimed.2.as_deref()),
         };
+        self.facts(by.key_id().filter(|_| named), Some(by.algorithm()), Some(by.key()), kind)
+    }
+
+    fn facts<'t>(
+        &'t self,
+        key_id: Option<&'t KeyId>,
+        algorithm: Option<Algorithm>,
+        key: Option<Thumbprint>,
+        kind: Option<&'t str>,
+    ) -> TokenFacts<'t> {
         TokenFacts {
             key_id: key_id.map(KeyId::as_str),
             algorithm,
             key,
-            kind: self.kind.as_str(),
+            kind,
             token_id: self.claims.token_id(),
             issued_at: self.claims.issued_at(),
             expires: self.claims.expires,
@@ -128,7 +142,7 @@ impl Testimony {
 
     /// Bytes that it takes, about.
     pub(super) fn weight(&self) -> usize {
-        let kind = if let Kind::Other(text) = &self.kind { size_of::<Box<str>>() + text.len() } else { 0 };
-        2 * size_of::<Arc<()>>() + size_of::<Self>() + kind + self.claims.weight()
+        let odd = if let Signer::Odd(odd) = &self.signer { size_of_val(&**odd) + odd.2.len() } else { 0 };
+        2 * size_of::<Arc<()>>() + size_of::<Self>() + odd + self.claims.weight()
     }
 }
