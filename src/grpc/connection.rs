@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
@@ -18,6 +18,7 @@ use tonic_health::pb::health_server::Health;
 use tonic_reflection::server::v1::ServerReflection;
 
 use super::authority::Eraser;
+use super::in_turn::Begun;
 use super::listener::{Arrival, Raw};
 use super::router::Router;
 use super::socket::{Leashed, Phase, reaches};
@@ -82,14 +83,15 @@ impl<J: Judge, H: Health, R: ServerReflection> Common<J, H, R> {
         let ledger = Ledger::new(self.untaken.clone());
         let services = self.services.for_connection(socket.peer(), Arc::clone(&ledger));
         let socket = TokioIo::new(self.leash(socket, deadline, ledger));
-        let connection = http2().serve_connection(socket, service_fn(move |call| services.answer(call)));
+        let calls = Begun::default();
+        let connection = http2(calls.clone()).serve_connection(socket, service_fn(move |call| services.answer(call)));
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             biased;
-            ended = &mut connection => ended,
+            ended = calls.serve(connection.as_mut()) => ended,
             () = self.draining() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                calls.serve(connection).await
             }
         };
         if let Err(error) = ended {
@@ -117,8 +119,8 @@ impl<J: Judge, H: Health, R: ServerReflection> Common<J, H, R> {
 }
 
 /// HTTP/2 alone, and never a refusal of a call that could be answered.
-fn http2() -> Builder<TokioExecutor> {
-    let mut http2 = Builder::new(TokioExecutor::new());
+fn http2(calls: Begun) -> Builder<Begun> {
+    let mut http2 = Builder::new(calls);
     http2
         .timer(TokioTimer::new())
         .auto_date_header(false)

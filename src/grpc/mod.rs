@@ -8,6 +8,7 @@ mod address;
 mod authority;
 mod connection;
 mod health;
+mod in_turn;
 mod listener;
 mod router;
 pub(crate) mod socket;
