@@ -195,7 +195,8 @@ fn the_values_of_the_pages_on_certificates_and_traces_fit_the_installation() {
     let values = block(&read("kubernetes"), "# values.yaml");
     let (certificates, traces) = (read("certificates"), read("traces"));
     let release = || Release::bare().with(&values).with("tls: {existingSecret: \"\"}");
-    let managed = release().with(&block(&certificates, "certManager:")).with(&block(&traces, "tracing: {endpoint")).render();
+    let managed =
+        release().with(&block(&certificates, "certManager:")).with(&block(&traces, "tracing: {endpoint")).render();
     let certificate = &managed.only("Certificate")["spec"];
     // The release of the page is called `credence`; the issuer is the one that the page makes.
     assert_eq!(certificate["secretName"], "rel-credence-tls");

@@ -69,7 +69,8 @@ fn an_envoy_with_the_named_certificate_is_answered_and_any_other_denies_everythi
 #[test]
 fn the_certificates_that_the_page_makes_by_hand_let_the_gateway_in_and_nobody_else() {
     let (ci, upstream, dir) = (Issuer::start(), Upstream::start(), scratch());
-    let script = PAGE.split("```sh\n").find(|block| block.contains("openssl req")).unwrap().split("```").next().unwrap();
+    let script =
+        PAGE.split("```sh\n").find(|block| block.contains("openssl req")).unwrap().split("```").next().unwrap();
     let made = Command::new("sh").args(["-ec", script]).current_dir(&dir).output().unwrap();
     assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
     let path = |name: &str| dir.path().join(name).display().to_string();
