@@ -87,5 +87,12 @@ fn tell(name: &str, counts: Counts) {
             parts.push(format!("{count} {what}"));
         }
     }
-    diagnostic(&value(format!("warning: {name}: lines passed over: {}", parts.join(", "))));
+    // Not a line of many could be read: something wrote before each of them.
+    let hint = match counts.decisions == 0 && unreadable > 0 {
+        true => {
+            ": a decision has its line to itself, without a name or a time before it (`kubectl logs --prefix=false`)"
+        }
+        false => "",
+    };
+    diagnostic(&value(format!("warning: {name}: lines passed over: {}{hint}", parts.join(", "))));
 }

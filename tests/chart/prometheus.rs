@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::helm::brought;
+use crate::support::call::Call;
 use crate::support::credence::Credence;
 use crate::support::http::Request;
 use crate::support::issuer::{Ca, Issuer};
@@ -141,7 +142,8 @@ impl Pods {
         let (issuer, dir) = (Issuer::start(), scratch());
         let grants = table_of(&entry("corp", &issuer, ""), &[("own", "corp"), ("trial", "corp"), ("unused", "corp")])
             .replace("paths: [/trial/**]", "paths: [/trial/**], mode: shadow")
-            .replace("paths: [/own/**]", "paths: [/own/**], expires: 2099-01-01");
+            .replace("paths: [/own/**]", "paths: [/own/**], expires: 2099-01-01")
+            .replace("resources:\n", &format!("resources:\n{OBSERVED}"));
         let table = Table::new(&grants);
         let blocks = dir.path().join("blocks.yaml");
         std::fs::write(&blocks, BLOCKS).unwrap();
@@ -162,9 +164,12 @@ impl Pods {
             for (grant, token) in [("own", &token), ("trial", &token), ("nowhere", &token), ("own", &forged)] {
                 let _ = self.busy.check(&call(grant, token));
             }
+            let _ = self.busy.check(&Call::get("https://new.acme.test/x"));
         }
     }
 }
+
+const OBSERVED: &str = "  new: {audience: https://new.acme.test, hosts: [new.acme.test], observe: {until: 2099-01-01, reason: a roll-out}}\n";
 
 const BLOCKS: &str = "apiVersion: credence.dev/v1alpha1\nkind: TrustBlocks\nblocks:\n  stolen: {issuer: corp, subject: nobody, reason: a drill}\n";
 
@@ -202,7 +207,7 @@ fn prometheus_reads_the_same_counts_in_text_and_in_protobuf() {
     let (classic, native) = (start(Scrape::Classic), start(Scrape::Native));
     for prometheus in [&classic, &native] {
         prometheus.until_scraped(&pods.busy);
-        assert_eq!(prometheus.number("sum(credence_decisions_total)"), 40.0);
+        assert_eq!(prometheus.number("sum(credence_decisions_total)"), 50.0);
         assert_eq!(prometheus.number("sum(credence_decisions_total{reason=\"signature_invalid\"})"), 10.0);
         assert_eq!(prometheus.number("credence_table_entries{kind=\"grant\"}"), 3.0);
         assert_eq!(prometheus.number("sum(credence_grant_matches_total{grant=\"trial\",mode=\"shadow\"})"), 10.0);
@@ -220,7 +225,7 @@ fn prometheus_takes_decision_times_as_native_histograms_with_decisions_as_exempl
     let pods = Pods::start();
     let ids: BTreeSet<String> = eventually("the decision log", || {
         let ids = pods.busy.decisions().into_iter().map(|line| line["decision_id"].as_str().unwrap().to_owned());
-        Some(ids.collect()).filter(|ids: &BTreeSet<String>| ids.len() == 40)
+        Some(ids.collect()).filter(|ids: &BTreeSet<String>| ids.len() == 50)
     });
     for (scrape, series) in [
         (Scrape::Classic, "credence_decision_duration_seconds_bucket"),
@@ -234,7 +239,7 @@ fn prometheus_takes_decision_times_as_native_histograms_with_decisions_as_exempl
             assert!(ids.contains(id), "{scrape:?}: {exemplar}");
         }
         if scrape == Scrape::Native {
-            assert_eq!(prometheus.number("sum(histogram_count(credence_decision_duration_seconds))"), 40.0);
+            assert_eq!(prometheus.number("sum(histogram_count(credence_decision_duration_seconds))"), 50.0);
             let middle = prometheus.number("histogram_quantile(0.5, sum(credence_decision_duration_seconds))");
             assert!(middle > 1e-6 && middle < 10.0, "{middle}");
         }

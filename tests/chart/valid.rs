@@ -1,5 +1,6 @@
 //! Every example is linted, rendered the same each time, and valid for each version of Kubernetes.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
@@ -7,7 +8,7 @@ use serde_json::json;
 use crate::helm::{KUBERNETES, Release, brought, chart_file, examples};
 use crate::objects::documents;
 use crate::schemas::schemas;
-use crate::support::scratch;
+use crate::support::{root, scratch};
 
 #[test]
 fn every_example_passes_a_strict_lint() {
@@ -53,16 +54,39 @@ fn every_example_is_valid_for_each_version_of_kubernetes() {
                 std::fs::write(dir.path().join(format!("{example}-patched.yaml")), gateway.to_string()).unwrap();
             }
         }
-        let output = Command::new(brought("helm/bin/kubeconform"))
-            .args(["-strict", "-summary", "-kubernetes-version", version, "-schema-location"])
-            .arg(format!("{}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json", schemas.path().display()))
-            .arg(dir.path())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{version}: {said}{}", String::from_utf8_lossy(&output.stderr));
-        assert!(said.contains("Skipped: 0") && !said.contains("Valid: 0"), "{version}: {said}");
+        let (valid, said) = kubeconform(schemas.path(), version, dir.path());
+        assert!(valid && said.contains("Skipped: 0") && !said.contains("Valid: 0"), "{version}: {said}");
     }
+}
+
+/// Whether all that lies in a directory is valid by these schemas, no field unknown, and what was said.
+fn kubeconform(schemas: &Path, version: &str, dir: &Path) -> (bool, String) {
+    let output = Command::new(brought("helm/bin/kubeconform"))
+        .args(["-strict", "-summary", "-kubernetes-version", version, "-schema-location"])
+        .arg(format!("{}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json", schemas.display()))
+        .arg(dir)
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn the_certificates_of_the_page_are_what_cert_manager_takes() {
+    let page = std::fs::read_to_string(root().join("docs/install/certificates.md")).unwrap();
+    let (schemas, dir) = (schemas(KUBERNETES[2]), scratch());
+    let block = page.split("```yaml\n").find(|block| block.contains("kind: Certificate")).unwrap();
+    let certificates: Vec<_> = block
+        .split("```")
+        .next()
+        .unwrap()
+        .split("---\n")
+        .filter(|document| document.contains("kind: Certificate\n"))
+        .collect();
+    assert_eq!(certificates.len(), 2);
+    std::fs::write(dir.path().join("certificates.yaml"), certificates.join("---\n")).unwrap();
+    let (valid, said) = kubeconform(schemas.path(), KUBERNETES[2], dir.path());
+    assert!(valid && said.contains("Valid: 2"), "{said}");
 }
 
 #[test]

@@ -168,14 +168,44 @@ fn each_option_is_used_by_an_example() {
 #[test]
 fn the_values_of_the_installation_page_are_enough() {
     let page = std::fs::read_to_string(root().join("docs/install/kubernetes.md")).unwrap();
-    let values = page.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
+    let values = page.split_once("```yaml\n# values.yaml\n").unwrap().1.split_once("```").unwrap().0;
     let objects = Release::bare().with(values).render();
     for kind in ["Deployment", "NetworkPolicy", "ServiceMonitor", "PrometheusRule"] {
         objects.only(kind);
     }
+    // What the page selects pods by, for their logs and their state.
+    let labels = &objects.only("Deployment")["spec"]["template"]["metadata"]["labels"];
+    let selectors: Vec<_> = page.split(" -l ").skip(1).map(|rest| rest.split(' ').next().unwrap()).collect();
+    assert_eq!(selectors.len(), 2);
+    for (name, value) in selectors.iter().flat_map(|all| all.split(',')).map(|one| one.split_once('=').unwrap()) {
+        assert_eq!(labels[name], value, "{name}");
+    }
+    assert!(page.contains("-c credence") && objects.container()["name"] == "credence");
     let page = chart_file("README.md");
     let values = page.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
     Release::bare().with(values).render().only("Deployment");
+}
+
+#[test]
+fn the_values_of_the_pages_on_certificates_and_traces_fit_the_installation() {
+    let read = |page: &str| std::fs::read_to_string(root().join(format!("docs/install/{page}.md"))).unwrap();
+    let block = |text: &str, with: &str| {
+        text.split("```yaml\n").find(|block| block.contains(with)).unwrap().split("```").next().unwrap().to_owned()
+    };
+    let values = block(&read("kubernetes"), "# values.yaml");
+    let (certificates, traces) = (read("certificates"), read("traces"));
+    let release = || Release::bare().with(&values).with("tls: {existingSecret: \"\"}");
+    let managed =
+        release().with(&block(&certificates, "certManager:")).with(&block(&traces, "tracing: {endpoint")).render();
+    let certificate = &managed.only("Certificate")["spec"];
+    // The release of the page is called `credence`; the issuer is the one that the page makes.
+    assert_eq!(certificate["secretName"], "rel-credence-tls");
+    let issuer = certificate["issuerRef"]["name"].as_str().unwrap();
+    assert!(certificates.contains(&format!("kind: ClusterIssuer\nmetadata: {{name: {issuer}}}")), "{issuer}");
+    let args = managed.args();
+    let peer = args.iter().find_map(|arg| arg.strip_prefix("--allow-peer=")).unwrap();
+    assert!(certificates.contains(&format!("  uris: [{peer}]\n")), "{peer}");
+    assert!(args.iter().any(|arg| arg.starts_with("--otlp-endpoint=")), "{args:?}");
 }
 
 #[test]

@@ -8,7 +8,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::credence::command;
+use crate::support::call::Call;
+use crate::support::credence::{Credence, binary, command};
+use crate::support::eventually;
+use crate::support::issuer::Issuer;
+use crate::support::process::environment;
 use crate::world::{Ended, with_input};
 
 /// The commands of a page: lines of its blocks, and what stands in backquotes. Of the shell they take nothing.
@@ -82,4 +86,46 @@ fn the_commands_of_the_page_on_onboarding_run() {
     let explain = commands("docs/onboarding-an-issuer.md").into_iter().find(|one| one.starts_with("explain")).unwrap();
     let ended = runs(dir.path(), &explain.replace("explain", "explain --offline --at 2026-11-21T12:01:00Z"), &[]);
     assert_eq!(ended.code, 0, "{}", ended.all());
+}
+
+#[test]
+fn the_commands_of_the_page_on_rolling_out_run_and_leave_the_objects_that_it_applies() {
+    let page = std::fs::read_to_string("docs/rollout.md").unwrap();
+    let dir = copied("examples/partner-namespace/envoy-gateway");
+    let ci = Issuer::start();
+    let trust = dir.path().join("trust.yaml");
+    let observed = format!(
+        "apiVersion: credence.dev/v1alpha1\nkind: TrustTable\nissuers:\n  ci: {{issuer: \"{}\", reviewBy: 2099-01-01, owner: a@acme.test}}\n\
+         resources:\n  orders:\n    audience: https://orders.acme.test\n    hosts: [orders.acme.test]\n    forwardToken: true\n    \
+         observe: {{until: 2099-01-31, reason: callers are being moved to tokens}}\ngrants:\n  \
+         reads: {{issuer: ci, resource: orders, subject: robot, methods: [GET], paths: any}}\n",
+        ci.url()
+    );
+    std::fs::write(&trust, &observed).unwrap();
+    std::fs::write(dir.path().join("candidate.yaml"), observed.replace("    observe:", "    # observe:")).unwrap();
+    let log = dir.path().join("decisions.jsonl");
+    let credence = Credence::serve(&trust).decision_log(&log.display().to_string()).start();
+    let answer = credence.check(&Call::get("https://orders.acme.test/v1/x"));
+    assert_eq!(answer.reason(), "observed");
+    eventually("the line", || std::fs::read_to_string(&log).ok().filter(|text| text.contains("observed")));
+    let status = format!("http://{}", credence.admin_address());
+
+    let mut found = Vec::new();
+    for line in page.lines().filter_map(|line| line.strip_prefix("$ ")) {
+        let Some(program) = ["credence", "awk"].iter().find(|program| line.starts_with(**program)) else { continue };
+        let line = line.split(" | kubectl").next().unwrap().replace("http://127.0.0.1:9192", &status);
+        let line = line.strip_prefix("credence ").map_or(line.clone(), |rest| format!("\"$CREDENCE\" {rest}"));
+        let mut shell = Command::new("sh");
+        let shell = environment(&mut shell).args(["-c", &line]).env("CREDENCE", binary()).current_dir(&dir);
+        let output = shell.output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success(), "{line}: {said}");
+        if *program == "awk" {
+            found.extend(said.lines().filter(|line| line.starts_with("kind: ")).map(str::to_owned));
+        } else {
+            assert!(line.contains('>') || !said.is_empty(), "{line} says nothing");
+        }
+    }
+    let kinds = ["ClientTrafficPolicy", "ReferenceGrant", "EnvoyFilter", "AuthorizationPolicy"];
+    assert_eq!(found, kinds.map(|kind| format!("kind: {kind}")));
 }

@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use crate::logs::log;
-use crate::support::credence::command;
-use crate::world::{Ended, SUBJECT, run, with_input};
+use crate::support::call::Call;
+use crate::support::credence::{Credence, command};
+use crate::support::eventually;
+use crate::support::issuer::Issuer;
+use crate::world::{API, Ended, SUBJECT, run, table, with_input};
 
 #[test]
 fn each_kind_of_caller_is_told_for_what_it_is_and_the_lines_of_the_table_are_shown() {
@@ -99,6 +102,30 @@ fn torn_lines_are_told_and_what_follows_is_found_also_on_standard_input() {
     let empty = log.table.dir().join("empty.jsonl");
     std::fs::write(&empty, "").unwrap();
     check(run(&["why", id, "--log", &empty.display().to_string(), "--log", &log.path()]));
+}
+
+#[test]
+fn what_kubectl_logs_gives_is_read_as_it_comes_and_a_prefix_before_each_line_is_told() {
+    let ci = Issuer::start();
+    let table = table(&ci);
+    // Two replicas, each with decisions and its own log in one stream, as a container's log has them.
+    let mut ids = Vec::new();
+    let mut logs = String::new();
+    for _ in 0..2 {
+        let serve = Credence::serve(table.path()).decision_log("stdout").arg("--log-format=json");
+        let replica = serve.shell("exec \"$@\" 1>&2").start();
+        ids.push(replica.check(&Call::get(&format!("{API}/v1/deploys/web"))).decision_id());
+        let id = ids.last().unwrap();
+        logs += &eventually("the decision", || Some(replica.stderr()).filter(|text| text.contains(id)));
+    }
+    for id in &ids {
+        let ended = with_input(command(&["why", id, "--log", "-"]), &logs);
+        assert!(ended.code == 0 && ended.out.starts_with("deny no_token"), "{}", ended.all());
+        assert!(!ended.err.contains("cannot be read"), "its own log is JSON too: {}", ended.err);
+    }
+    let ended = with_input(command(&["why", &ids[0], "--log", "-"]), &logs.replace('{', "[pod/credence-0/credence] {"));
+    assert_eq!(ended.code, 1, "{}", ended.all());
+    assert!(ended.err.contains("`kubectl logs --prefix=false`"), "{}", ended.err);
 }
 
 #[test]

@@ -110,6 +110,7 @@ fn world() -> &'static World {
             Listener::new("open", "authz").failure_mode_allow(),
             Listener::new("raw", "authz").authz("encode_raw_headers", true),
             Listener::new("strip", "authz").early_strip(),
+            Listener::new("shadow", "authz").authz("shadow_mode", true),
         ];
         let clusters = [
             Cluster::grpc("authz", address),
@@ -184,6 +185,20 @@ fn an_rpc_error_under_failure_mode_allow_lets_the_request_through_as_forged() {
     let echo = Echo::of(&scripted("rpc error").send(world().envoy.address("open")));
     assert_eq!(echo.all("x-credence-subject"), ["forged", "forged too"]);
     assert_eq!(scripted("rpc error").send(world().envoy.address("plain")).status, 503);
+}
+
+#[test]
+fn in_shadow_mode_what_is_refused_and_what_cannot_be_asked_goes_through_as_forged() {
+    let shadow = world().envoy.address("shadow");
+    for script in ["denied", "rpc error"] {
+        let echo = Echo::of(&scripted(script).send(shadow));
+        assert_eq!(echo.all("x-credence-subject"), ["forged", "forged too"], "{script}");
+    }
+    let echo = Echo::of(&scripted("append false").send(shadow));
+    assert_eq!(echo.one("x-credence-subject"), "real", "what is allowed is allowed as ever");
+    let stats = world().envoy.admin("/stats?filter=ext_authz").text();
+    let counted = |name: &str| stats.lines().any(|line| line.contains(name) && !line.ends_with(": 0"));
+    assert!(counted("ext_authz.shadow_denied") && counted("ext_authz.error"), "{stats}");
 }
 
 #[test]

@@ -7,6 +7,8 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/yaml.rs"]
+mod yaml;
 
 mod allow;
 mod assumptions;

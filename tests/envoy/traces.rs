@@ -1,6 +1,7 @@
 //! One trace through a real Envoy: the client's request, Envoy's question, our decision, the upstream.
 
 use opentelemetry_proto::tonic::trace::v1::Span;
+use saphyr::{LoadableYamlNode as _, Yaml};
 use serde_json::json;
 
 use crate::support::collector::{Collector, Manner, hex, text};
@@ -12,6 +13,7 @@ use crate::support::issuer::Issuer;
 use crate::support::table::Table;
 use crate::support::upstream::{Upstream, grpc_upstream};
 use crate::world::{API, SUBJECT, api, issuers, mark};
+use crate::yaml;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CLIENT: &str = "00f067aa0ba902b7";
@@ -27,19 +29,19 @@ fn our_span_is_the_child_of_envoys_question_in_the_trace_of_the_client() {
         .shell("OTEL_BSP_SCHEDULE_DELAY=5 OTEL_EXPORTER_OTLP_PROTOCOL=grpc exec \"$@\"")
         .arg(&format!("--otlp-endpoint={}", collector.url()))
         .start();
-    let tracer = json!({
-        "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
-        "grpc_service": {"envoy_grpc": {"cluster_name": "collector"}, "timeout": "5s"},
-        "service_name": "gateway",
-    });
-    let provider = json!({"provider": {"name": "envoy.tracers.opentelemetry", "typed_config": tracer}});
+    // As the page for operators writes it, whose collector is called so.
+    let page = include_str!("../../docs/install/traces.md");
+    let block = page.split("```yaml\n").find(|block| block.contains("envoy.tracers.opentelemetry")).unwrap();
+    let block = Yaml::load_from_str(block.split("```").next().unwrap()).unwrap();
+    let mut tracing = yaml::json(&block[0])["tracing"].clone();
+    tracing["random_sampling"]["value"] = json!(100);
     let clusters = [
         Cluster::credence("credence", credence.grpc()),
-        Cluster::grpc("collector", collector.address()),
+        Cluster::grpc("otel-collector", collector.address()),
         Cluster::http1("echo", upstream.address()),
         Cluster::grpc("grpc", grpc_upstream()),
     ];
-    let envoy = Envoy::start(&[Listener::new("traced", "credence").manager("tracing", provider)], &clusters);
+    let envoy = Envoy::start(&[Listener::new("traced", "credence").manager("tracing", tracing)], &clusters);
     let ask = |flags: &str| {
         let mark = mark();
         let request = api("GET", "/v1/x", &mark).bearer(ci.token(SUBJECT, API).mint());
