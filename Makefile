@@ -34,6 +34,7 @@ test-helm: ## Hold the chart against helm, kubeconform, a real API server and Pr
 	@scripts/helm/tools.sh >/dev/null
 	@scripts/helm/schemas.sh >/dev/null
 	@scripts/helm/prometheus.sh >/dev/null
+	@scripts/helm/hadolint.sh >/dev/null
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/test.sh --test chart $(ARGS)
 

@@ -289,7 +289,7 @@ impl<T> NonEmpty<T> {
 pub struct Site {
     /// The path as it was given.
     pub file: Arc<str>,
-    /// From 1.
+    /// From 1; 0 where the whole file is meant.
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
@@ -297,7 +297,10 @@ pub struct Site {
 
 impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}:{}", self.file, self.column),
+        }
     }
 }
 

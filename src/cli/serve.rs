@@ -187,6 +187,9 @@ async fn until_stopped(serve: Serve, log_level: Arc<LogLevel>) -> u8 {
         Ok(signals) => signals,
         Err(error) => return trouble(format!("cannot listen for signals: {error}")),
     };
+    if serve.max_concurrent == 0 {
+        tracing::warn!("--max-concurrent is 0: every call is refused as `overloaded`, whatever the table grants");
+    }
     let settings = match settings(serve, log_level) {
         Ok(settings) => settings,
         Err(error) => return trouble(error),

@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Ask running replicas which table and which blocks they have in force, and wait until all have the expected ones.
 ///
 /// Asks `/readyz` on the admin listener of each. What is expected is compared by the digest of its meaning, so that another
-/// order of files or entries is the same. Without `--expect` each is asked once, and all must have the same.
+/// order of files or entries is the same. Without `--expect` and `--ready` each is asked once, and all must have the same.
 ///
 /// Exit code: 0 every replica has what is expected, 1 one has not (in time), 2 could not run.
 #[derive(Debug, Args)]
@@ -35,6 +35,10 @@ pub(super) struct StatusOf {
     /// A table or blocks that each must have: a YAML file, or a directory of them. Several: repeat it.
     #[arg(long, env = "CREDENCE_EXPECT", value_name = "PATH")]
     expect: Vec<PathBuf>,
+    /// Each must be ready, too: have the keys of every issuer that the table says is `required`. As the probe of a container
+    /// whose admin listener nobody reaches from outside: `credence status --ready --timeout 0 http://127.0.0.1:9192`.
+    #[arg(long, env = "CREDENCE_READY", value_parser = super::output::switch)]
+    ready: bool,
     /// How long to wait for it, in seconds.
     #[arg(long, env = "CREDENCE_TIMEOUT", value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     timeout: Duration,
@@ -62,9 +66,10 @@ pub(super) fn run(verb: &StatusOf) -> u8 {
     }
 }
 
-/// Digests that are expected; `None` where nothing is said of them.
+/// What each must have: digests, `None` where nothing is said of them, and whether it must be ready.
 #[derive(Default)]
 struct Expected {
+    ready: bool,
     table: Option<String>,
     blocks: Option<String>,
 }
@@ -89,7 +94,7 @@ fn try_run(verb: &StatusOf) -> Result<u8, String> {
             "replicas": replicas.iter().map(|one| one.tree(&expected)).collect::<Vec<_>>(),
         })),
     });
-    if !agree && verb.expect.is_empty() {
+    if !agree && verb.expect.is_empty() && !verb.ready {
         diagnostic("the replicas do not all answer with the same table and blocks");
     }
     Ok(if agree { YES } else { NO })
@@ -97,7 +102,7 @@ fn try_run(verb: &StatusOf) -> Result<u8, String> {
 
 /// The digests of what lies at the paths.
 fn expected(verb: &StatusOf) -> Result<Expected, String> {
-    let mut expected = Expected::default();
+    let mut expected = Expected { ready: verb.ready, ..Expected::default() };
     let now = Clock::System.now();
     let twice =
         |what: &str| format!("--expect: more than one of the paths holds {what}: name one file or directory of it");
@@ -124,12 +129,12 @@ fn expected(verb: &StatusOf) -> Result<Expected, String> {
     Ok(expected)
 }
 
-/// Asks until all have what is expected, or the time is up; once where nothing is.
+/// Asks until all are as expected, or the time is up; once where nothing is expected.
 async fn wait(verb: &StatusOf, expected: &Expected) -> Vec<Replica> {
     let end = Instant::now() + verb.timeout;
     loop {
         let replicas = ask(&verb.urls).await;
-        let done = verb.expect.is_empty() || all_as_expected(&replicas, expected);
+        let done = (verb.expect.is_empty() && !verb.ready) || all_as_expected(&replicas, expected);
         if done || Instant::now() >= end {
             return replicas;
         }
@@ -175,6 +180,16 @@ impl Replica {
         self.said.as_ref().ok()?.get(what)?.get("sha256")?.as_str()
     }
 
+    fn is_ready(&self) -> bool {
+        self.said.as_ref().is_ok_and(|said| said["ready"] == true)
+    }
+
+    /// Names of the issuers whose keys it waits for.
+    fn awaited(&self) -> String {
+        let names = self.said.as_ref().ok().and_then(|said| said["awaited"].as_array());
+        names.into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+    }
+
     /// What it should have and has not.
     fn lacks(&self, expected: &Expected) -> Vec<&'static str> {
         if self.said.is_err() {
@@ -187,6 +202,9 @@ impl Replica {
         // One that has no table in force answers nobody, whatever is expected.
         if self.digest("table").is_none() && !lacks.contains(&"table") {
             lacks.push("table");
+        }
+        if expected.ready && !self.is_ready() {
+            lacks.push("readiness");
         }
         lacks
     }
@@ -218,6 +236,9 @@ impl Replica {
             if let Some(error) = said[error].as_str() {
                 out += &format!("      {:<6} the last change was not taken: {}\n", "", value(error));
             }
+        }
+        if lacks.contains(&"readiness") {
+            out += &format!("      not ready: it waits for the keys of {}\n", value(self.awaited()));
         }
         out
     }

@@ -191,6 +191,17 @@ mod tests {
     }
 
     #[test]
+    fn a_finding_about_a_whole_file_names_no_line() {
+        let mut report = Report::default();
+        report.push(Diagnostic::about(Code::CR005, &"t2.yaml".into(), "no such file or directory"));
+        report.push(Diagnostic::at(Code::CR002, &place("a: secret\n", "secret"), "\"secret\" is no number"));
+        assert_eq!(
+            report.brief(),
+            format!("CR005 t2.yaml: no such file or directory; CR002 trust.yaml:1:4: {}", Code::CR002.title())
+        );
+    }
+
+    #[test]
     fn every_finding_counts_for_its_rule_whether_it_is_kept_or_not() {
         let mut report = Report::default();
         for _ in 0..KEPT {

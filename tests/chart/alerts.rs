@@ -145,7 +145,7 @@ fn each_alert_has_a_runbook_and_each_runbook_an_alert() {
 
 #[test]
 fn alerts_can_be_left_out_and_tuned() {
-    let objects = Release::of("sidecar").render();
+    let objects = Release::of("sidecar-metrics").render();
     assert!(!objects.text.contains("CredenceNotReady"));
     let tuned = Release::of("several").with("prometheusRule: {thresholds: {p99Seconds: 0.05}}").render();
     assert!(tuned.text.contains("> 0.05"), "{}", tuned.text);

@@ -1,6 +1,11 @@
 //! The image's recipe: nothing runs as root, nothing is in it but the program, every base is named by the builder.
 
-use crate::support::root;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::helm::brought;
+use crate::support::issuer::Issuer;
+use crate::support::{root, scratch};
 
 /// The instructions, continued lines joined, comments gone.
 fn instructions() -> Vec<(String, String)> {
@@ -59,4 +64,80 @@ fn the_build_is_static_and_locked() {
     for command in commands.filter(|line| line.contains("cargo build") || line.contains("cargo install")) {
         assert!(command.contains("--locked"), "{command}");
     }
+}
+
+#[test]
+fn hadolint_has_nothing_against_the_recipe() {
+    let lint = |file: &Path| {
+        let output = Command::new(brought("hadolint/bin/hadolint")).arg("--no-color").arg(file).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (sound, said) = lint(&root().join("helm/Containerfile"));
+    assert!(sound, "{said}");
+    // It does look.
+    let scratch = scratch();
+    let slip = scratch.path().join("Containerfile");
+    std::fs::write(&slip, "FROM debian:latest\nRUN cd /tmp && curl http://x.test | sh\n").unwrap();
+    assert!(!lint(&slip).0);
+}
+
+/// Does what the first stage does, with what it copies and nothing else: to the program, built for speed of the build.
+fn built_as_the_recipe_does() -> PathBuf {
+    // Kept, so that only what has changed is built again.
+    let target = root().join("target/image");
+    let context = target.join("src");
+    _ = std::fs::remove_dir_all(&context);
+    std::fs::create_dir_all(&context).unwrap();
+    for (_, rest) in instructions().iter().filter(|(word, rest)| word == "COPY" && !rest.starts_with("--from=")) {
+        let (sources, to) = rest.rsplit_once(' ').unwrap();
+        for source in sources.split(' ') {
+            let from = root().join(source);
+            // A directory is copied with its name by `cp`, and without it by a recipe.
+            let to = if from.is_dir() {
+                context.join(to)
+            } else {
+                context.join(to).join(source.rsplit('/').next().unwrap())
+            };
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            let copied = Command::new("cp").args(["-a", "-T"]).arg(&from).arg(&to).status().unwrap();
+            assert!(copied.success(), "COPY {rest}");
+        }
+    }
+    let program = target.join("credence");
+    let run = instructions().iter().any(|(word, rest)| word == "RUN" && rest == "scripts/static.sh /credence");
+    assert!(run, "another way to build it");
+    let output = Command::new("scripts/static.sh")
+        .arg(&program)
+        .current_dir(&context)
+        .env("PROFILE", "dev")
+        .env("CARGO_TARGET_DIR", &target)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    program
+}
+
+#[test]
+fn what_is_copied_builds_a_program_that_runs_where_there_is_nothing_else() {
+    let program = built_as_the_recipe_does();
+    // A root as bare as the image's: no library, no interpreter, no shell, the files that a runtime writes into it.
+    let bare = scratch();
+    std::fs::copy(&program, bare.path().join("credence")).unwrap();
+    std::fs::create_dir(bare.path().join("etc")).unwrap();
+    std::fs::write(bare.path().join("etc/hosts"), "127.0.0.1 localhost\n").unwrap();
+    let within = |args: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--root"]).arg(bare.path()).arg("/credence").args(args).env_clear();
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = within(&["version"]);
+    assert_eq!(code, Some(0), "{said} (as somebody other than root this needs unprivileged user namespaces)");
+    assert!(said.contains(env!("CARGO_PKG_VERSION")), "{said}");
+    // Names are looked up without the libraries that a C library loads for that.
+    let issuer = Issuer::start();
+    let port = issuer.url().rsplit(':').next().unwrap().to_owned();
+    let (_, said) = within(&["issuer", "probe", &format!("http://localhost:{port}")]);
+    assert!(issuer.all_hits() > 0, "{said}");
 }

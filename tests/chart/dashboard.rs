@@ -44,11 +44,13 @@ fn a_pod_monitor_scrapes_pods_or_gateways() {
     for (label, value) in monitor["selector"]["matchLabels"].as_object().unwrap() {
         assert_eq!(labels[label], *value);
     }
-    let sidecar = Release::of("sidecar").render();
+    let sidecar = Release::of("sidecar-metrics").render();
     let selector = &sidecar.only("PodMonitor")["spec"]["selector"]["matchLabels"];
     assert_eq!(*selector, json!({"app.kubernetes.io/name": "envoy"}));
-    let refusal = Release::of("sidecar").set("podMonitor.sidecarSelector=null").refusal();
+    let refusal = Release::of("sidecar-metrics").set("podMonitor.sidecarSelector=null").refusal();
     assert!(refusal.contains("podMonitor.sidecarSelector"), "{refusal}");
+    let closed = Release::of("sidecar-metrics").set("sidecar.admin=loopback").refusal();
+    assert!(closed.contains("Set `sidecar.admin: pod`"), "{closed}");
     let both = Release::of("several").set("podMonitor.enabled=true").refusal();
     assert!(both.contains("count twice"), "{both}");
 }

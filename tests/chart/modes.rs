@@ -55,32 +55,24 @@ fn a_sidecar_is_a_patch_for_the_gateways_pods() {
 }
 
 #[test]
-fn whoever_installs_it_is_shown_readiness_and_one_explain() {
-    let notes = Release::of("inline").notes();
-    for line in [
-        "kubectl -n trust rollout status deployment/rel-credence",
-        "helm -n trust test rel",
-        "curl http://127.0.0.1:9192/readyz",
-        "credence explain --trust trust.yaml --token-file token.jwt GET https://your.host/path",
-        "Gateways ask at rel-credence.trust.svc:9191, gRPC with mutual TLS, as spiffe://acme.test/ns/gateways/sa/envoy.",
-    ] {
-        assert!(notes.contains(line), "{line:?} is not in\n{notes}");
-    }
-    assert!(!notes.contains("WARNING"), "{notes}");
-    let sidecar = Release::of("sidecar").notes();
-    assert!(sidecar.contains("get configmap rel-credence-sidecar"), "{sidecar}");
-    let several = Release::of("several").notes();
-    assert!(
-        several.contains("-o jsonpath='{.data.suppliers\\.yaml}' > trust/trust-payments.suppliers.yaml"),
-        "{several}"
+fn the_admin_port_of_a_sidecar_is_closed_to_all_but_its_pod() {
+    let closed = patch(&Release::of("sidecar").render());
+    let credence = item(&closed["spec"]["template"]["spec"]["containers"], "credence");
+    let args = strings(&credence["args"]);
+    assert!(args.contains(&"--admin-listen=127.0.0.1:9192".to_owned()), "{args:?}");
+    assert!(credence["ports"].is_null(), "{}", credence["ports"]);
+    // The kubelet does not reach it: the program asks itself.
+    let probe = |name: &str| strings(&credence[name]["exec"]["command"]);
+    let alive = ["/credence", "status", "--timeout=0", "http://127.0.0.1:9192"];
+    assert_eq!(
+        (probe("startupProbe"), probe("livenessProbe")),
+        (alive.map(str::to_owned).into(), probe("startupProbe"))
     );
-}
+    assert_eq!(probe("readinessProbe"), ["/credence", "status", "--timeout=0", "--ready", "http://127.0.0.1:9192"]);
 
-#[test]
-fn whoever_installs_it_is_warned() {
-    let existing = Release::of("existing").notes();
-    assert!(existing.contains("WARNING: tls.mode is insecure"), "{existing}");
-    assert!(existing.contains("WARNING: there is more than one replica and no replayStore.url"), "{existing}");
-    assert!(Release::of("daemonset-tcp").notes().contains("WARNING: networkPolicy.enabled is false"));
-    assert!(Release::of("replay").notes().contains("WARNING: one replica"));
+    let open = patch(&Release::of("sidecar-metrics").render());
+    let credence = item(&open["spec"]["template"]["spec"]["containers"], "credence");
+    assert!(strings(&credence["args"]).contains(&"--admin-listen=0.0.0.0:9192".to_owned()));
+    assert_eq!(credence["readinessProbe"]["httpGet"], json!({"path": "/readyz", "port": "admin"}));
+    assert_eq!(item(&credence["ports"], "admin")["containerPort"], 9192);
 }

@@ -110,6 +110,22 @@ fn the_shared_store_is_named_with_its_secrets() {
     ] {
         assert!(args.contains(&arg.to_owned()), "{arg} not in {args:?}");
     }
-    let refusal = Release::of("several").set("replayStore.url=redis://:hunter2@redis.acme.test").refusal();
-    assert!(refusal.contains("/replayStore/url"), "a password does not belong on a command line: {refusal}");
+}
+
+/// Arguments are shown to whoever may look at a pod.
+#[test]
+fn a_password_in_the_stores_address_is_refused_and_told_where_it_goes() {
+    for url in ["redis://:hunter2@redis.acme.test", "rediss://me:hunter2/x@a@redis.acme.test:6379/0"] {
+        let refusal = Release::of("several").set(&format!("replayStore.url={url}")).refusal();
+        for hint in ["`replayStore.url` holds a password", "create secret generic", "`replayStore.passwordSecret.name`"]
+        {
+            assert!(refusal.contains(hint), "{url}: no {hint} in {refusal}");
+        }
+        assert!(!refusal.contains("hunter2"), "it is not told on: {refusal}");
+    }
+    let user = "rediss://me@redis.acme.test:6379/0";
+    let args = Release::of("several").set(&format!("replayStore.url={user}")).render().args();
+    assert!(args.contains(&format!("--replay-store={user}")), "{args:?}");
+    let nowhere = Release::of("several").set("replayStore.url=").refusal();
+    assert!(nowhere.contains("`replayStore.url` is empty"), "{nowhere}");
 }

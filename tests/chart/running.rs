@@ -38,6 +38,10 @@ impl Pod {
 
     /// The arguments of a container, with the directory in place of the pod's own root and loopback in place of the world.
     fn args(&self, container: &Value) -> Vec<String> {
+        self.here(&container["args"])
+    }
+
+    fn here(&self, args: &Value) -> Vec<String> {
         let root = self.root.path().display().to_string();
         let admin = format!("127.0.0.1:{}", self.admin);
         let here = |arg: String| {
@@ -45,9 +49,10 @@ impl Pod {
                 .replace("unix:/run/credence", &format!("unix:{root}"))
                 .replace("0.0.0.0:9191", "127.0.0.1:0")
                 .replace("0.0.0.0:9192", &admin)
+                .replace("127.0.0.1:9192", &admin)
                 .replace("rel-credence-admin.trust.svc:9192", &admin)
         };
-        strings(&container["args"]).into_iter().map(here).collect()
+        strings(args).into_iter().map(here).collect()
     }
 
     /// Runs a container to its end.
@@ -60,13 +65,24 @@ impl Pod {
     fn serve(&self) -> Process {
         let container = item(&self.spec["containers"], "credence");
         let mut process = Process::start(binary(), self.args(container));
-        let probe = container["readinessProbe"]["httpGet"]["path"].as_str().unwrap();
-        let url = format!("http://127.0.0.1:{}{probe}", self.admin);
-        eventually("readiness", || {
-            assert!(process.ended().is_none(), "{}", process.stderr());
-            (Web::plain().get(&url).0 == 200).then_some(())
-        });
+        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+            eventually(probe, || {
+                assert!(process.ended().is_none(), "{}", process.stderr());
+                self.passes(&container[probe]).then_some(())
+            });
+        }
         process
+    }
+
+    /// Whether the pod passes a probe, as the kubelet would find.
+    fn passes(&self, probe: &Value) -> bool {
+        let Some(path) = probe["httpGet"]["path"].as_str() else {
+            let command = self.here(&probe["exec"]["command"]);
+            // Where the image has it.
+            assert_eq!(command[0], "/credence");
+            return Command::new(binary()).args(&command[1..]).env_clear().output().unwrap().status.success();
+        };
+        Web::plain().get(&format!("http://127.0.0.1:{}{path}", self.admin)).0 == 200
     }
 }
 
@@ -107,6 +123,12 @@ fn the_pod_of_the_smallest_release_checks_serves_and_passes_its_own_test() {
 fn the_sidecar_listens_on_the_socket_that_the_gateway_has_mounted() {
     let pod = Pod::of(&Release::of("sidecar").render());
     pod.run(item(&pod.spec["initContainers"], "check-trust"));
-    let _server = pod.serve();
+    let mut server = pod.serve();
     assert!(pod.root.path().join("authz.sock").exists());
+    // The probes do look: nobody is there any more.
+    assert_eq!(server.stop().code(), Some(0), "{}", server.stderr());
+    let container = item(&pod.spec["containers"], "credence");
+    for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        assert!(!pod.passes(&container[probe]), "{probe}");
+    }
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::helm::{KUBERNETES, Release, brought, chart_file, examples};
+use crate::notes::offered_policy;
 use crate::objects::documents;
 use crate::schemas::schemas;
 use crate::support::{root, scratch};
@@ -54,6 +55,8 @@ fn every_example_is_valid_for_each_version_of_kubernetes() {
                 std::fs::write(dir.path().join(format!("{example}-patched.yaml")), gateway.to_string()).unwrap();
             }
         }
+        let offered = offered_policy(&Release::of("sidecar-metrics").on(version).notes());
+        std::fs::write(dir.path().join("offered.yaml"), offered.to_string()).unwrap();
         let (valid, said) = kubeconform(schemas.path(), version, dir.path());
         assert!(valid && said.contains("Skipped: 0") && !said.contains("Valid: 0"), "{version}: {said}");
     }

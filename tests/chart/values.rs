@@ -159,6 +159,7 @@ fn each_option_is_used_by_an_example() {
         "tracing:",
         "issuerSecrets:",
         "inCluster:",
+        "admin: pod",
         "digest:",
     ] {
         assert!(used.contains(option), "no file of ci/ has {option}");

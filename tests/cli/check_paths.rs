@@ -29,6 +29,21 @@ fn a_table_that_is_not_there_is_no_clean_run_in_any_form() {
 }
 
 #[test]
+fn a_finding_about_a_whole_file_has_no_line_in_any_form() {
+    let empty = Table::raw(b"");
+    let path = empty.path().display().to_string();
+    let told = |output: &str| run(&["check", &path, "-o", output]);
+    let place = &json(&told("sarif"))["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert!(place["artifactLocation"]["uri"].as_str().unwrap().ends_with("trust.yaml"), "{place}");
+    assert!(place["region"].is_null(), "{place}");
+    let finding = &json(&told("json"))["tables"][0]["findings"][0];
+    assert!(finding["line"].is_null() && finding["column"].is_null(), "{finding}");
+    for text in [told("github").out, told("text").err] {
+        assert!(text.contains("trust.yaml") && !text.contains(":0") && !text.contains("line=0"), "{text}");
+    }
+}
+
+#[test]
 fn parts_of_a_table_that_are_given_one_by_one_are_told_about_the_directory() {
     let head = "apiVersion: credence.dev/v1alpha1\nkind: TrustTable\n";
     let dir = crate::support::scratch();

@@ -177,6 +177,9 @@ fn a_call_above_the_limit_of_calls_is_a_verdict() {
     let answer = credence.check(&Call::get(&format!("{API}/own/x")));
     assert_eq!((answer.reason().as_str(), answer.status(), answer.code()), ("overloaded", 503, 14));
     assert!(answer.header("retry-after").is_some());
+    let log = credence.stderr();
+    let warned = log.lines().filter(|line| line.contains("WARN") && line.contains("--max-concurrent is 0"));
+    assert_eq!(warned.count(), 1, "whoever starts it is told, once: {log}");
 }
 
 #[test]

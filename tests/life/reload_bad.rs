@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::credence::Credence;
+use crate::support::credence::{Credence, run};
 use crate::support::eventually;
 use crate::support::issuer::Issuer;
 use crate::support::table::{Table, document};
@@ -29,6 +29,11 @@ fn refuses(what: &str, place: &str, spoil: impl FnOnce(&Table)) {
     let error = ready.json()["last_reload_error"].as_str().unwrap_or_default().to_owned();
     assert_eq!(ready.status, 200, "{what}: it can still decide");
     assert!(error.contains(place), "{what}: no {place} in {error}");
+    // A file that is gone or empty has no lines.
+    assert!(!error.contains(":0"), "{what}: {error}");
+    let url = format!("http://{}", credence.admin_address());
+    let status = String::from_utf8(run(&["status", &url]).stdout).unwrap();
+    assert!(status.contains(&format!("the last change was not taken: {error}\n")), "{what}: {error} not in {status}");
     let log = credence.stderr();
     assert!(log.contains(place), "{what}: no {place} in {log}");
     assert_eq!(log.matches(NOT_TAKEN).count(), 1, "{what}: told once");
@@ -58,7 +63,7 @@ fn a_file_cut_off_inside_a_grant_that_would_be_wider_is_not_taken() {
         let cut = whole.split("\n    claims").next().unwrap().to_owned();
         // It is the missing newline alone that gives it away.
         let whole_of_it = Table::raw(format!("{cut}\n").as_bytes());
-        let checked = crate::support::credence::run(&["check", &whole_of_it.path().display().to_string()]);
+        let checked = run(&["check", &whole_of_it.path().display().to_string()]);
         assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
         file.replace_raw(cut.as_bytes());
     };

@@ -9,7 +9,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::credence::Credence;
+use crate::support::credence::{Credence, run};
 use crate::support::issuer::{Ca, DISCOVERY, Fault, Issuer, JWKS};
 use crate::support::key::Key;
 use crate::support::table::Table;
@@ -227,10 +227,22 @@ fn readiness_waits_for_the_keys_of_a_required_issuer_and_for_no_other() {
     until(&credence, "own", &token(&own), "ok");
     assert_eq!(credence.admin("/readyz").status, 503);
     assert!(!credence.is_serving());
+    // As an exec probe asks.
+    let status = |more: &[&str]| {
+        let url = format!("http://{}", credence.admin_address());
+        let output = run(&[&["status", "--timeout", "0", &url], more].concat());
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = status(&["--ready"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("not ready: it waits for the keys of ci\n"), "{said}");
+    assert!(status(&["--ready", "-o", "json"]).1.contains("\"readiness\""));
+    assert_eq!(status(&[]).0, Some(0), "it has its table in force");
     ci.fault(DISCOVERY, None);
     until(&credence, "ci", &token(&ci), "ok");
     eventually("readiness", || (credence.admin("/readyz").status == 200).then_some(()));
     eventually("health", || credence.is_serving().then_some(()));
+    assert_eq!(status(&["--ready"]).0, Some(0));
     assert!(state(&credence, "partner")["last_error"].is_string());
     // Once ready it stays so, also under a table that requires more.
     let entries = entries.replace("partner: {", "partner: {required: true, ");

@@ -12,7 +12,13 @@
 {{- end }}
 {{- end }}
 
-{{- define "credence.args" -}}
+{{/* Where a container is by itself, its admin port is, too. */}}
+{{- define "credence.adminAddress" -}}
+{{- if include "credence.adminClosed" . }}127.0.0.1{{ else }}{{ .Values.listen.address }}{{ end -}}
+{{- end }}
+
+{{/* Without those of the user. */}}
+{{- define "credence.ownArgs" -}}
 {{- $config := .Values.config -}}
 - serve
 - --trust=/etc/credence/trust
@@ -35,7 +41,7 @@
 - --insecure-listen
 {{- end }}
 {{- end }}
-- --admin-listen={{ .Values.listen.address }}:{{ .Values.listen.adminPort }}
+- --admin-listen={{ include "credence.adminAddress" . }}:{{ .Values.listen.adminPort }}
 - {{ printf "--decision-log=%s" $config.decisionLog | quote }}
 - --decision-log-full={{ $config.decisionLogFull }}
 - --deny-detail={{ $config.denyDetail }}
@@ -73,6 +79,10 @@
 {{- if .Values.tracing.endpoint }}
 - {{ printf "--otlp-endpoint=%s" .Values.tracing.endpoint | quote }}
 {{- end }}
+{{- end }}
+
+{{- define "credence.args" -}}
+{{ include "credence.ownArgs" . }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
 {{- end }}

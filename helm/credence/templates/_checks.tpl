@@ -18,6 +18,11 @@ true
 {{- end -}}
 {{- end }}
 
+{{/* Whether the admin port is open to the containers of the pod alone. */}}
+{{- define "credence.adminClosed" -}}
+{{- if and (eq .Values.mode "Sidecar") (eq .Values.sidecar.admin "loopback") -}}true{{- end -}}
+{{- end }}
+
 {{- define "credence.mtls" -}}
 {{- if and (eq .Values.tls.mode "mtls") (not (include "credence.unix" .)) -}}true{{- end -}}
 {{- end }}
@@ -90,10 +95,21 @@ true
 {{- fail "\n\nA grant of the table says `replay: once`, and there is more than one replica: each would take a token once.\nGive them a shared store with `replayStore.url`, or have one replica (`replicaCount: 1`, `autoscaling.enabled: false`)." -}}
 {{- end -}}
 {{- end -}}
+{{- $inCluster := false -}}
 {{- range fromJsonArray (include "credence.entries" (dict "root" . "key" "issuers")) -}}
-{{- if and (get . "kubernetes") (not $.Values.kubernetes.inCluster) -}}
+{{- if get . "kubernetes" -}}
+{{- $inCluster = true -}}
+{{- end -}}
+{{- end -}}
+{{- $account := .Values.kubernetes -}}
+{{- if and $inCluster (not $account.inCluster) -}}
 {{- fail "\n\nAn issuer of the table says `kubernetes: inCluster`, for which pods need a token: set `kubernetes.inCluster: true`." -}}
 {{- end -}}
+{{- if and $account.discoveryRole (not $account.inCluster) -}}
+{{- fail "\n\n`kubernetes.discoveryRole` lets an account read the cluster's keys that no pod has a token of: set `kubernetes.inCluster: true`, or leave out `discoveryRole`." -}}
+{{- end -}}
+{{- if and $account.inCluster .Values.trust.inline (not $inCluster) -}}
+{{- fail "\n\n`kubernetes.inCluster` gives every pod a token, and no issuer of the table says `kubernetes: inCluster`: add the issuer, or leave out `kubernetes.inCluster` and `discoveryRole`." -}}
 {{- end -}}
 {{- end }}
 
@@ -132,7 +148,20 @@ true
 {{- if and (eq $values.mode "DaemonSet") (not (include "credence.unix" .)) (eq $values.service.internalTrafficPolicy "Cluster") -}}
 {{- fail "\n\nA DaemonSet on TCP keeps to the node: leave out `service.internalTrafficPolicy: Cluster`, or use a Deployment." -}}
 {{- end -}}
-{{- if and $values.replayStore.ca.existingSecret $values.replayStore.ca.existingConfigMap -}}
+{{- if and (eq $values.mode "Sidecar") (not (get $values.podSecurityContext "fsGroup")) -}}
+{{- fail "\n\n`podSecurityContext.fsGroup` is left out: the socket of a sidecar is for that group. Give one, such as 65532." -}}
+{{- end -}}
+{{- end }}
+
+{{- define "credence.checkReplay" -}}
+{{- $store := .Values.replayStore -}}
+{{- if regexMatch "^[a-z+]+://.*:.*@" $store.url -}}
+{{- fail "\n\n`replayStore.url` holds a password, and everybody who may look at the pod would read it there. Put it into a Secret\n  kubectl -n NAMESPACE create secret generic redis-password --from-file=password\nname that by `replayStore.passwordSecret.name` (`key` where it is not `password`), and leave in the URL at most the user: rediss://USER@HOST:6379." -}}
+{{- end -}}
+{{- if and $store.passwordSecret.name (not $store.url) -}}
+{{- fail "\n\n`replayStore.passwordSecret` is given and `replayStore.url` is empty: say where the store is." -}}
+{{- end -}}
+{{- if and $store.ca.existingSecret $store.ca.existingConfigMap -}}
 {{- fail "\n\n`replayStore.ca` names a Secret and a ConfigMap: name one." -}}
 {{- end -}}
 {{- end }}
@@ -157,6 +186,9 @@ true
 {{- if and (eq $values.mode "Sidecar") $values.serviceMonitor.enabled -}}
 {{- fail "\n\nSidecars have no Service to monitor: use `podMonitor` with `podMonitor.sidecarSelector`." -}}
 {{- end -}}
+{{- if and (eq $values.mode "Sidecar") $values.podMonitor.enabled (ne $values.sidecar.admin "pod") -}}
+{{- fail "\n\n`podMonitor` could read nothing: the admin port of sidecars is open to their own pod alone. Set `sidecar.admin: pod`; the notes have the NetworkPolicy that closes it to all but Prometheus." -}}
+{{- end -}}
 {{- if and (eq $values.mode "Sidecar") $values.podMonitor.enabled (not $values.podMonitor.sidecarSelector) -}}
 {{- fail "\n\n`podMonitor.sidecarSelector` is empty: give the labels of your gateways' pods." -}}
 {{- end -}}
@@ -166,6 +198,15 @@ true
 {{- include "credence.checkTrust" . -}}
 {{- include "credence.checkTable" . -}}
 {{- include "credence.checkTls" . -}}
+{{- include "credence.checkReplay" . -}}
+{{- include "credence.checkSecurity" . -}}
 {{- include "credence.checkPods" . -}}
+{{- include "credence.checkConfig" . -}}
+{{- if ne .Values.mode "Sidecar" -}}
+{{- include "credence.checkMemory" . -}}
+{{- end -}}
+{{- if eq .Values.mode "Deployment" -}}
+{{- include "credence.checkReplicas" . -}}
+{{- end -}}
 {{- include "credence.checkReach" . -}}
 {{- end }}

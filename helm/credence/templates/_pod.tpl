@@ -26,10 +26,23 @@
     {{- include "credence.tableMounts" . | nindent 4 }}
 {{- end }}
 
+{{/* By HTTP; by the program itself where the kubelet does not reach the port. In: root, path, probe. */}}
 {{- define "credence.httpProbe" -}}
+{{- if include "credence.adminClosed" .root -}}
+exec:
+  command:
+    - /credence
+    - status
+    - --timeout=0
+    {{- if eq .path "/readyz" }}
+    - --ready
+    {{- end }}
+    - http://127.0.0.1:{{ .root.Values.listen.adminPort }}
+{{- else -}}
 httpGet:
   path: {{ .path }}
   port: admin
+{{- end }}
 {{ toYaml .probe }}
 {{- end }}
 
@@ -37,7 +50,7 @@ httpGet:
 {{- $probe := .Values.probes.readiness -}}
 {{- $http := or (eq $probe.type "http") (include "credence.mtls" .) (include "credence.unix" .) -}}
 {{- if $http -}}
-{{ include "credence.httpProbe" (dict "path" "/readyz" "probe" (omit $probe "type")) }}
+{{ include "credence.httpProbe" (dict "root" . "path" "/readyz" "probe" (omit $probe "type")) }}
 {{- else -}}
 grpc:
   port: {{ .Values.listen.grpcPort }}
@@ -60,15 +73,17 @@ grpc:
   envFrom:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- if not (include "credence.adminClosed" .) }}
   ports:
     {{- if not (include "credence.unix" .) }}
     - {name: grpc, containerPort: {{ .Values.listen.grpcPort }}, protocol: TCP}
     {{- end }}
     - {name: admin, containerPort: {{ .Values.listen.adminPort }}, protocol: TCP}
+  {{- end }}
   startupProbe:
-    {{- include "credence.httpProbe" (dict "path" "/healthz" "probe" .Values.probes.startup) | nindent 4 }}
+    {{- include "credence.httpProbe" (dict "root" . "path" "/healthz" "probe" .Values.probes.startup) | nindent 4 }}
   livenessProbe:
-    {{- include "credence.httpProbe" (dict "path" "/healthz" "probe" .Values.probes.liveness) | nindent 4 }}
+    {{- include "credence.httpProbe" (dict "root" . "path" "/healthz" "probe" .Values.probes.liveness) | nindent 4 }}
   readinessProbe:
     {{- include "credence.readinessProbe" . | nindent 4 }}
   {{- if .Values.preStopSleepSeconds }}
