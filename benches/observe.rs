@@ -159,7 +159,7 @@ fn main() {
         let metrics = Metrics::default();
         metrics.published(&world.published, &Report::default());
         let at = Clock::System.now();
-        let made = Made { id: DecisionId::new(at), at, took: Duration::from_micros(17) };
+        let made = Made { id: DecisionId::new(at), at, took: Duration::from_micros(17), span: None };
         let count = || metrics.decided(Some(1), &walk, &made);
         let write = |log: &DecisionLog, time: Time, id: &str| {
             let _ = log.take(|to| line(to, &walk, world.call(time, id, &request)));

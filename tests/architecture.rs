@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Crates that only these rooms may name.
-const WALLS: [(&str, &[&str]); 22] = [
+const WALLS: [(&str, &[&str]); 23] = [
     ("tonic", &["proto", "wire", "grpc"]),
     ("prost", &["proto", "spans", "wire", "observe"]),
     ("prost_types", &[]),
@@ -16,7 +16,8 @@ const WALLS: [(&str, &[&str]); 22] = [
     ("x509_parser", &["certificate"]),
     ("reqwest", &["spans", "fetch"]),
     ("rustls", &["fetch"]),
-    ("httpdate", &["fetch"]),
+    ("httpdate", &["spans", "fetch"]),
+    ("flate2", &["spans"]),
     ("redis", &["redis_store"]),
     ("axum", &["admin"]),
     ("http", &["spans", "wire", "grpc"]),

@@ -73,10 +73,11 @@ mod tests {
     use super::*;
     use crate::clock::Time;
     use crate::observe::id::DecisionId;
+    use crate::trace_context::{SpanId, TraceId};
 
     fn made(nanoseconds: u64, at: f64) -> Made {
         let at = Time::from_seconds(at);
-        Made { id: DecisionId::new(at), at, took: Duration::from_nanos(nanoseconds) }
+        Made { id: DecisionId::new(at), at, took: Duration::from_nanos(nanoseconds), span: None }
     }
 
     /// Bounds and counts of the classic buckets, sum and count.
@@ -119,5 +120,24 @@ mod tests {
         durations.count(&third);
         durations.count(&second);
         assert_eq!(told(), (third.id.as_str().to_owned(), 0.000_013, 3_000_000_000));
+    }
+
+    #[test]
+    fn an_exemplar_names_the_span_of_its_decision_within_what_openmetrics_allows() {
+        let durations = Durations::default();
+        let labels = || {
+            let exemplar = durations.histogram().unwrap().bucket[1].exemplar.clone().unwrap();
+            exemplar.label.into_iter().map(|label| (label.name, label.value)).collect::<Vec<_>>()
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let unrecorded = made(11_000, 1e9);
+        let recorded = Made { span: Some((TraceId([0xab; 16]), SpanId([1; 8]))), ..unrecorded };
+        durations.count(&recorded);
+        let told = labels();
+        let id = pair("decision_id", recorded.id.as_str());
+        assert_eq!(told, [id.clone(), pair("trace_id", &"ab".repeat(16)), pair("span_id", &"01".repeat(8))]);
+        assert!(told.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() <= 128, "{told:?}");
+        durations.count(&unrecorded);
+        assert_eq!(labels(), [id]);
     }
 }

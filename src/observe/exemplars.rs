@@ -8,7 +8,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as model;
 
 use super::id::DecisionId;
+use super::text::hex;
 use crate::clock::Time;
+use crate::trace_context::{SpanId, TraceId};
 
 /// When and under which name a decision was made, and how long it took.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +21,24 @@ pub struct Made {
     pub at: Time,
     /// From the arrival of the call to its verdict.
     pub took: Duration,
+    /// Its span, where one is recorded.
+    pub span: Option<(TraceId, SpanId)>,
+}
+
+impl Made {
+    /// What an exemplar of it says: 110 characters at most, where OpenMetrics 1.0 allows 128.
+    fn labels(&self) -> Vec<model::LabelPair> {
+        let label = |name: &str, value| model::LabelPair { name: name.into(), value };
+        let mut labels = vec![label("decision_id", self.id.as_str().to_owned())];
+        if let Some((TraceId(trace), SpanId(span))) = self.span {
+            labels.extend([label("trace_id", written(&trace)), label("span_id", written(&span))]);
+        }
+        labels
+    }
+}
+
+fn written(id: &[u8]) -> String {
+    id.iter().copied().flat_map(hex).map(char::from).collect()
 }
 
 /// One example for each of `N` buckets: the first decision after the last exposition, so that a call mostly finds that none is
@@ -55,11 +75,9 @@ impl<const N: usize> Exemplars<N> {
             is_there.store(false, Ordering::Relaxed);
         }
         let made = made?;
-        // With the value far below the 128 characters that OpenMetrics allows.
-        let label = model::LabelPair { name: "decision_id".into(), value: made.id.as_str().to_owned() };
         let since = Duration::try_from_secs_f64(made.at.seconds()).unwrap_or_default();
         Some(model::Exemplar {
-            label: vec![label],
+            label: made.labels(),
             value: made.took.as_secs_f64(),
             timestamp: UNIX_EPOCH.checked_add(since).map(Into::into),
         })

@@ -2,13 +2,17 @@
 
 use std::fmt;
 use std::fs;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Identity};
 
-use super::environment::{Protocol, Tracing, TracingError};
+use super::endpoint::{Protocol, Shown, is_loopback};
+use super::environment::{Tracing, TracingError};
 use super::exchange::{self, Trouble};
 
 /// Where spans are sent.
@@ -19,22 +23,26 @@ pub(super) struct Collector {
 
 impl fmt::Display for Collector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.tracing.url)
+        Shown(&self.tracing.url).fmt(f)
     }
 }
 
 impl Collector {
-    /// Makes no connection yet. It goes straight there: no proxy, no redirect.
+    /// Makes no connection yet. No redirect is followed. The proxies of the environment are those of `reqwest`; not for this machine
+    /// itself, and not for gRPC without TLS, which is no request that a proxy of HTTP could hand on.
     pub(super) fn new(tracing: &Tracing) -> Result<Self, TracingError> {
         let mut builder = Client::builder()
             .user_agent(concat!("credence/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
-            .no_proxy()
             .timeout(tracing.timeout)
             .connect_timeout(tracing.timeout)
             .pool_idle_timeout(Duration::from_secs(60));
-        if tracing.protocol == Protocol::Grpc {
+        let is_grpc = tracing.protocol == Protocol::Grpc;
+        if is_grpc {
             builder = builder.http2_prior_knowledge();
+        }
+        if is_loopback(&tracing.url) || is_grpc && tracing.url.scheme() == "http" {
+            builder = builder.no_proxy();
         }
         if let Some(path) = &tracing.authorities {
             let unusable = |what: &dyn fmt::Display| TracingError::file("OTEL_EXPORTER_OTLP_CERTIFICATE", path, what);
@@ -56,12 +64,36 @@ impl Collector {
         Ok(Self { client, tracing: tracing.clone() })
     }
 
-    /// Sends a whole `ExportTraceServiceRequest`. Returns how many of its spans were rejected.
-    pub(super) async fn send(&self, request: Bytes) -> Result<u64, Trouble> {
-        let to = self.client.post(self.tracing.url.clone()).headers(self.tracing.headers.clone());
+    /// An `ExportTraceServiceRequest` as it is sent, the first time and again.
+    ///
+    /// # Errors
+    /// It is longer than a gRPC message can be.
+    pub(super) fn packed(&self, request: Vec<u8>) -> io::Result<Bytes> {
+        let is_gzip = self.tracing.is_gzip;
+        let message = if is_gzip {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(&request)?;
+            encoder.finish()?
+        } else {
+            request
+        };
+        if self.tracing.protocol == Protocol::Http {
+            return Ok(message.into());
+        }
+        let mut framed = BytesMut::with_capacity(message.len() + 5);
+        framed.put_u8(is_gzip.into());
+        framed.put_u32(u32::try_from(message.len()).map_err(io::Error::other)?);
+        framed.put(message.as_slice());
+        Ok(framed.freeze())
+    }
+
+    /// Sends what was packed. Returns how many of its spans were rejected.
+    pub(super) async fn send(&self, packed: Bytes) -> Result<u64, Trouble> {
+        let to = self.client.post(self.tracing.url.clone()).headers(self.tracing.headers.clone()).body(packed);
+        let encoding = self.tracing.is_gzip.then_some("gzip");
         match self.tracing.protocol {
-            Protocol::Http => exchange::http(to, request).await,
-            Protocol::Grpc => exchange::grpc(to, request).await,
+            Protocol::Http => exchange::http(to, encoding).await,
+            Protocol::Grpc => exchange::grpc(to, encoding).await,
         }
     }
 }

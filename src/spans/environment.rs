@@ -11,30 +11,18 @@ use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
+use super::endpoint::{Endpoint, Protocol, Shown};
 use super::queue::Batch;
 use super::sampler::Sampler;
 use super::span::text;
 use crate::proto::otlp::KeyValue;
-
-/// The method that takes spans, as a gRPC path.
-const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-/// The port of OTLP over gRPC (IANA); over HTTP it is 4318.
-const GRPC_PORT: u16 = 4317;
-
-/// How spans travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Protocol {
-    /// `http/protobuf`
-    Http,
-    /// `grpc`
-    Grpc,
-}
 
 /// Where spans go, and which.
 #[derive(Clone)]
 pub struct Tracing {
     pub(super) url: Url,
     pub(super) protocol: Protocol,
+    pub(super) is_gzip: bool,
     /// Those of the operator; they may hold credentials, and are never shown.
     pub(super) headers: HeaderMap,
     pub(super) timeout: Duration,
@@ -47,7 +35,7 @@ pub struct Tracing {
 
 impl fmt::Debug for Tracing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tracing({}, {:?}, {:?})", self.url, self.protocol, self.sampler)
+        write!(f, "Tracing({}, {:?}, {:?})", Shown(&self.url), self.protocol, self.sampler)
     }
 }
 
@@ -125,16 +113,28 @@ impl Tracing {
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<(Option<Self>, Vec<String>), TracingError> {
         let mut read = Reader { variable, told: Vec::new() };
-        let url = match flag {
-            Some(text) => Some(endpoint(text, true).map_err(|what| TracingError(format!("--otlp-endpoint: {what}")))?),
-            None => url(&mut read),
+        let named = match flag {
+            Some(text) => Some(("--otlp-endpoint", Endpoint::parse(text, true))),
+            None if is_off(&mut read) => None,
+            None => endpoint(&read),
         };
-        let is_off = flag.is_none() && is_off(&mut read);
-        let Some((url, is_base)) = url.filter(|_| !is_off) else { return Ok((None, read.told)) };
-        let protocol = protocol(&mut read, &url);
+        let Some((name, endpoint)) = named else { return Ok((None, read.told)) };
+        let target = endpoint.and_then(|endpoint| {
+            let protocol = protocol(&mut read, &endpoint);
+            Ok((endpoint.target(protocol)?, protocol))
+        });
+        let (url, protocol) = match target {
+            Ok(target) => target,
+            Err(what) if flag.is_some() => return Err(TracingError(format!("{name}: {what}"))),
+            Err(what) => {
+                read.told.push(format!("{name}: {what}: no traces are sent"));
+                return Ok((None, read.told));
+            }
+        };
         let tracing = Self {
-            url: target(url, is_base, protocol),
+            url,
             protocol,
+            is_gzip: is_gzip(&mut read),
             headers: headers(&mut read),
             timeout: Duration::from_millis(timeout(&mut read)),
             authorities: read.otlp("CERTIFICATE").map(PathBuf::from),
@@ -146,11 +146,6 @@ impl Tracing {
             batch: batch(&mut read),
             resource: resource(&mut read),
         };
-        if let Some(compression) = read.otlp("COMPRESSION").filter(|compression| compression != "none") {
-            read.told.push(format!(
-                "OTEL_EXPORTER_OTLP_COMPRESSION: {compression:?} is not spoken: traces are sent as they are"
-            ));
-        }
         Ok((Some(tracing), read.told))
     }
 }
@@ -164,50 +159,32 @@ fn is_off(read: &mut Reader<'_>) -> bool {
     other.is_some() || read.get("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-fn url(read: &mut Reader<'_>) -> Option<(Url, bool)> {
+/// The variable that names a collector, and what it says.
+fn endpoint(read: &Reader<'_>) -> Option<(&'static str, Result<Endpoint, &'static str>)> {
     let named = [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", false), ("OTEL_EXPORTER_OTLP_ENDPOINT", true)];
-    let (name, is_base, text) = named.into_iter().find_map(|(name, is_base)| Some((name, is_base, read.get(name)?)))?;
-    endpoint(&text, is_base).inspect_err(|what| read.told.push(format!("{name}: {what}: no traces are sent"))).ok()
+    named.into_iter().find_map(|(name, is_base)| Some((name, Endpoint::parse(&read.get(name)?, is_base))))
 }
 
-/// What is written may hold a credential, where none may be: it is not shown.
-fn endpoint(text: &str, is_base: bool) -> Result<(Url, bool), &'static str> {
-    const FORM: &str = "expected http://HOST:PORT or https://HOST:PORT, without user and password";
-    let url = Url::parse(text).map_err(|_| FORM)?;
-    let sound = matches!(url.scheme(), "http" | "https")
-        && url.has_host()
-        && url.username().is_empty()
-        && url.password().is_none();
-    if sound { Ok((url, is_base)) } else { Err(FORM) }
-}
-
-fn protocol(read: &mut Reader<'_>, url: &Url) -> Protocol {
-    let usual = if url.port() == Some(GRPC_PORT) { Protocol::Grpc } else { Protocol::Http };
+fn protocol(read: &mut Reader<'_>, endpoint: &Endpoint) -> Protocol {
     match read.otlp("PROTOCOL").as_deref() {
-        None => usual,
+        None => endpoint.usual(),
         Some("grpc") => Protocol::Grpc,
         Some("http/protobuf") => Protocol::Http,
         Some(other) => {
             read.told.push(format!("OTEL_EXPORTER_OTLP_PROTOCOL: {other:?} is neither grpc nor http/protobuf: the usual one of the port is spoken"));
-            usual
+            endpoint.usual()
         }
     }
 }
 
-/// An endpoint for all signals has a path for each behind it; gRPC has its own.
-fn target(mut url: Url, is_base: bool, protocol: Protocol) -> Url {
-    match protocol {
-        Protocol::Grpc => {
-            url.set_path(EXPORT);
-            url.set_query(None);
-        }
-        Protocol::Http if is_base => {
-            let path = format!("{}/v1/traces", url.path().trim_end_matches('/'));
-            url.set_path(&path);
-        }
-        Protocol::Http => {}
+fn is_gzip(read: &mut Reader<'_>) -> bool {
+    let compression = read.otlp("COMPRESSION");
+    if let Some(other) = compression.as_ref().filter(|compression| !matches!(compression.as_str(), "gzip" | "none")) {
+        read.told.push(format!(
+            "OTEL_EXPORTER_OTLP_COMPRESSION: {other:?} is neither gzip nor none: traces are sent as they are"
+        ));
     }
-    url
+    compression.as_deref() == Some("gzip")
 }
 
 fn headers(read: &mut Reader<'_>) -> HeaderMap {

@@ -1,13 +1,15 @@
 //! One exchange with a collector, and what it means (OTLP 1.9, §OTLP/gRPC and §OTLP/HTTP).
 
 use std::error::Error as _;
+use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Limited};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use prost::Message as _;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};
 use reqwest::{Body, RequestBuilder, Response, StatusCode};
 
+use super::retry;
 use crate::proto::otlp::ExportTraceServiceResponse;
 
 /// The largest answer that is read, in bytes.
@@ -18,47 +20,62 @@ const MAX_ANSWER: usize = 64 << 10;
 pub(super) struct Trouble {
     /// A sentence for people.
     pub(super) what: String,
-    /// The same may be taken later.
-    pub(super) may_pass: bool,
+    /// How long to wait at least before the same is tried again; `None` if it would never be taken.
+    pub(super) again: Option<Duration>,
+}
+
+impl Trouble {
+    /// The way there or back failed: another try may do better.
+    const fn on_the_way(what: String) -> Self {
+        Self { what, again: Some(Duration::ZERO) }
+    }
+
+    /// The same would fail again.
+    pub(super) const fn for_good(what: String) -> Self {
+        Self { what, again: None }
+    }
 }
 
 /// OTLP/HTTP with binary protobuf.
-pub(super) async fn http(to: RequestBuilder, request: Bytes) -> Result<u64, Trouble> {
-    let response = sent(to.header(CONTENT_TYPE, "application/x-protobuf").body(request)).await?;
-    let status = response.status();
-    if !status.is_success() {
-        let may_pass = matches!(status.as_u16(), 429 | 502 | 503 | 504);
-        return Err(Trouble { what: format!("it answers with HTTP {}", status.as_u16()), may_pass });
+pub(super) async fn http(mut to: RequestBuilder, encoding: Option<&'static str>) -> Result<u64, Trouble> {
+    if let Some(encoding) = encoding {
+        to = to.header(CONTENT_ENCODING, encoding);
     }
+    let response = sent(to.header(CONTENT_TYPE, "application/x-protobuf")).await?;
+    refused(&response, response.status().is_success())?;
     let (body, _) = read(response).await?;
     Ok(rejected(&body))
 }
 
 /// OTLP/gRPC: `TraceService/Export`.
-pub(super) async fn grpc(to: RequestBuilder, request: Bytes) -> Result<u64, Trouble> {
-    let mut framed = BytesMut::with_capacity(request.len() + 5);
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(request.len()).unwrap_or(u32::MAX));
-    framed.put(request);
-    let call = to.header(CONTENT_TYPE, "application/grpc").header(TE, "trailers").body(framed.freeze());
-    let response = sent(call).await?;
-    if response.status() != StatusCode::OK {
-        let may_pass = matches!(response.status().as_u16(), 429 | 502 | 503 | 504);
-        return Err(Trouble { what: format!("it answers with HTTP {}", response.status().as_u16()), may_pass });
+pub(super) async fn grpc(mut to: RequestBuilder, encoding: Option<&'static str>) -> Result<u64, Trouble> {
+    if let Some(encoding) = encoding {
+        to = to.header("grpc-encoding", encoding);
     }
+    let response = sent(to.header(CONTENT_TYPE, "application/grpc").header(TE, "trailers")).await?;
+    refused(&response, response.status() == StatusCode::OK)?;
     let head = response.headers().clone();
     let (body, trailers) = read(response).await?;
-    let name = HeaderName::from_static("grpc-status");
     // An answer without a message has its status in front.
-    match trailers.get(&name).or_else(|| head.get(&name)).map(HeaderValue::as_bytes) {
+    let told = |name| trailers.get(&name).or_else(|| head.get(&name));
+    match told(HeaderName::from_static("grpc-status")).map(HeaderValue::as_bytes) {
         Some(b"0") => Ok(body.get(5..).map_or(0, rejected)),
         Some(code) => {
+            let again = retry::of_grpc(code, told(HeaderName::from_static("grpc-status-details-bin")));
             let code = String::from_utf8_lossy(code);
-            let may_pass = matches!(&*code, "1" | "4" | "8" | "10" | "11" | "14" | "15");
-            Err(Trouble { what: format!("it answers with gRPC status {}", code.escape_debug()), may_pass })
+            Err(Trouble { what: format!("it answers with gRPC status {}", code.escape_debug()), again })
         }
-        None => Err(Trouble { what: "it does not answer as a gRPC server does".into(), may_pass: false }),
+        None => Err(Trouble::for_good("it does not answer as a gRPC server does".into())),
     }
+}
+
+fn refused(response: &Response, is_success: bool) -> Result<(), Trouble> {
+    let status = response.status();
+    if is_success {
+        return Ok(());
+    }
+    let what = format!("it answers with HTTP {}", status.as_u16());
+    Err(Trouble { what, again: retry::of_http(status, response.headers()) })
 }
 
 async fn sent(request: RequestBuilder) -> Result<Response, Trouble> {
@@ -73,17 +90,17 @@ async fn sent(request: RequestBuilder) -> Result<Response, Trouble> {
             }
             source = inner.source();
         }
-        Trouble { what, may_pass: true }
+        Trouble::on_the_way(what)
     })
 }
 
 /// The whole body and its trailers.
 async fn read(response: Response) -> Result<(Bytes, HeaderMap), Trouble> {
     let body: Limited<Body> = Limited::new(http::Response::from(response).into_body(), MAX_ANSWER);
-    let whole = body
-        .collect()
-        .await
-        .map_err(|error| Trouble { what: format!("its answer cannot be read: {error}"), may_pass: false })?;
+    let whole = body.collect().await.map_err(|error| {
+        let what = format!("its answer cannot be read: {error}");
+        if error.is::<LengthLimitError>() { Trouble::for_good(what) } else { Trouble::on_the_way(what) }
+    })?;
     let trailers = whole.trailers().cloned().unwrap_or_default();
     Ok((whole.to_bytes(), trailers))
 }

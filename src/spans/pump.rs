@@ -8,11 +8,12 @@ use prost::Message as _;
 use super::collector::Collector;
 use super::exchange::Trouble;
 use super::queue::Queue;
+use super::retry;
 use crate::proto::otlp::{
     ExportTraceServiceRequest, InstrumentationScope, KeyValue, Resource, ResourceSpans, ScopeSpans, Span,
 };
 
-/// Pauses before a batch is tried again; it is lost after the last.
+/// Pauses before a batch is tried again, where the collector asks for no longer ones; it is lost after the last.
 const PAUSES: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
 
@@ -50,18 +51,23 @@ impl Drop for Hand<'_> {
 
 /// Tries until it is taken, there is no hope, or nothing more comes. Returns how many spans were taken but rejected.
 async fn deliver(queue: &Queue, collector: &Collector, request: Vec<u8>, is_told: &mut bool) -> Result<u64, Trouble> {
-    let request = bytes::Bytes::from(request);
+    let packed = match collector.packed(request) {
+        Ok(packed) => packed,
+        Err(error) => return Err(Trouble::for_good(format!("they cannot be packed: {error}"))),
+    };
     for pause in PAUSES {
-        match collector.send(request.clone()).await {
-            Err(trouble) if trouble.may_pass => tell(collector, &trouble, is_told),
-            ended => return ended,
-        }
+        let trouble = match collector.send(packed.clone()).await {
+            Err(trouble) => trouble,
+            taken => return taken,
+        };
+        let Some(asked) = trouble.again else { return Err(trouble) };
+        tell(collector, &trouble, is_told);
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(retry::wait(pause, asked)) => {}
             () = queue.closed() => break,
         }
     }
-    collector.send(request).await
+    collector.send(packed).await
 }
 
 /// Once, until something was delivered.

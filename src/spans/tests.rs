@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::environment::{Protocol, Tracing};
+use super::endpoint::Protocol;
+use super::environment::Tracing;
 use super::queue::Batch;
 use super::sampler::Sampler;
 use crate::proto::otlp::any_value::Value;
@@ -38,6 +39,8 @@ fn the_endpoint_means_what_the_specification_says() {
         (&[(ALL, "https://c/tenant/")], "https://c/tenant/v1/traces", Protocol::Http),
         (&[(TRACES, "http://c:4318/as/it/is")], "http://c:4318/as/it/is", Protocol::Http),
         (&[(ALL, "http://all"), (TRACES, "http://c/")], "http://c/", Protocol::Http),
+        (&[(ALL, "http://c/tenant/?key=a&b")], "http://c/tenant/v1/traces?key=a&b", Protocol::Http),
+        (&[(TRACES, "http://c/in?key=a")], "http://c/in?key=a", Protocol::Http),
         (&[(ALL, "http://c:4317")], &format!("http://c:4317/{export}"), Protocol::Grpc),
         (
             &[(ALL, "http://c:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")],
@@ -59,7 +62,14 @@ fn the_endpoint_means_what_the_specification_says() {
 #[test]
 fn a_variable_that_cannot_be_used_is_told_without_its_value_and_stops_nothing() {
     let secret = "hunter2";
-    for bad in ["collector:4317", "ftp://c", "http://", &format!("http://u:{secret}@c"), "unix:///run/otel.sock"] {
+    for bad in [
+        "collector:4317",
+        "ftp://c",
+        "http://",
+        &format!("http://u:{secret}@c"),
+        &format!("http://c/#{secret}"),
+        "unix:///run/otel.sock",
+    ] {
         let (tracing, told) = read(None, &[(ALL, bad)]);
         assert!(tracing.is_none() && told.len() == 1 && !told[0].contains(secret), "{bad}: {told:?}");
         let flag = Tracing::from_environment(Some(bad), &|_| None).unwrap_err().to_string();
@@ -72,7 +82,7 @@ fn a_variable_that_cannot_be_used_is_told_without_its_value_and_stops_nothing() 
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2, hunter2 ,x y=1,b=%zz"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
-            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
             ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
         ],
@@ -81,8 +91,38 @@ fn a_variable_that_cannot_be_used_is_told_without_its_value_and_stops_nothing() 
     assert_eq!(told.len(), 8, "{told:#?}");
     assert!(!told.concat().contains(secret) && !format!("{tracing:?}").contains(secret));
     assert_eq!((tracing.headers.len(), &tracing.headers["authorization"]), (1, &"Bearer hunter2".parse().unwrap()));
+    assert!(!tracing.is_gzip);
     assert_eq!((tracing.timeout, tracing.sampler), (Duration::from_secs(10), Sampler::default()));
     assert_eq!(tracing.batch, Batch::default());
+}
+
+#[test]
+fn a_query_is_refused_of_a_grpc_endpoint_and_never_shown() {
+    let secret = "http://c:4317/?key=hunter2";
+    let (tracing, told) = read(None, &[(TRACES, secret)]);
+    assert!(tracing.is_none() && told.len() == 1, "{told:?}");
+    let flag = Tracing::from_environment(Some(secret), &|_| None).unwrap_err().to_string();
+    for message in [&told[0], &flag] {
+        assert!(message.contains("a gRPC call has no query") && !message.contains("hunter2"), "{message}");
+    }
+    assert!(flag.starts_with("--otlp-endpoint: ") && told[0].starts_with(TRACES), "{flag} {told:?}");
+    let (tracing, _) = read(None, &[(TRACES, secret), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]);
+    let shown = format!("{tracing:?}");
+    assert!(shown.contains("http://c:4317/") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn gzip_is_spoken_when_asked_for() {
+    for (variables, expected) in [
+        (&[][..], false),
+        (&[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")], true),
+        (&[("OTEL_EXPORTER_OTLP_COMPRESSION", "none")], false),
+        (&[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"), ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none")], false),
+    ] {
+        let all: Vec<_> = [(ALL, "http://c")].into_iter().chain(variables.iter().copied()).collect();
+        let (tracing, told) = read(None, &all);
+        assert_eq!((tracing.unwrap().is_gzip, told.len()), (expected, 0), "{variables:?}");
+    }
 }
 
 #[test]

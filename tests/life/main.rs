@@ -31,6 +31,7 @@ mod tls;
 mod tls_files;
 mod traces;
 mod traces_faults;
+mod traces_ways;
 #[cfg(target_os = "linux")]
 mod workers;
 mod world;

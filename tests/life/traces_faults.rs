@@ -88,6 +88,47 @@ fn what_may_pass_is_tried_again_over_http_and_grpc() {
 }
 
 #[test]
+fn what_is_exhausted_is_tried_again_when_the_collector_says_so_and_no_sooner() {
+    let ci = Issuer::start();
+    let file = Table::new(&table(&ci, &["own"]));
+    let token = token(&ci);
+    let grpc = "OTEL_EXPORTER_OTLP_PROTOCOL=grpc";
+    // Without a word of when, gRPC means that it is lost.
+    let lost = Collector::grpc(Manner::Throttle(None));
+    let credence = traced(&file, &lost, grpc);
+    assert_eq!(reason(&credence, "own", &token), "ok");
+    eventually("the loss to be counted", || (spans(&credence, "failed") == 1).then_some(()));
+    assert!(credence.stderr().contains("it answers with gRPC status 8"), "{}", credence.stderr());
+    assert_eq!(lost.requests(), 1);
+
+    // Two are asked to wait for a minute, one is not: by the time that it has come four times, with seconds between, so would they have.
+    let patient =
+        [(Collector::http(Manner::Throttle(Some(60))), ""), (Collector::grpc(Manner::Throttle(Some(60))), grpc)];
+    let patient = patient.map(|(collector, variables)| (traced(&file, &collector, variables), collector));
+    let ids: Vec<_> = patient
+        .iter()
+        .map(|(credence, collector)| {
+            let id = credence.check(&crate::world::call("own", &token)).decision_id();
+            eventually("a first try", || (collector.requests() == 1 && told(credence) == 1).then_some(()));
+            collector.set(Manner::Take);
+            id
+        })
+        .collect();
+    let other = Collector::http(Manner::Throttle(None));
+    let restless = traced(&file, &other, "");
+    assert_eq!(reason(&restless, "own", &token), "ok");
+    eventually("three tries", || (other.requests() == 3).then_some(()));
+    other.set(Manner::Take);
+    eventually("the delivery", || (spans(&restless, "exported") == 1).then_some(()));
+    for ((mut credence, collector), id) in patient.into_iter().zip(ids) {
+        assert_eq!(collector.requests(), 1, "it came back before it was to");
+        // The end waits for nothing.
+        assert!(credence.stop().success());
+        collector.span(&id);
+    }
+}
+
+#[test]
 fn nobody_listens_there() {
     let ci = Issuer::start();
     let file = Table::new(&table(&ci, &["own"]));
@@ -122,6 +163,19 @@ fn an_endpoint_that_is_none_does_not_start_and_a_variable_that_is_none_is_told()
     ]);
     assert_eq!(code, Some(2), "{stderr}");
     assert!(stderr.contains("--otlp-endpoint: expected http://HOST:PORT or https://HOST:PORT"), "{stderr}");
+    let (code, stderr) = ends(&[
+        "serve",
+        "--trust",
+        &path,
+        "--listen=127.0.0.1:0",
+        "--admin-listen=127.0.0.1:0",
+        "--otlp-endpoint=http://127.0.0.1:4317/?key=query-secret",
+    ]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(
+        stderr.contains("--otlp-endpoint: a gRPC call has no query") && !stderr.contains("query-secret"),
+        "{stderr}"
+    );
     let credence = Credence::serve(file.path()).shell("OTEL_EXPORTER_OTLP_ENDPOINT=collector:4317 exec \"$@\"").start();
     assert_eq!(reason(&credence, "own", &token(&ci)), "ok");
     let stderr = credence.stderr();

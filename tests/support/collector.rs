@@ -1,8 +1,12 @@
 //! A collector of OpenTelemetry that keeps what it gets, over gRPC or HTTP, with the messages of the OpenTelemetry project.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use envoy_types::pb::google::protobuf::{Any, Duration};
+use envoy_types::pb::google::rpc::Status as RpcStatus;
+use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -14,11 +18,15 @@ use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status};
+use tonic::codec::CompressionEncoding;
+use tonic::{Code, Request, Response, Status};
 
 use super::issuer::Ca;
 use super::server::{Received, Server, reply};
 use super::{eventually, runtime};
+
+/// A collector that only a proxy could reach.
+pub const FAR: &str = "http://collector.test:4318";
 
 /// What it does with what comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +37,8 @@ pub enum Manner {
     Reject(i64),
     /// Answers with this HTTP status, or as a gRPC server with `UNAVAILABLE`.
     Refuse(u16),
+    /// Says that it has too much to do, and for how many seconds, if it knows: HTTP 429, or `RESOURCE_EXHAUSTED`.
+    Throttle(Option<u64>),
     /// Takes the request and never answers.
     Hang,
 }
@@ -36,9 +46,12 @@ pub enum Manner {
 #[derive(Debug)]
 struct Kept {
     manner: Mutex<Manner>,
-    /// As they came over HTTP; over gRPC encoded again.
+    /// As they came over HTTP, unpacked; over gRPC encoded again.
     bodies: Mutex<Vec<Vec<u8>>>,
     heads: Mutex<Vec<Received>>,
+    refused: Mutex<Vec<Received>>,
+    /// `grpc-encoding` of what came over gRPC.
+    encodings: Mutex<Vec<Option<String>>>,
     /// How many requests came, whatever became of them.
     requests: Mutex<usize>,
 }
@@ -56,6 +69,8 @@ fn kept(manner: Manner) -> Arc<Kept> {
         manner: Mutex::new(manner),
         bodies: Mutex::default(),
         heads: Mutex::default(),
+        refused: Mutex::default(),
+        encodings: Mutex::default(),
         requests: Mutex::default(),
     })
 }
@@ -83,17 +98,30 @@ impl Collector {
                     let error_message = "too many".into();
                     answer.partial_success = Some(ExportTracePartialSuccess { rejected_spans, error_message });
                 }
-                Manner::Refuse(status) => return reply(stream, status, &[], b"no"),
+                Manner::Refuse(status) => {
+                    keeper.refused.lock().unwrap().push(request.clone());
+                    return reply(stream, status, &[], b"no");
+                }
+                Manner::Throttle(None) => return reply(stream, 429, &[], b"no"),
+                Manner::Throttle(Some(seconds)) => {
+                    return reply(stream, 429, &[("retry-after", &seconds.to_string())], b"not now");
+                }
                 Manner::Hang => loop {
                     std::thread::park();
                 },
             }
+            // A proxy is told the whole URL.
+            let path = request.target.strip_prefix(FAR).unwrap_or(&request.target);
             let is_ours = request.method == "POST"
-                && request.target == "/v1/traces"
+                && path.split('?').next() == Some("/v1/traces")
                 && request.header("content-type") == Some("application/x-protobuf");
             assert!(is_ours, "no export: {request:?}");
             keeper.heads.lock().unwrap().push(request.clone());
-            keeper.bodies.lock().unwrap().push(request.body.clone());
+            keeper.bodies.lock().unwrap().push(match request.header("content-encoding") {
+                None => request.body.clone(),
+                Some("gzip") => unpacked(&request.body),
+                Some(other) => panic!("{other} is no encoding of OTLP"),
+            });
             reply(stream, 200, &[("content-type", "application/x-protobuf")], &answer.encode_to_vec())
         });
         Self { address: server.address(), kept, _server: Some(server) }
@@ -102,7 +130,7 @@ impl Collector {
     /// Takes OTLP over gRPC. It ends with the process.
     pub fn grpc(manner: Manner) -> Self {
         let kept = kept(manner);
-        let service = TraceServiceServer::new(Grpc(Arc::clone(&kept)));
+        let service = TraceServiceServer::new(Grpc(Arc::clone(&kept))).accept_compressed(CompressionEncoding::Gzip);
         let address = runtime().block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
@@ -141,6 +169,16 @@ impl Collector {
     /// Every request that was taken over HTTP.
     pub fn heads(&self) -> Vec<Received> {
         self.kept.heads.lock().unwrap().clone()
+    }
+
+    /// Every request that was refused over HTTP.
+    pub fn refused(&self) -> Vec<Received> {
+        self.kept.refused.lock().unwrap().clone()
+    }
+
+    /// How each request over gRPC that was taken was packed.
+    pub fn encodings(&self) -> Vec<Option<String>> {
+        self.kept.encodings.lock().unwrap().clone()
     }
 
     /// Every span that was taken, with the attributes of its process.
@@ -189,6 +227,22 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+fn unpacked(gzip: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    GzDecoder::new(gzip).read_to_end(&mut body).unwrap();
+    body
+}
+
+/// `RESOURCE_EXHAUSTED` with `google.rpc.RetryInfo`: the same may be taken after so many seconds.
+fn throttled(seconds: u64) -> Status {
+    let delay = Duration { seconds: seconds.try_into().unwrap(), nanos: 0 }.encode_to_vec();
+    // RetryInfo: its one field is the delay.
+    let info = [&[0x0a, delay.len().try_into().unwrap()], delay.as_slice()].concat();
+    let info = Any { type_url: "type.googleapis.com/google.rpc.RetryInfo".into(), value: info };
+    let details = RpcStatus { code: 8, message: "slow down".into(), details: vec![info] };
+    Status::with_details(Code::ResourceExhausted, "slow down", details.encode_to_vec().into())
+}
+
 struct Grpc(Arc<Kept>);
 
 #[tonic::async_trait]
@@ -206,8 +260,12 @@ impl TraceService for Grpc {
                 answer.partial_success = Some(ExportTracePartialSuccess { rejected_spans, error_message: "no".into() });
             }
             Manner::Refuse(_) => return Err(Status::unavailable("not now")),
+            Manner::Throttle(None) => return Err(Status::resource_exhausted("no more today")),
+            Manner::Throttle(Some(seconds)) => return Err(throttled(seconds)),
             Manner::Hang => std::future::pending::<()>().await,
         }
+        let encoding = request.metadata().get("grpc-encoding").map(|encoding| encoding.to_str().unwrap().to_owned());
+        self.0.encodings.lock().unwrap().push(encoding);
         self.0.bodies.lock().unwrap().push(request.into_inner().encode_to_vec());
         Ok(Response::new(answer))
     }

@@ -144,6 +144,7 @@ impl House {
         let by_client = arrival.trace.is_none().then(|| request.and_then(client_trace)).flatten();
         let caller = arrival.trace.as_ref().or(by_client.as_ref());
         let begun = self.spans.as_ref().and_then(|spans| spans.begin(caller));
+        let recorded = begun.as_ref().map(|begun| (begun.trace_id, begun.span_id));
         let occasion = Occasion {
             decision_id: decision_id.as_str(),
             table: published.map(|published| (published.generation, published.snapshot.digest.as_str())),
@@ -163,11 +164,7 @@ impl House {
             status: status(&walk, request),
             request,
             table: occasion.table.map(|(generation, sha256)| Table { generation, sha256 }),
-            span: match (&begun, caller) {
-                (Some(begun), _) => Some((begun.trace_id, begun.span_id)),
-                (None, Some(caller)) => Some((caller.trace_id, caller.span_id)),
-                (None, None) => None,
-            },
+            span: recorded.or_else(|| caller.map(|caller| (caller.trace_id, caller.span_id))),
         };
         // The line is taken only when the answer stands; where it cannot be, the answer may have to fall.
         if self.log.take(|to| line(to, &walk, call)).is_err() && self.when_full == WhenFull::Deny {
@@ -184,7 +181,7 @@ impl House {
             };
             spans.end(begun, &walk, decision);
         }
-        let made = Made { id: decision_id, at: time, took: duration };
+        let made = Made { id: decision_id, at: time, took: duration, span: recorded };
         self.metrics.decided(published.map(|published| published.generation), &walk, &made);
         response
     }

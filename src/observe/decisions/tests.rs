@@ -34,7 +34,7 @@ fn refused<'s>(published: &'s Published, issuer: &str) -> Walk<'s, Signed> {
 
 fn made() -> Made {
     let at = Time::from_seconds(1e9);
-    Made { id: DecisionId::new(at), at, took: Duration::from_micros(5) }
+    Made { id: DecisionId::new(at), at, took: Duration::from_micros(5), span: None }
 }
 
 struct Counted(Registry, Decisions);
