@@ -92,6 +92,7 @@ fn the_dashboard_shows_what_it_should() {
         "Age of keys",
         "What ends",
         "Shadow grants",
+        "TLS handshakes",
         "Grants that nobody used",
     ] {
         assert!(titles.contains(&title), "{title} is not among {titles:?}");

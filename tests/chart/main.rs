@@ -32,6 +32,7 @@ mod modes;
 mod network;
 mod objects;
 mod paper;
+mod plain_rules;
 mod pods;
 mod prometheus;
 mod rolling;
