@@ -30,9 +30,9 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
 {{- end }}
 - alert: CredenceGatewaysCannotConnect
   expr: >-
-    sum(rate(credence_tls_handshakes_total{ {{- $of -}} ,result=~"client_certificate|server_certificate|protocol"}[10m])) > {{ $limits.handshakeFailuresPerSecond }}
-    and on() (sum(rate(credence_decisions_total{ {{- $of -}} }[10m])) or vector(0)) == 0
-  for: 5m
+    sum(rate(credence_tls_handshakes_total{ {{- $of -}} ,result=~"client_certificate|server_certificate|protocol"}[5m])) > {{ $limits.handshakeFailuresPerSecond }}
+    and on() (sum(rate(credence_decisions_total{ {{- $of -}} }[5m])) or vector(0)) == 0
+  for: 10m
   labels: {severity: critical}
   annotations:
     summary: 'Gateways do not get through to credence in {{ $namespace }}'
@@ -172,12 +172,12 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
     summary: '{{ `A token of {{ $labels.issuer }} was shown again that may be used once` }}'
     description: 'It was refused. A client repeats its calls, or somebody has a copy of it. The decision log tells who and from where.'
 - alert: CredenceReplaySpike
-  expr: sum by (issuer) (increase(credence_decisions_total{ {{- $of -}} ,reason="replayed"}[15m])) > {{ $limits.replaysPerQuarterHour }}
-  for: 10m
+  expr: sum by (issuer) (increase(credence_decisions_total{ {{- $of -}} ,reason="replayed"}[10m])) > {{ $limits.replaysPerTenMinutes }}
+  for: 15m
   labels: {severity: critical}
   annotations:
     summary: '{{ `Tokens of {{ $labels.issuer }} that may be used once are shown again and again` }}'
-    description: '{{ `{{ $value | humanize }} in a quarter of an hour: more than retries. Somebody may have copies of many.` }}'
+    description: '{{ `{{ $value | humanize }} in ten minutes: more than retries. Somebody may have copies of many.` }}'
 - alert: CredenceReplayUnavailable
   expr: sum(rate(credence_decisions_total{ {{- $of -}} ,reason="replay_unavailable"}[5m])) > 0
   for: 15m

@@ -25,7 +25,8 @@ async fn keys_of_an_issuer_that_has_ended_are_not_fetched_and_more_time_for_it_b
     assert_eq!((ended.is_ready(), server.connections()), (false, 0));
     let renewed = bind_until(&keeper, "a", &origin, &rules, Some(Time::from_seconds(2000.0)));
     let mut tries = keeper.tries().remove(0);
-    tries.wait_for(|count| *count >= 2).await.unwrap();
+    let again = tries.wait_for(|count| *count >= 2);
+    tokio::time::timeout(Duration::from_secs(20), again).await.expect("it is asked at once").unwrap();
     assert!(has(&renewed, "k") && server.connections() > 0);
     // Only the table that says more is in force now.
     keeper.retain(&[renewed.clone()]);
@@ -47,9 +48,12 @@ async fn when_an_issuer_ends_its_keys_go_and_nothing_of_it_is_told_as_trouble() 
     tried_again(&keeper).await;
     assert!(live.status().last_error.is_some());
     clock.set(END);
-    while live.is_ready() || live.status().next_refresh.is_some() {
-        tokio::task::yield_now().await;
-    }
+    let rest = async {
+        while live.is_ready() || live.status().next_refresh.is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), rest).await.expect("its keys go");
     let status = live.status();
     assert_eq!((status.usable, status.last_error, status.last_result), (0, None, None));
     let asked = server.connections();

@@ -52,14 +52,14 @@ pub(super) const CASES: &[Case] = &[
         &["CredenceReplay"],
     ),
     Case(
-        "a burst of replays that is over wakes nobody",
+        "a burst of replays wakes nobody",
         &[UP, ("credence_decisions_total{decision=\"deny\",reason=\"replayed\",issuer=\"corp\"}", "1x20 60x60")],
-        50,
+        34,
         &["CredenceReplay"],
     ),
     Case(
         "replays again and again",
-        &[UP, ("credence_decisions_total{decision=\"deny\",reason=\"replayed\",issuer=\"corp\"}", "0+1x120")],
+        &[UP, ("credence_decisions_total{decision=\"deny\",reason=\"replayed\",issuer=\"corp\"}", "0+2x120")],
         100,
         &["CredenceReplay", "CredenceReplaySpike"],
     ),
@@ -110,8 +110,8 @@ pub(super) const CASES: &[Case] = &[
         &[
             UP,
             ("credence_decisions_total{decision=\"allow\",reason=\"ok\",issuer=\"corp\"}", "0+600x60"),
-            ("credence_decisions_total{decision=\"deny\",reason=\"overloaded\",issuer=\"unverified\"}", "0+60x60"),
-            ("credence_calls_shed_total{pod=\"p1\"}", "0+60x60"),
+            ("credence_decisions_total{decision=\"deny\",reason=\"overloaded\",issuer=\"unverified\"}", "0+30x60"),
+            ("credence_calls_shed_total{pod=\"p1\"}", "0+30x60"),
         ],
         30,
         &["CredenceOverloaded"],

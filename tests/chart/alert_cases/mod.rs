@@ -5,7 +5,7 @@ mod ends;
 mod reach;
 mod state;
 
-const UP: (&str, &str) = ("up{pod=\"p1\"}", "1x2000");
+const UP: (&str, &str) = ("up{pod=\"p1\"}", "1x12000");
 
 /// A world of series, the moment of looking (minutes), and what fires then.
 pub(crate) struct Case(
