@@ -123,6 +123,8 @@ pub struct IssuerState {
     pub realm: Option<String>,
     /// Whether readiness waits for its keys.
     pub required: bool,
+    /// Whether the entry has ended: no token of it counts, and its keys are not fetched unless it has a realm.
+    pub ended: bool,
     /// Usable keys.
     pub keys: usize,
     /// Published keys that are left out: not usable, or not under the entry's rules.

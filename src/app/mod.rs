@@ -143,8 +143,12 @@ impl App {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let protection = settings.tls.as_ref().map_or(Protection::None, |files| files.protection());
         settings.listen.permitted(protection, settings.insecure_listen).map_err(StartError::Address)?;
+        let mut metrics = Metrics::default();
         let tls = match settings.tls.clone() {
-            Some(files) => Some(Arc::new(Tls::load(files, settings.clock.clone()).map_err(StartError::Tls)?)),
+            Some(files) => {
+                let tls = Tls::load(files, settings.clock.clone(), metrics.secure()).map_err(StartError::Tls)?;
+                Some(Arc::new(tls))
+            }
             None => None,
         };
         let log = DecisionLog::open(&settings.decision_log)
@@ -153,7 +157,6 @@ impl App {
         if let Some(tls) = &tls {
             listener = listener.with_tls(Arc::clone(tls));
         }
-        let mut metrics = Metrics::default();
         let till = Till::open(&settings, &mut metrics).await.map_err(StartError::ReplayStore)?;
         let spans = match settings.tracing.clone() {
             Some(tracing) => Some(Spans::start(tracing, metrics.trace()).map_err(StartError::Tracing)?),

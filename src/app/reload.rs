@@ -56,7 +56,7 @@ impl Reloader {
 }
 
 fn load(sources: &Sources, permissions: &Permissions, house: &House, keeper: &Keeper) -> Compiled {
-    compile(sources, permissions, house.now(), |need| keeper.bind(need.name, need.issuer, need.origin, need.rules))
+    compile(sources, permissions, house.now(), |need| keeper.bind(&need))
 }
 
 /// The old generation's keys that nobody needs any more are no longer fetched.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::doorbell::{Button, Doorbell};
 use super::timing::Timing;
+use crate::clock::Time;
 use crate::keys::{FetchLog, KeyOrigin, KeyRules, KeySet, KeySource, LiveKeys, Supply};
 use crate::name::{Issuer, IssuerName};
 
@@ -45,6 +46,8 @@ struct Good {
 
 struct Outlet {
     keys: Arc<LiveKeys>,
+    /// From when on nobody needs its keys.
+    until: Option<Time>,
     /// Whether it has the good set.
     fed: bool,
 }
@@ -65,16 +68,17 @@ impl Feed {
         }
     }
 
-    /// The handle for `rules`: the one there is, or a new one with the keys at hand.
-    pub(super) fn outlet(&self, rules: &KeyRules) -> Arc<LiveKeys> {
+    /// The handle for `rules`, needed until then: the one there is, or a new one with the keys at hand.
+    pub(super) fn outlet(&self, rules: &KeyRules, until: Option<Time>) -> Arc<LiveKeys> {
         let mut state = self.state();
-        if let Some(known) = state.outlets.iter().find(|outlet| outlet.keys.rules() == rules) {
+        let is_known = |outlet: &&Outlet| outlet.keys.rules() == rules && outlet.until == until;
+        if let Some(known) = state.outlets.iter().find(is_known) {
             return known.keys.clone();
         }
         let button = || Arc::new(Button(Arc::clone(&self.bell))) as Arc<dyn Supply>;
         let supply = (!self.is_inline()).then(button);
         let keys = Arc::new(LiveKeys::fed(Some(self.issuer.clone()), rules, self.log.clone(), supply));
-        let mut outlet = Outlet { keys: keys.clone(), fed: false };
+        let mut outlet = Outlet { keys: keys.clone(), until, fed: false };
         if let Some(good) = &state.good
             && (self.is_inline() || Instant::now() < good.seen + self.max_stale_of(&outlet))
         {
@@ -171,6 +175,12 @@ impl Feed {
             outlet.keys.withdraw();
             outlet.fed = false;
         }
+    }
+
+    /// Whether all whom it feeds have ended.
+    pub(super) fn is_over(&self, now: Time) -> bool {
+        let state = self.state();
+        !state.outlets.is_empty() && state.outlets.iter().all(|outlet| outlet.until.is_some_and(|end| now >= end))
     }
 
     /// Whether there is a set that still serves.

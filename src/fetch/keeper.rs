@@ -14,9 +14,10 @@ use super::refresh::{Tools, keep};
 use super::surroundings::Surroundings;
 use super::timing::Timing;
 use crate::clock::Clock;
-use crate::keys::{KeyOrigin, KeyRules, KeySource, LiveKeys};
+use crate::keys::{KeySource, LiveKeys};
 use crate::name::{Issuer, IssuerName};
 use crate::observe::FetchTimes;
+use crate::table::KeyNeed;
 
 /// Keeps the keys of all issuers fresh. Each source has its own task, so one issuer's trouble is never another's;
 /// a reload that leaves a source as it was causes no fetch. Dropping the keeper ends all tasks.
@@ -68,13 +69,16 @@ impl Keeper {
     /// The keys of one exact issuer under one entry of the table. The first call for a source starts its task and
     /// returns at once, without keys; a later one returns the same handle, or, under other rules, a new handle with
     /// the keys that are already there.
-    pub fn bind(&self, name: &IssuerName, issuer: &Issuer, origin: &KeyOrigin, rules: &KeyRules) -> Arc<LiveKeys> {
+    pub fn bind(&self, need: &KeyNeed<'_>) -> Arc<LiveKeys> {
+        let KeyNeed { name, issuer, origin, rules, until } = *need;
         let mut sources = self.sources();
         let kept = sources.entry((name.clone(), issuer.clone())).or_default();
         if let Some(known) = kept.iter().find(|kept| kept.feed.origin == *origin) {
-            return known.feed.outlet(rules);
+            return known.feed.outlet(rules, until);
         }
         let feed = Arc::new(Feed::new(name.clone(), issuer.clone(), origin.clone(), &self.tools.timing));
+        // Before the work on it begins, which looks whether anybody needs the keys.
+        let outlet = feed.outlet(rules, until);
         let task = match &origin.source {
             KeySource::Inline(set) => {
                 feed.fill(Some(set.clone()));
@@ -85,7 +89,6 @@ impl Keeper {
                 Some(self.runtime.spawn(task).abort_handle())
             }
         };
-        let outlet = feed.outlet(rules);
         kept.reserve_exact(1);
         kept.push(Kept { feed, task });
         outlet
@@ -100,7 +103,7 @@ impl Keeper {
         });
     }
 
-    /// Waits until every source bound so far has been tried once, well or not.
+    /// Waits until every source bound so far has been tried once, well or not, or found not to be needed.
     pub async fn tried(&self) {
         for mut count in self.tries() {
             // An error means that the source is gone, and with it the reason to wait.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::error::FetchError;
 use super::feed::Feed;
@@ -31,6 +31,9 @@ pub(super) async fn keep(feed: Arc<Feed>, tools: Arc<Tools>) {
         tokio::time::sleep(tools.timing.after_failure(u32::MAX)).await;
     }
 }
+
+/// How often the clock is asked whether a trust that has ended has not ended after all.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the work on every source needs.
 pub(super) struct Tools {
@@ -78,9 +81,12 @@ impl Refresh {
         }
     }
 
-    /// Waits for the next reason to fetch. Meanwhile keys grow old, and rules change.
+    /// Waits for the next reason to fetch. Meanwhile keys grow old, rules change, and trust ends.
     async fn errand(&mut self) -> Errand {
         loop {
+            if self.is_over() {
+                self.rest().await;
+            }
             // Rules that came meanwhile may let keys grow old faster than this round was planned for.
             if let Some(due) = self.feed.due().filter(|due| self.failures.count == 0 && *due < self.next) {
                 self.schedule(due.saturating_duration_since(Instant::now()));
@@ -88,6 +94,9 @@ impl Refresh {
             let stale = self.feed.expire().unwrap_or(self.next);
             tokio::select! {
                 () = sleep_until(self.next) => {
+                    if self.is_over() {
+                        continue;
+                    }
                     self.asked = false;
                     return Errand::Round;
                 }
@@ -100,6 +109,24 @@ impl Refresh {
                 () = self.feed.reruled() => {}
             }
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.feed.is_over(self.tools.clock.now())
+    }
+
+    /// Of an issuer that has ended no token counts: its keys are let go, and nobody asks for them. More time for it in the
+    /// table ends that at once, a clock that is set back soon; then it is as if its source were new.
+    async fn rest(&mut self) {
+        tracing::info!(issuer = %self.feed.name, iss = %self.feed.issuer, "the trust in this issuer has ended: its keys are not fetched");
+        self.feed.empty();
+        self.feed.log.rested();
+        (self.memory, self.failures) = Default::default();
+        self.feed.tried();
+        while self.is_over() {
+            _ = timeout(LOOK_AGAIN, self.feed.reruled()).await;
+        }
+        self.next = Instant::now();
     }
 
     async fn succeed(&mut self, loaded: Loaded, errand: Errand) {

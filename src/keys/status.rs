@@ -160,6 +160,11 @@ impl FetchLog {
         self.write(|facts| facts.next_refresh = Some(at));
     }
 
+    /// Nobody needs the keys, so nothing is fetched and nothing is amiss.
+    pub fn rested(&self) {
+        self.write(|facts| (facts.last_result, facts.last_error, facts.next_refresh) = (None, None, None));
+    }
+
     pub(super) fn status(&self, is_fetched: bool, usable: usize, ignored: usize, not_pinned: usize) -> Status {
         self.write(|facts| Status {
             usable,

@@ -132,6 +132,7 @@ pub(super) struct Decisions {
     resource_decisions: Family<AtResource, Counter>,
     grant_matches: Family<ByGrant, Counter>,
     verifications: Family<Verification, Counter>,
+    shed: Counter,
     /// In the order of [`DECISIONS`].
     durations: [Durations; DECISIONS.len()],
     unverified: ByReason,
@@ -178,6 +179,11 @@ impl Decisions {
             made.grant_matches.clone(),
         );
         registry.register("token_verifications", "Tokens held against an issuer's entry", made.verifications.clone());
+        registry.register(
+            "calls_shed",
+            "Calls refused as overloaded before anything of them was judged, whoever made them",
+            made.shed.clone(),
+        );
         made
     }
 
@@ -200,6 +206,10 @@ impl Decisions {
             reason: outcome.code(),
             issuer: vouching.map_or("unverified", |issuer| issuer.name.as_str()).to_owned(),
         });
+        // Where a resource was found, it was this caller's own flood that was held up.
+        if facts.resource.is_none() && outcome.refusal() == Some(Reason::Overloaded) {
+            self.shed.inc();
+        }
         if let Some(resource) = facts.resource {
             let slot = tally.and_then(|tally| at(&tally.resources, resource.id.0)?.get(side));
             count(slot, &self.resource_decisions, || AtResource { resource: resource.name.to_string(), decision });

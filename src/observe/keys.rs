@@ -96,15 +96,16 @@ impl KeyMetrics {
         self.times.clone()
     }
 
-    /// Writes the state of this moment; what it does not hold any more goes.
-    pub(super) fn write<'s>(&self, issuers: impl Iterator<Item = &'s TrustedIssuer>) {
+    /// Writes the state of this moment; what it does not hold any more goes, and so do issuers that have ended, whose keys
+    /// nobody needs.
+    pub(super) fn write<'s>(&self, issuers: impl Iterator<Item = &'s TrustedIssuer>, now: Time) {
         self.keys.clear();
         self.fetches.clear();
         self.last.clear();
         self.fetched.clear();
         self.due.clear();
         let mut entries: BTreeMap<&str, Vec<Status>> = BTreeMap::new();
-        for issuer in issuers {
+        for issuer in issuers.filter(|issuer| issuer.is_in_force(now)) {
             entries.entry(issuer.name.as_str()).or_default().push(issuer.keys.status());
         }
         for (name, states) in entries {

@@ -14,6 +14,7 @@ use super::decisions::Decisions;
 use super::exemplars::Made;
 use super::exposition;
 use super::format::Format;
+use super::handshakes::HandshakeCounts;
 use super::keys::{FetchTimes, KeyMetrics};
 use super::process;
 use super::spans::SpanCounts;
@@ -53,8 +54,13 @@ struct Config {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfListener {
-    listener: &'static str,
+pub(super) struct OfListener {
+    pub(super) listener: &'static str,
+}
+
+impl OfListener {
+    /// The only one with TLS.
+    pub(super) const GRPC: Self = Self { listener: "grpc" };
 }
 
 /// What is reloaded.
@@ -96,6 +102,7 @@ pub struct Metrics {
     decisions: Decisions,
     keys: KeyMetrics,
     store: Option<StoreMetrics>,
+    handshakes: Option<HandshakeCounts>,
     spans: Option<SpanCounts>,
     ends: Family<Ends, Number>,
     reload_ok: Family<OfKind, Gauge>,
@@ -148,6 +155,7 @@ impl Default for Metrics {
             decisions,
             keys,
             store: None,
+            handshakes: None,
             spans: None,
             ends,
             reload_ok,
@@ -206,6 +214,11 @@ impl Metrics {
         self.spans.get_or_insert_with(|| SpanCounts::register(&mut self.registry)).clone()
     }
 
+    /// Adds the series of handshakes, and says where they are counted.
+    pub fn secure(&mut self) -> HandshakeCounts {
+        self.handshakes.get_or_insert_with(|| HandshakeCounts::register(&mut self.registry)).clone()
+    }
+
     /// A reload was taken at this time, or not.
     pub fn reloaded(&self, kind: ReloadKind, taken: Option<Time>) {
         self.reload_ok.get_or_create(&OfKind { kind }).set(i64::from(taken.is_some()));
@@ -216,11 +229,11 @@ impl Metrics {
 
     /// The listener shows a certificate that ends then.
     pub fn certificate(&self, ends: Time) {
-        self.certificate.get_or_create(&OfListener { listener: "grpc" }).set(ends.seconds());
+        self.certificate.get_or_create(&OfListener::GRPC).set(ends.seconds());
     }
 
-    /// The exposition.
-    pub fn expose(&self, snapshot: Option<&Snapshot>, counts: Counts, format: Format) -> Vec<u8> {
+    /// The exposition, as of now.
+    pub fn expose(&self, snapshot: Option<&Snapshot>, counts: Counts, now: Time, format: Format) -> Vec<u8> {
         let _alone = lock(&self.exposing);
         // A call that was in hand while the table changed may have counted for an entry that had just gone.
         self.decisions.forget_the_gone();
@@ -229,7 +242,7 @@ impl Metrics {
         if let (Some(store), Some(up)) = (&self.store, counts.store_up) {
             store.write(up);
         }
-        self.keys.write(snapshot.into_iter().flat_map(|snapshot| snapshot.issuers.iter()));
+        self.keys.write(snapshot.into_iter().flat_map(|snapshot| snapshot.issuers.iter()), now);
         // What can fail is a value that the format has no place for; there is none.
         let mut families = prometheus_client::encoding::prometheus_protobuf::encode(&self.registry).unwrap_or_default();
         families.push(self.decisions.durations());

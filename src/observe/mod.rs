@@ -9,6 +9,7 @@ mod durations;
 mod exemplars;
 mod exposition;
 mod format;
+mod handshakes;
 mod id;
 mod keys;
 mod level;
@@ -27,6 +28,7 @@ mod text;
 
 pub use exemplars::Made;
 pub use format::Format;
+pub use handshakes::{Handshake, HandshakeCounts};
 pub use id::DecisionId;
 pub use keys::FetchTimes;
 pub use level::{LogLevel, Turn};

@@ -49,7 +49,7 @@ impl<'s> Found<'s> {
     /// The entry whose own keys hold the key that the token names. Where several do, it is the one whose key verifies;
     /// a key that two of them publish speaks for neither. `None` where there is no candidate at all.
     pub fn among<T: Trail>(candidates: Vec<&'s TrustedIssuer>, token: Token<'_>, now: Time, trail: &T) -> Option<Self> {
-        match by_key(&candidates, token, trail) {
+        match by_key(&candidates, token, now, trail) {
             Ok(issuer) => {
                 // A name that another entry will use for a new key of its own is of two keys then.
                 let header = token.header();
@@ -113,6 +113,7 @@ impl<'s> Found<'s> {
 fn by_key<'s, T: Trail>(
     candidates: &[&'s TrustedIssuer],
     token: Token<'_>,
+    now: Time,
     trail: &T,
 ) -> Result<&'s TrustedIssuer, (Reason, &'static str)> {
     const UNKNOWN: (Reason, &str) = (Reason::KeyUnknown, "none of them has the key that the token names");
@@ -123,6 +124,8 @@ fn by_key<'s, T: Trail>(
     for issuer in candidates {
         match issuer.keys.ring().find(header.key_id(), algorithm) {
             Ok(key) => holders.push((issuer, key.clone())),
+            // One that has ended keeps nobody waiting for keys.
+            Err(KeyMiss::Unavailable) if !issuer.is_in_force(now) => {}
             Err(miss) => misses.push(miss),
         }
     }

@@ -189,7 +189,7 @@ impl TrustedIssuer {
     }
 
     /// Whether it counts at this time.
-    pub(super) fn is_in_force(&self, now: Time) -> bool {
+    pub fn is_in_force(&self, now: Time) -> bool {
         self.expires.is_none_or(|end| now < end)
     }
 

@@ -31,4 +31,9 @@ fn a_flood_of_bad_signatures_is_cut_and_shuts_out_neither_an_issuer_nor_who_was_
     });
     assert_eq!(cut["source"]["address"], stranger, "whoever looks for it finds the address");
     assert_eq!(cut["claimed"]["iss"], one.url());
+    assert_eq!(
+        credence.metric("credence_calls_shed_total"),
+        Some(0.0),
+        "the alert that wakes people does not count it"
+    );
 }

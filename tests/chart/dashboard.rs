@@ -95,6 +95,7 @@ fn the_dashboard_shows_what_it_should() {
         "What ends",
         "Shadow grants",
         "Only observed",
+        "TLS handshakes",
         "Grants that nobody used",
     ] {
         assert!(titles.contains(&title), "{title} is not among {titles:?}");

@@ -33,6 +33,7 @@ mod network;
 mod notes;
 mod objects;
 mod paper;
+mod plain_rules;
 mod pods;
 mod prometheus;
 mod refused;

@@ -7,6 +7,7 @@
 mod support;
 
 mod discovery;
+mod ended;
 mod endpoint;
 
 mod http_faults;

@@ -14,10 +14,10 @@ use crate::support::table::Table;
 use crate::support::token::Token;
 use crate::world::{API, Findings, KEPT, state};
 
-const ISS: &str = "https://kubernetes.default.svc.cluster.local";
-const SUB: &str = "system:serviceaccount:ci:deployer";
+pub(crate) const ISS: &str = "https://kubernetes.default.svc.cluster.local";
+pub(crate) const SUB: &str = "system:serviceaccount:ci:deployer";
 
-fn key(kid: &str, alg: &str) -> Arc<Key> {
+pub(crate) fn key(kid: &str, alg: &str) -> Arc<Key> {
     Arc::new(Key::generate(kid, alg))
 }
 
@@ -61,11 +61,11 @@ grants:
     World { endpoint, eu, us, lone, alone, credence, _table: table }
 }
 
-fn account(key: &Arc<Key>) -> Token {
+pub(crate) fn account(key: &Arc<Key>) -> Token {
     Token::new(key, ISS, SUB, API).without_header("typ").claim("aud", json!([API]))
 }
 
-fn get(path: &str, token: &Token) -> Call {
+pub(crate) fn get(path: &str, token: &Token) -> Call {
     Call::get(&format!("{API}/{path}/x")).bearer(token.mint())
 }
 

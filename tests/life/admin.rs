@@ -43,7 +43,7 @@ pub(crate) fn exposition(credence: &Credence) -> Vec<Series> {
 }
 
 /// The names and labels that are promised; what is not in here may not be there.
-const PROMISED: [(&str, &[&str]); 31] = [
+const PROMISED: [(&str, &[&str]); 32] = [
     ("credence_decisions_total", &["decision", "issuer", "reason"]),
     ("credence_resource_decisions_total", &["decision", "resource"]),
     ("credence_grant_matches_total", &["grant", "mode"]),
@@ -51,6 +51,7 @@ const PROMISED: [(&str, &[&str]); 31] = [
     ("credence_decision_duration_seconds_sum", &["decision"]),
     ("credence_decision_duration_seconds_count", &["decision"]),
     ("credence_token_verifications_total", &["cache", "issuer", "result"]),
+    ("credence_calls_shed_total", &[]),
     ("credence_keys", &["issuer", "state"]),
     ("credence_jwks_fetches_total", &["issuer", "result"]),
     ("credence_jwks_last_result", &["issuer", "result"]),

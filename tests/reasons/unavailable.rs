@@ -15,6 +15,7 @@ fn one_call_too_many_is_overloaded() {
     let answer = credence.check(&api("GET", "/v1/x").bearer(good(&world.ci)));
     assert_eq!(answer.reason(), "overloaded");
     refused(&answer, class("overloaded"), 503, &json!({}), None);
+    assert_eq!(credence.metric("credence_calls_shed_total"), Some(1.0));
     stamped(&credence, &answer.metadata());
     let line = credence.decision(&answer.decision_id());
     assert_eq!((&line["reason"], &line["status"]), (&json!("overloaded"), &json!(503)));

@@ -1,6 +1,7 @@
 {{/*
 The alerts. `critical` is worth a night's sleep: calls are refused that should not be, or nobody knows what is refused.
-`warning` waits for the morning, `info` for the week.
+`warning` waits for the morning, `info` for the week. No stranger can page: what anybody can cause who reaches a gateway is
+never more than a warning, unless it keeps others out.
 
 A counter appears with its first count, which `increase` does not see: `x unless x offset …` does.
 A Prometheus that scrapes native histograms has no `_bucket` series: `… or histogram_quantile(q, sum(rate(x[5m])))` is for it.
@@ -27,6 +28,33 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
     summary: '{{ `{{ $labels.pod }} is not ready` }}'
     description: 'It gets no calls. Either no table is in force, or an issuer with `required` has had no keys since the start, or the init container has something against the table.'
 {{- end }}
+- alert: CredenceGatewaysCannotConnect
+  expr: >-
+    sum(rate(credence_tls_handshakes_total{ {{- $of -}} ,result=~"client_certificate|server_certificate|protocol"}[5m])) > {{ $limits.handshakeFailuresPerSecond }}
+    and on() (sum(rate(credence_decisions_total{ {{- $of -}} }[5m])) or vector(0)) == 0
+  for: 10m
+  labels: {severity: critical}
+  annotations:
+    summary: 'Gateways do not get through to credence in {{ $namespace }}'
+    description: 'Their handshakes fail, and not one call has arrived for ten minutes. A certificate has ended, or an authority was changed at one end only.'
+- alert: CredenceHandshakesFail
+  expr: sum by (result) (rate(credence_tls_handshakes_total{ {{- $of -}} ,result=~"client_certificate|server_certificate|protocol"}[10m])) > {{ $limits.handshakeFailuresPerSecond }}
+  for: 10m
+  labels: {severity: warning}
+  annotations:
+    summary: '{{ `TLS handshakes fail: {{ $labels.result }}` }}'
+    description: '{{ `{{ $value | humanize }} a second. Some gateway does not get in, or somebody else knocks.` }}'
+- alert: CredenceNoDecisions
+  expr: >-
+    (sum(rate(credence_decisions_total{ {{- $of -}} }[10m])) or vector(0)) == 0
+    and on() (sum(rate(credence_decisions_total{ {{- $of -}} ,reason="ok"}[1h] offset 1w))
+    or sum(rate(credence_decisions_total{ {{- $of -}} ,reason="ok"}[1h] offset 1d))) > {{ $limits.trafficPerSecond }}
+    and on() count(up{ {{- $of -}} } == 1) > 0
+  for: 5m
+  labels: {severity: critical}
+  annotations:
+    summary: 'Nobody asks credence in {{ $namespace }} any more'
+    description: 'A week ago there were calls at this time. If gateways cannot reach it they refuse every request, and if they do not ask it they let every request in.'
 - alert: CredenceReloadFailed
   expr: credence_config_last_reload_successful{ {{- $of -}} ,kind!="blocks"} == 0
   for: 5m
@@ -63,24 +91,59 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
     summary: '{{ `Issuer {{ $labels.issuer }} publishes a key that the table does not pin` }}'
     description: 'A rotation that somebody should have announced, or a key that is not theirs. What it signs is refused.'
 - alert: CredenceTrustExpiresSoon
-  expr: min by (kind, name) (credence_trust_expires_timestamp_seconds{ {{- $of -}} }) - time() < {{ $limits.trustExpiresDays }} * 86400 and min by (kind, name) (credence_trust_expires_timestamp_seconds{ {{- $of -}} }) > time()
+  expr: (min by (kind, name) (credence_trust_expires_timestamp_seconds{ {{- $of -}} }) - time() < {{ $limits.trustExpiresDays }} * 86400) >= {{ $limits.trustUrgentDays }} * 86400
   for: 1h
   labels: {severity: info}
   annotations:
     summary: '{{ `{{ $labels.kind }} {{ $labels.name }} ends in {{ $value | humanizeDuration }}` }}'
     description: 'Whoever depends on it is refused from then on. Renew it after a review, or let it end.'
+- alert: CredenceTrustAboutToExpire
+  expr: (min by (kind, name) (credence_trust_expires_timestamp_seconds{ {{- $of -}} }) - time() < {{ $limits.trustUrgentDays }} * 86400) > 0
+  for: 10m
+  labels: {severity: warning}
+  annotations:
+    summary: '{{ `{{ $labels.kind }} {{ $labels.name }} ends in {{ $value | humanizeDuration }}` }}'
+    description: 'Whoever depends on it is refused from then on, and nobody has renewed it yet.'
+- alert: CredenceTrustExpired
+  expr: >-
+    min by (kind, name) (credence_trust_expires_timestamp_seconds{ {{- $of -}} }) - time() <= 0
+    and on(kind, name) (label_replace(label_replace(
+    sum by (issuer) (increase(credence_token_verifications_total{ {{- $of -}} ,result="issuer_expired"}[1h])) > {{ $limits.callsAfterEndPerHour }},
+    "kind", "issuer", "", ""), "name", "$1", "issuer", "(.+)")
+    or label_replace(label_replace(
+    sum by (resource) (increase(credence_resource_decisions_total{ {{- $of -}} ,decision="deny"}[1h])) > {{ $limits.callsAfterEndPerHour }},
+    "kind", "resource", "", ""), "name", "$1", "resource", "(.+)"))
+  for: 5m
+  labels: {severity: warning}
+  annotations:
+    summary: '{{ `{{ $labels.kind }} {{ $labels.name }} has ended, and calls still arrive for it` }}'
+    description: 'All of them are refused. Renew it after a review, or tell the callers that it is over.'
+- alert: CredenceGrantExpired
+  expr: >-
+    sum by (issuer) ((increase(credence_decisions_total{ {{- $of -}} ,reason="grant_expired"}[1h]) > 0)
+    or (credence_decisions_total{ {{- $of -}} ,reason="grant_expired"} unless credence_decisions_total{ {{- $of -}} ,reason="grant_expired"} offset 1h))
+  labels: {severity: warning}
+  annotations:
+    summary: '{{ `Callers of {{ $labels.issuer }} use a grant outside its times` }}'
+    description: 'Nothing but the end (or the start) of a grant or its resource stands against their calls. The decision log names the grant.'
 - alert: CredenceCertificateExpiresSoon
-  expr: credence_tls_certificate_expires_timestamp_seconds{ {{- $of -}} } - time() < {{ $limits.certificateExpiresDays }} * 86400
+  expr: (credence_tls_certificate_expires_timestamp_seconds{ {{- $of -}} } - time() < {{ $limits.certificateExpiresDays }} * 86400) > 0
   for: 1h
   labels: {severity: warning}
   annotations:
     summary: '{{ `The certificate of {{ $labels.pod }} ends in {{ $value | humanizeDuration }}` }}'
     description: 'Gateways will not connect from then on. Whoever renews it has not.'
+- alert: CredenceCertificateExpired
+  expr: credence_tls_certificate_expires_timestamp_seconds{ {{- $of -}} } - time() <= 0
+  labels: {severity: critical}
+  annotations:
+    summary: '{{ `The certificate of {{ $labels.pod }} has ended` }}'
+    description: 'No gateway that verifies it connects any more. What is connected goes on until it connects anew.'
 - alert: CredenceDenySpike
   expr: >-
     (sum by (reason) (rate(credence_decisions_total{ {{- $of -}} ,decision="deny"}[10m])) > {{ $limits.denySpikePerSecond }})
     unless (sum by (reason) (rate(credence_decisions_total{ {{- $of -}} ,decision="deny"}[10m]))
-    <= {{ $limits.denySpikeFactor }} * sum by (reason) (rate(credence_decisions_total{ {{- $of -}} ,decision="deny"}[1d] offset 1h)))
+    <= {{ $limits.denySpikeFactor }} * sum by (reason) (rate(credence_decisions_total{ {{- $of -}} ,decision="deny"}[1d] offset 1d)))
   for: 10m
   labels: {severity: warning}
   annotations:
@@ -94,7 +157,7 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
     summary: 'Tokens of issuers that nobody decided on'
     description: '{{ `{{ $value | humanize }} a second. A new client that was not announced, or a federation in the shadow. The decision log has their iss as "claimed".` }}'
 - alert: CredenceSignatureFailures
-  expr: sum by (issuer) (rate(credence_token_verifications_total{ {{- $of -}} ,result=~"signature_invalid|key_unknown|key_not_pinned"}[10m])) > {{ $limits.signatureFailuresPerSecond }}
+  expr: sum by (issuer) (rate(credence_token_verifications_total{ {{- $of -}} ,result=~"signature_invalid|key_unknown|key_not_pinned|overloaded"}[10m])) > {{ $limits.signatureFailuresPerSecond }}
   for: 10m
   labels: {severity: warning}
   annotations:
@@ -102,12 +165,19 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
     description: '{{ `{{ $value | humanize }} a second. Somebody forges tokens, or the keys here are not those that the issuer signs with.` }}'
 - alert: CredenceReplay
   expr: >-
-    sum by (issuer) ((increase(credence_decisions_total{ {{- $of -}} ,reason="replayed"}[10m]) > 0)
-    or (credence_decisions_total{ {{- $of -}} ,reason="replayed"} unless credence_decisions_total{ {{- $of -}} ,reason="replayed"} offset 10m))
-  labels: {severity: critical}
+    sum by (issuer) ((increase(credence_decisions_total{ {{- $of -}} ,reason="replayed"}[1h]) > 0)
+    or (credence_decisions_total{ {{- $of -}} ,reason="replayed"} unless credence_decisions_total{ {{- $of -}} ,reason="replayed"} offset 1h))
+  labels: {severity: warning}
   annotations:
     summary: '{{ `A token of {{ $labels.issuer }} was shown again that may be used once` }}'
-    description: 'Somebody has a copy of it, or a client repeats its calls. The decision log tells who and from where.'
+    description: 'It was refused. A client repeats its calls, or somebody has a copy of it. The decision log tells who and from where.'
+- alert: CredenceReplaySpike
+  expr: sum by (issuer) (increase(credence_decisions_total{ {{- $of -}} ,reason="replayed"}[10m])) > {{ $limits.replaysPerTenMinutes }}
+  for: 15m
+  labels: {severity: critical}
+  annotations:
+    summary: '{{ `Tokens of {{ $labels.issuer }} that may be used once are shown again and again` }}'
+    description: '{{ `{{ $value | humanize }} in ten minutes: more than retries. Somebody may have copies of many.` }}'
 - alert: CredenceReplayUnavailable
   expr: sum(rate(credence_decisions_total{ {{- $of -}} ,reason="replay_unavailable"}[5m])) > 0
   for: 15m
@@ -115,38 +185,59 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
   annotations:
     summary: 'Tokens that may be used once are refused'
     description: 'Whether they were used before cannot be known. The shared store does not answer, or there is no room.'
+- alert: CredenceReplayStoreDown
+  expr: min by (pod) (credence_replay_store_up{ {{- $of -}} }) == 0
+  for: 5m
+  labels: {severity: warning}
+  annotations:
+    summary: '{{ `{{ $labels.pod }} does not reach the store of used tokens` }}'
+    description: 'Tokens that may be used once are refused there as soon as one is shown.'
 - alert: CredenceSlow
   expr: >-
-    (histogram_quantile(0.99, sum by (le) (rate(credence_decision_duration_seconds_bucket{ {{- $of -}} }[5m])))
-    or histogram_quantile(0.99, sum(rate(credence_decision_duration_seconds{ {{- $of -}} }[5m])))) > {{ $limits.p99Seconds }}
+    (histogram_quantile(0.99, sum by (le) (rate(credence_decision_duration_seconds_bucket{ {{- $of -}} ,decision="allow"}[5m])))
+    or histogram_quantile(0.99, sum(rate(credence_decision_duration_seconds{ {{- $of -}} ,decision="allow"}[5m])))) > {{ $limits.p99Seconds }}
   for: 10m
   labels: {severity: warning}
   annotations:
-    summary: '{{ `One decision of a hundred takes longer than {{ $value | humanizeDuration }}` }}'
+    summary: '{{ `One yes of a hundred takes longer than {{ $value | humanizeDuration }}` }}'
     description: 'Gateways give up after their timeout and refuse. Usually the CPU limit, or a replay store that is far away.'
 - alert: CredenceOverloaded
-  expr: sum(rate(credence_decisions_total{ {{- $of -}} ,reason="overloaded"}[5m])) > 0
-  for: 5m
+  expr: sum(rate(credence_calls_shed_total{ {{- $of -}} }[5m])) / sum(rate(credence_decisions_total{ {{- $of -}} }[5m])) > {{ $limits.overloadedShare }}
+  for: 10m
   labels: {severity: critical}
   annotations:
     summary: 'Calls are refused because there are too many'
-    description: '{{ `{{ $value | humanize }} a second get 503. More at once than config.maxConcurrent, or a flood of bad signatures.` }}'
+    description: '{{ `{{ $value | humanizePercentage }} of them get 503, whoever makes them: there are more at once than config.maxConcurrent, or they do not arrive whole.` }}'
 - alert: CredenceDecisionLogLost
+  expr: sum by (pod) (increase(credence_decision_log_dropped_total{ {{- $of -}} }[1h])) > 0
+  labels: {severity: warning}
+  annotations:
+    summary: '{{ `{{ $labels.pod }} lost lines of its decision log` }}'
+    description: 'Nobody will know afterwards who was let in then.'
+- alert: CredenceDecisionLogFailing
   expr: >-
-    sum by (pod) (increase(credence_decision_log_dropped_total{ {{- $of -}} }[10m])) > 0
-    or sum by (pod) (rate(credence_decisions_total{ {{- $of -}} ,reason="log_unavailable"}[10m])) > 0
+    sum by (pod) (rate(credence_decision_log_dropped_total{ {{- $of -}} }[5m])) > 0
+    or sum by (pod) (rate(credence_decisions_total{ {{- $of -}} ,reason="log_unavailable"}[5m])) > 0
+  for: 10m
   labels: {severity: critical}
   annotations:
-    summary: '{{ `{{ $labels.pod }} loses lines of its decision log` }}'
-    description: 'Nobody will know afterwards who was let in. With decisionLogFull=deny, requests are refused instead.'
+    summary: '{{ `{{ $labels.pod }} cannot write its decision log` }}'
+    description: 'Lines go on being lost, or, with decisionLogFull=deny, requests go on being refused.'
 - alert: CredenceInternalError
   expr: >-
-    sum by (pod) ((increase(credence_decisions_total{ {{- $of -}} ,reason="internal"}[10m]) > 0)
-    or (credence_decisions_total{ {{- $of -}} ,reason="internal"} unless credence_decisions_total{ {{- $of -}} ,reason="internal"} offset 10m))
-  labels: {severity: critical}
+    sum by (pod) ((increase(credence_decisions_total{ {{- $of -}} ,reason="internal"}[1h]) > 0)
+    or (credence_decisions_total{ {{- $of -}} ,reason="internal"} unless credence_decisions_total{ {{- $of -}} ,reason="internal"} offset 1h))
+  labels: {severity: warning}
   annotations:
     summary: '{{ `A fault in credence itself, on {{ $labels.pod }}` }}'
     description: 'The requests were refused. The program''s own log says what happened; please report it.'
+- alert: CredenceInternalErrorsPersist
+  expr: sum(rate(credence_decisions_total{ {{- $of -}} ,reason="internal"}[5m])) > 0
+  for: 10m
+  labels: {severity: critical}
+  annotations:
+    summary: 'A fault in credence itself, again and again'
+    description: '{{ `{{ $value | humanize }} requests a second are refused because of it.` }}'
 - alert: CredenceReplicasDisagree
   expr: count(count by (sha256) (credence_config_info{ {{- $of -}} })) > 1
   for: 15m

@@ -149,7 +149,7 @@ impl House {
         let Some(published) = published.filter(|_| !self.settled.load(Ordering::Relaxed)) else { return Vec::new() };
         // Of one that has ended no token counts, whatever keys it has: nothing is to be waited for.
         let now = self.now();
-        let in_force = published.snapshot.issuers.iter().filter(|issuer| issuer.expires.is_none_or(|end| now < end));
+        let in_force = published.snapshot.issuers.iter().filter(|issuer| issuer.is_in_force(now));
         let required = in_force.filter(|issuer| issuer.required);
         let mut names: Vec<_> =
             required.filter(|issuer| !issuer.keys.is_ready()).map(|issuer| issuer.name.to_string()).collect();

@@ -31,6 +31,7 @@ impl Status for House {
                     iss: issuer.issuer.to_string(),
                     realm: issuer.realm.as_ref().map(ToString::to_string),
                     required: issuer.required,
+                    ended: !issuer.is_in_force(now),
                     keys: status.usable,
                     ignored: status.ignored,
                     not_pinned: status.not_pinned,
@@ -65,12 +66,12 @@ impl Status for House {
     }
 
     fn metrics(&self, format: Format) -> Vec<u8> {
-        let published = self.live.load();
+        let (published, now) = (self.live.load(), self.clock.now());
         let counts = Counts {
             dropped: self.log.dropped(),
-            spent: self.spent.entries(self.clock.now()),
+            spent: self.spent.entries(now),
             store_up: self.spent.state().map(|state| state.up),
         };
-        self.metrics.expose(published.as_deref().map(|published| &published.snapshot), counts, format)
+        self.metrics.expose(published.as_deref().map(|published| &published.snapshot), counts, now, format)
     }
 }

@@ -12,9 +12,13 @@ use crate::keys::testing::{Signer, rules};
 use crate::keys::{KeyMiss, KeyRules, LiveKeys};
 use crate::name::{Algorithm, IssuerName};
 use crate::observe::FetchTimes;
+use crate::table::KeyNeed;
 
 fn keeper(timing: Timing) -> Keeper {
-    let clock = Clock::manual(Time::from_seconds(1000.0));
+    keeper_at(timing, Clock::manual(Time::from_seconds(1000.0)))
+}
+
+pub(super) fn keeper_at(timing: Timing, clock: Clock) -> Keeper {
     Keeper::with(Handle::current(), clock, timing, Arc::new(System), FetchTimes::default())
 }
 
@@ -23,18 +27,29 @@ fn bind(keeper: &Keeper, name: &str, origin: &KeyOrigin) -> Arc<LiveKeys> {
 }
 
 fn bind_as(keeper: &Keeper, name: &str, origin: &KeyOrigin, algorithms: &[Algorithm]) -> Arc<LiveKeys> {
-    keeper.bind(&IssuerName::new(name), &Issuer::new(format!("https://{name}.test")), origin, &rules(algorithms))
+    bind_until(keeper, name, origin, &rules(algorithms), None)
+}
+
+pub(super) fn bind_until(
+    keeper: &Keeper,
+    name: &str,
+    origin: &KeyOrigin,
+    rules: &KeyRules,
+    until: Option<Time>,
+) -> Arc<LiveKeys> {
+    let issuer = Issuer::new(format!("https://{name}.test"));
+    keeper.bind(&KeyNeed { name: &IssuerName::new(name), issuer: &issuer, origin, rules, until })
 }
 
 /// Waits for a try of every source that began after this call.
-async fn tried_again(keeper: &Keeper) {
+pub(super) async fn tried_again(keeper: &Keeper) {
     for mut tries in keeper.tries() {
         let now = *tries.borrow();
         tries.wait_for(|count| *count >= now + 2).await.unwrap();
     }
 }
 
-fn has(keys: &LiveKeys, kid: &str) -> bool {
+pub(super) fn has(keys: &LiveKeys, kid: &str) -> bool {
     keys.ring().find(Some(kid), Algorithm::RS256).is_ok()
 }
 
@@ -402,7 +417,7 @@ async fn a_shorter_time_for_old_keys_brings_the_next_fetch_nearer() {
     let _long = bind(&keeper, "a", &origin);
     keeper.tried().await;
     let short = KeyRules { max_stale: Some(Duration::from_secs(1)), ..rules(&[Algorithm::RS256]) };
-    let _short = keeper.bind(&IssuerName::new("a"), &Issuer::new("https://a.test"), &origin, &short);
+    let _short = bind_until(&keeper, "a", &origin, &short, None);
     let mut tries = keeper.tries().remove(0);
     let again = tries.wait_for(|count| *count >= 2);
     tokio::time::timeout(Duration::from_secs(5), again).await.expect("it is asked again in time").unwrap();

@@ -2,6 +2,7 @@
 
 mod caching;
 mod credentials;
+mod ended;
 mod exchange;
 mod life;
 mod proxies;

@@ -10,10 +10,11 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tokio_rustls::rustls::{CertificateError, Error, InvalidMessage, OtherError};
+use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError};
 use tokio_rustls::server::TlsStream;
 
 use super::Tls;
+use crate::observe::Handshake;
 
 /// Handshakes under way. One more ends the oldest: strangers who are silent do not keep others out, and what they cost
 /// stays bounded.
@@ -76,8 +77,12 @@ impl Handshakes {
         let (_place, given_up) = self.enter();
         let outcome = tokio::select! {
             outcome = shake_hands(&self.tls, socket, deadline) => outcome,
-            _ = given_up => return None,
+            _ = given_up => {
+                self.tls.counts.ended(Handshake::Incomplete);
+                return None;
+            }
         };
+        self.tls.counts.ended(outcome.as_ref().map_or_else(|failed| whose_fault(&failed.cause), |_| Handshake::Ok));
         outcome.inspect_err(|failed| self.say(failed)).ok()
     }
 
@@ -120,6 +125,29 @@ impl Handshakes {
 /// Nothing in here can be left half done by a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// At which end to look: whose certificate was not accepted.
+fn whose_fault(error: &io::Error) -> Handshake {
+    use AlertDescription as Alert;
+    if error.kind() != ErrorKind::InvalidData {
+        return Handshake::Incomplete;
+    }
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidCertificate(_) | Error::NoCertificatesPresented) => Handshake::ClientCertificate,
+        Some(Error::AlertReceived(
+            Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            // Another authority of the same name: its signature does not fit.
+            | Alert::DecryptError,
+        )) => Handshake::ServerCertificate,
+        _ => Handshake::Protocol,
+    }
 }
 
 /// What rustls says, in words of the flags; and what our own judge of names said in its own.

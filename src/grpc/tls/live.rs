@@ -13,6 +13,7 @@ use super::certificate::Standing;
 use super::files::{Contents, Loaded};
 use super::{Protection, TlsError, TlsFiles, Validity};
 use crate::clock::Clock;
+use crate::observe::HandshakeCounts;
 
 /// How often the files are read. Renewals come hours ahead, so seconds are soon enough, and reading by content sees
 /// every way of replacing a file.
@@ -26,6 +27,8 @@ pub struct Tls {
     files: TlsFiles,
     current: ArcSwap<Loaded>,
     clock: Clock,
+    /// What became of handshakes.
+    pub(super) counts: HandshakeCounts,
 }
 
 impl fmt::Debug for Tls {
@@ -48,9 +51,9 @@ impl Tls {
     ///
     /// # Errors
     /// A file that cannot be read or used: the flag, the file and what to do.
-    pub fn load(files: TlsFiles, clock: Clock) -> Result<Self, TlsError> {
+    pub fn load(files: TlsFiles, clock: Clock, counts: HandshakeCounts) -> Result<Self, TlsError> {
         let loaded = files.read().and_then(|contents| files.load(&contents))?;
-        Ok(Self { files, current: ArcSwap::from_pointee(loaded), clock })
+        Ok(Self { files, current: ArcSwap::from_pointee(loaded), clock, counts })
     }
 
     /// How well it protects.

@@ -7,6 +7,7 @@ use rcgen::{CertificateParams, KeyPair, SanType};
 
 use super::{Tls, TlsFiles};
 use crate::clock::Clock;
+use crate::observe::HandshakeCounts;
 
 /// TLS without clients' certificates, from files in `dir`.
 pub(super) fn tls_in(dir: &Path) -> Tls {
@@ -16,7 +17,7 @@ pub(super) fn tls_in(dir: &Path) -> Tls {
     std::fs::write(&certificate, own.pem()).unwrap();
     std::fs::write(&private, key.serialize_pem()).unwrap();
     let files = TlsFiles::from_flags(Some(certificate), Some(private), None, Vec::new()).unwrap().unwrap();
-    Tls::load(files, Clock::System).unwrap()
+    Tls::load(files, Clock::System, HandshakeCounts::default()).unwrap()
 }
 
 /// A name to put into a certificate, sound or not.

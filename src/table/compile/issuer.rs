@@ -282,21 +282,23 @@ impl IssuerPlan<'_> {
     ) -> Option<TrustedIssuer> {
         let (issuer, origin, rules) = (&exact.issuer, exact.origin.as_ref()?, self.rules.as_ref()?);
         let written = self.draft.pin_claims.items().iter().map(|claim| &claim.rule);
+        let (realm, expires) = (self.realm(), self.draft.common.expires.value().copied());
+        let until = expires.filter(|_| realm.is_none());
         Some(TrustedIssuer {
             id: exact.id,
             name: self.name.clone(),
             site: self.draft.name.place.site(),
             issuer: issuer.clone(),
             named_by: exact.named_by.clone(),
-            realm: self.realm(),
-            keys: keys(KeyNeed { name: &self.name, issuer, origin, rules }),
+            realm,
+            keys: keys(KeyNeed { name: &self.name, issuer, origin, rules, until }),
             algorithms: rules.algorithms.clone(),
             token_types: self.token_types()?,
             max_token_age: self.max_token_age()?,
             clock_skew: self.clock_skew(),
             pins: exact.implied.iter().chain(written).cloned().collect(),
             asked: Asked::default(),
-            expires: self.draft.common.expires.value().copied(),
+            expires,
             required: self.draft.required.value().copied().unwrap_or(false),
         })
     }

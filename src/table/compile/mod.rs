@@ -54,6 +54,9 @@ pub struct KeyNeed<'a> {
     pub origin: &'a KeyOrigin,
     /// Which of them count.
     pub rules: &'a KeyRules,
+    /// From when on nobody needs them: the end of the entry. None where it has none, and where a `realm` tells it apart
+    /// from others: there its keys go on telling that a token is not another's.
+    pub until: Option<Time>,
 }
 
 /// What a table may count on, because whoever runs credence said so: the table's authors cannot.
