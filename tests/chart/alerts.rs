@@ -89,7 +89,7 @@ fn what_a_stranger_or_a_clients_retry_can_cause_wakes_nobody() {
         assert_eq!(firing.iter().find(|alert| is_critical(alert)), None, "{name}");
     }
     let Case(_, _, _, firing) = cases().find(|case| case.0 == "a certificate that has ended").unwrap();
-    assert!(firing.iter().all(|alert| is_critical(&alert)), "and what keeps every gateway out does");
+    assert!(firing.iter().all(is_critical), "and what keeps every gateway out does");
 }
 
 /// The selectors of an expression, with the labels that they want.

@@ -22,7 +22,7 @@ fn until(prometheus: &Prometheus, alert: &str, fires: bool) {
 
 #[test]
 fn rules_load_and_fire_for_a_real_bad_table_and_for_credences_that_are_gone() {
-    let pods = Pods::start();
+    let mut pods = Pods::start();
     let prometheus = Prometheus::start(Scrape::Classic, &[&pods.busy, &pods.tls], &impatient());
     prometheus.until_scraped(&pods.busy);
     let groups = eventually("an evaluation of every rule", || {
@@ -44,6 +44,12 @@ fn rules_load_and_fire_for_a_real_bad_table_and_for_credences_that_are_gone() {
     until(&prometheus, "CredenceReloadFailed", true);
     pods.table.replace_raw(good.as_bytes());
     until(&prometheus, "CredenceReloadFailed", false);
+
+    until(&prometheus, "CredenceReplayStoreDown", false);
+    pods.store.kill();
+    until(&prometheus, "CredenceReplayStoreDown", true);
+    pods.store.start_again();
+    until(&prometheus, "CredenceReplayStoreDown", false);
 
     pods.busy.signal("KILL");
     prometheus.number("count(up == 0) == 1");

@@ -12,6 +12,7 @@ use crate::support::credence::Credence;
 use crate::support::http::Request;
 use crate::support::issuer::{Ca, Issuer};
 use crate::support::process::Process;
+use crate::support::redis::Redis;
 use crate::support::small::{API, SUBJECT, call, entry, table_of, token};
 use crate::support::table::Table;
 use crate::support::{eventually, scratch};
@@ -128,11 +129,12 @@ impl Prometheus {
     }
 }
 
-/// Two pods: one that decides, with a table in which there is everything, and one with TLS.
+/// Two pods: one that decides, with a table in which there is everything, and one with TLS and a store of used tokens.
 pub(crate) struct Pods {
     pub(crate) busy: Credence,
     pub(crate) tls: Credence,
     pub(crate) table: Table,
+    pub(crate) store: Redis,
     issuer: Issuer,
     _dir: TempDir,
 }
@@ -150,8 +152,10 @@ impl Pods {
         let blocks = format!("--blocks={}", blocks.display());
         let (chain, key) = Ca::new().write_server(dir.path(), "credence.test");
         let busy = Credence::serve(table.path()).arg(&blocks).start();
+        let store = Redis::start();
         let tls = Credence::serve(table.path()).arg(&format!("--tls-cert={chain}")).arg(&format!("--tls-key={key}"));
-        let pods = Self { busy, tls: tls.start(), table, issuer, _dir: dir };
+        let tls = tls.arg(&format!("--replay-store={}", store.url())).start();
+        let pods = Self { busy, tls, table, store, issuer, _dir: dir };
         pods.decide();
         pods
     }

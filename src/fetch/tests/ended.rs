@@ -29,7 +29,7 @@ async fn keys_of_an_issuer_that_has_ended_are_not_fetched_and_more_time_for_it_b
     tokio::time::timeout(Duration::from_secs(20), again).await.expect("it is asked at once").unwrap();
     assert!(has(&renewed, "k") && server.connections() > 0);
     // Only the table that says more is in force now.
-    keeper.retain(&[renewed.clone()]);
+    keeper.retain(std::slice::from_ref(&renewed));
     tried_again(&keeper).await;
     assert!(has(&renewed, "k"));
 }
@@ -76,7 +76,7 @@ async fn a_source_that_also_feeds_an_entry_without_end_goes_on() {
     let endless = bind_until(&keeper, "a", &origin, &rules, None);
     tried_again(&keeper).await;
     assert!(has(&endless, "k"));
-    keeper.retain(&[endless.clone()]);
+    keeper.retain(std::slice::from_ref(&endless));
     tried_again(&keeper).await;
     assert!(has(&endless, "k"));
 }
