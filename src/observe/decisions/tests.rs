@@ -50,11 +50,12 @@ impl Counted {
         self.1.decided(Some(published.generation), &refused(published, issuer), &made());
     }
 
-    /// Series with a value, without those of times.
+    /// Series with a value, without those of times and the one that is there from the start.
     fn series(&self) -> BTreeSet<String> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.0).unwrap();
-        text.lines().filter(|line| !line.starts_with('#') && !line.contains("seconds")).map(str::to_owned).collect()
+        let counts = |line: &&str| !line.starts_with('#') && !line.contains("seconds") && *line != "calls_shed_total 0";
+        text.lines().filter(counts).map(str::to_owned).collect()
     }
 }
 
