@@ -176,6 +176,16 @@ fn each_gateway_is_told_of_mutual_tls_unless_there_is_to_be_none() {
 }
 
 #[test]
+fn the_page_for_envoy_shows_what_is_printed() {
+    let page = include_str!("../../../docs/install/envoy.md");
+    let command = page.split("$ credence render --to envoy ").nth(1).unwrap().split("```").next().unwrap();
+    let words = command.replace("--trust trust.yaml", "").replace('\\', "");
+    let Rendered { text, .. } = rendered(Target::Envoy, PLAIN, &words);
+    let clusters = text.split_once("# Of static_resources:\n").unwrap().1;
+    assert!(page.contains(&format!("```yaml\n{clusters}```")), "docs/install/envoy.md does not hold:\n{clusters}");
+}
+
+#[test]
 fn a_flag_that_would_change_nothing_is_refused() {
     for (to, words, why) in [
         (Target::Envoy, "--client-secret a", "`--client-secret` is not of this gateway"),
