@@ -18,6 +18,7 @@ mod example;
 mod hostile;
 mod paths;
 mod reload;
+mod render;
 mod rollout;
 mod tls;
 mod traces;

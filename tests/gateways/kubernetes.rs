@@ -34,10 +34,14 @@ impl Api {
         api
     }
 
-    /// Creates every object; the server has to take each, and an unknown field is an error.
+    /// Applies every object on the server's side, each as somebody else: the server has to take it, an unknown field is an
+    /// error, and so is a field that another one has set otherwise. Of an object that is there the other fields stay.
     pub(crate) fn apply(&self, manifests: &Manifests) {
-        for document in manifests.documents() {
-            self.create(&format!("{}?fieldValidation=Strict", collection(document)), document);
+        for (number, document) in manifests.documents().enumerate() {
+            let query = format!("fieldManager=test-{number}&fieldValidation=Strict");
+            let path = format!("{}/{}?{query}", collection(document), field(document, "name"));
+            let (status, answer) = self.send("PATCH", &path, document);
+            assert!([200, 201].contains(&status), "{}\n{document:.500}", answer["message"]);
         }
     }
 
@@ -55,19 +59,19 @@ impl Api {
     /// What the server would say to an object: status and message.
     pub(crate) fn would_say(&self, document: &str) -> (u16, String) {
         let path = format!("{}?dryRun=All&fieldValidation=Strict", collection(document));
-        let (status, answer) = self.post(&path, document);
+        let (status, answer) = self.send("POST", &path, document);
         (status, answer["message"].as_str().unwrap_or_default().to_owned())
     }
 
     fn create(&self, path: &str, document: &str) {
-        let (status, answer) = self.post(path, document);
+        let (status, answer) = self.send("POST", path, document);
         assert_eq!(status, 201, "{}\n{document:.500}", answer["message"]);
     }
 
     /// A kind is served a moment after it was defined; until then its path is unknown.
-    fn post(&self, path: &str, document: &str) -> (u16, Value) {
+    fn send(&self, method: &str, path: &str, document: &str) -> (u16, Value) {
         eventually(path, || {
-            Some(self.call("POST", path, Some(document)))
+            Some(self.call(method, path, Some(document)))
                 .filter(|(status, answer)| *status != 404 || answer.is_object())
         })
     }
@@ -76,8 +80,9 @@ impl Api {
     fn call(&self, method: &str, path: &str, document: Option<&str>) -> (u16, Value) {
         let url = format!("https://127.0.0.1:{}{path}", self.cluster.port());
         let request = self.client.request(method.parse().unwrap(), url).bearer_auth(ADMIN);
+        let format = if method == "PATCH" { "application/apply-patch+yaml" } else { "application/yaml" };
         let request = match document {
-            Some(document) => request.header("content-type", "application/yaml").body(document.to_owned()),
+            Some(document) => request.header("content-type", format).body(document.to_owned()),
             None => request,
         };
         let text = async { request.send().await.map(|answer| (answer.status().as_u16(), answer.text())) };

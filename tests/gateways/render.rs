@@ -6,6 +6,7 @@ use crate::manifests::Manifests;
 use crate::scene::{BY_ROUTE, MANIFESTS, Reached, Scene, get};
 use crate::support::credence::run;
 use crate::support::http::Request;
+use crate::tls::{Certificates, GATEWAY};
 
 /// Two more namespaces: a resource by host alone, and one by its route together with what the route's policy says.
 const MORE: &str = "
@@ -49,9 +50,9 @@ endpoints: [{addresses: [credence.localhost], conditions: {ready: true}}]
 ports: [{name: grpc, port: 9191}]
 ";
 
-/// The example's table with a resource of each way to be picked.
-fn scene() -> Scene {
-    Scene::rewritten(BY_ROUTE, |text| {
+/// The example's table with a resource of each way to be picked; credence as the chart has it by default.
+fn scene(certificates: &Certificates) -> Scene {
+    let change = |text: String| {
         let resources = "resources:
   web: {audience: https://web.acme.test, hosts: [web.acme.test]}
   gold: {audience: https://gold.acme.test, route: {namespace: shop, name: gold}, context: {tier: gold}}
@@ -62,13 +63,15 @@ fn scene() -> Scene {
 ";
         let comment = text.lines().find(|line| line.starts_with("resources:")).unwrap().to_owned();
         text.replace(&format!("{comment}\n"), resources).replace("grants:\n", grants)
-    })
+    };
+    Scene::serving(BY_ROUTE, change, |serve| certificates.served(serve))
 }
 
-pub(crate) fn rendered(scene: &Scene) -> Manifests {
+/// What is printed for the example's Gateway and its EnvoyProxy, with these flags besides.
+pub(crate) fn rendered(scene: &Scene, flags: &[&str]) -> Manifests {
     let table = scene.table().display().to_string();
-    let names = ["--gateway", "partner-gateway", "--gateway-namespace", "gateways", "--namespace", "credence"];
-    let output = run(&[&["render", "--to", "envoy-gateway", "--trust", &table], &names[..]].concat());
+    let names = ["--gateway", "partner-gateway", "--gateway-namespace", "gateways"];
+    let output = run(&[&["render", "--to", "envoy-gateway", "--trust", &table], &names[..], flags].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Manifests::text(String::from_utf8(output.stdout).unwrap())
 }
@@ -88,20 +91,25 @@ pub(crate) fn manifests(scene: &Scene, rendered: &Manifests) -> Manifests {
         .and(rendered.as_str())
 }
 
+/// That the GatewayClass of the example has an EnvoyProxy.
+pub(crate) const OWN_PROXY: [&str; 2] = ["--envoy-proxy", "envoy"];
+
 pub(crate) const NAMESPACES: [&str; 5] = ["gateways", "credence", "orders", "invoices", "shop"];
 
 #[test]
 fn what_render_prints_is_taken_word_for_word_and_enforced() {
-    let (mut scene, api) = (scene(), Api::start(&NAMESPACES));
-    let rendered = rendered(&scene);
-    let gateway = Gateway::in_cluster(&api, manifests(&scene, &rendered));
+    let certificates = Certificates::new();
+    let (mut scene, api) = (scene(&certificates), Api::start(&NAMESPACES));
+    let rendered = rendered(&scene, &OWN_PROXY);
+    let given = certificates.given(&certificates.clients.issue(&[GATEWAY]));
+    let gateway = Gateway::in_cluster(&api, manifests(&scene, &rendered).and(&given));
     let mut policies = 0;
-    for policy in rendered.documents().filter(|document| !document.contains("kind: ReferenceGrant")) {
+    for policy in rendered.documents().filter(|document| document.contains("Policy\nmetadata")) {
         let (accepted, message) = api.accepted(policy);
         assert!(accepted, "{message}\n{policy}");
         policies += 1;
     }
-    assert_eq!(policies, 3, "for the Gateway, for its clients, and for the route with context");
+    assert_eq!(policies, 4, "for the Gateway, for its clients, for TLS, and for the route with context");
 
     let call = |host: &str, path: &str, aud: &str| get(host, path).bearer(scene.token().claim("aud", aud));
     for (host, path, aud) in [
@@ -114,6 +122,8 @@ fn what_render_prints_is_taken_word_for_word_and_enforced() {
         assert_eq!(outcome.reached, Reached::Orders, "{host}: {:?}", outcome.response);
         let echo = outcome.echo();
         assert!(echo.headers().iter().all(|(_, value)| *value != "root"), "{:?}", echo.headers());
+        let line = scene.credence.decision(echo.one("x-credence-decision-id"));
+        assert!(line["proxy"]["peer"].as_str().unwrap().starts_with(GATEWAY), "{line}");
         scene.refused(&gateway, forged(get(host, path)), "no_token");
     }
     scene.refused(&gateway, call("partners.acme.test", "/invoices/1", "https://orders.acme.test"), "grant_none");
@@ -128,10 +138,12 @@ fn what_render_prints_is_taken_word_for_word_and_enforced() {
 
 #[test]
 fn without_the_reference_grant_every_route_answers_500() {
-    let (scene, api) = (scene(), Api::start(&NAMESPACES));
-    let rendered = rendered(&scene);
+    let certificates = Certificates::new();
+    let (scene, api) = (scene(&certificates), Api::start(&NAMESPACES));
+    let rendered = rendered(&scene, &OWN_PROXY);
     let without = rendered.clone().without("kind: ReferenceGrant");
-    let gateway = Gateway::in_cluster(&api, manifests(&scene, &without));
+    let given = certificates.given(&certificates.clients.issue(&[GATEWAY]));
+    let gateway = Gateway::in_cluster(&api, manifests(&scene, &without).and(&given));
     let policy = without.document("kind: Gateway, name: \"partner-gateway\"");
     let (accepted, message) = api.accepted(&policy);
     assert!(!accepted && message.contains("ReferenceGrant"), "{message}");

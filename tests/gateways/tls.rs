@@ -1,81 +1,89 @@
-//! Mutual TLS between the gateway and credence, by the very objects that the page for operators shows.
+//! Mutual TLS between Envoy Gateway and credence, by what `render` prints and the Secrets that the page for operators names.
+
+use tempfile::TempDir;
 
 use crate::envoy_gateway::Gateway;
 use crate::kubernetes::Api;
 use crate::manifests::Manifests;
-use crate::render::{NAMESPACES, manifests, rendered};
+use crate::render::{NAMESPACES, OWN_PROXY, manifests, rendered};
 use crate::scene::{BY_ROUTE, Reached, Scene, get};
+use crate::support::credence::Serve;
 use crate::support::issuer::Ca;
 use crate::support::scratch;
 use crate::support::tls::Identity;
 
-const PAGE: &str = include_str!("../../docs/install/envoy-gateway.md");
-const GATEWAY: &str = "spiffe://acme.test/ns/gateways/sa/envoy";
+/// The name that credence lets in.
+pub(crate) const GATEWAY: &str = "spiffe://acme.test/ns/gateways/sa/envoy";
 
-/// The objects of the page: the policy beside the Service, and the line of the EnvoyProxy.
-fn page() -> (String, String) {
-    let block = PAGE.split("```yaml\n").find(|block| block.contains("kind: BackendTLSPolicy")).unwrap();
-    let (policy, proxy) = block.split("```").next().unwrap().split_once("\n---\n").unwrap();
-    let line = proxy.lines().find(|line| line.starts_with("  backendTLS:")).unwrap();
-    (policy.to_owned(), line.split(" #").next().unwrap().to_owned())
+/// An authority for credence, another one for gateways.
+pub(crate) struct Certificates {
+    servers: Ca,
+    pub(crate) clients: Ca,
+    dir: TempDir,
 }
 
-fn indented(pem: &str) -> String {
-    pem.lines().map(|line| format!("    {line}\n")).collect()
+impl Certificates {
+    pub(crate) fn new() -> Self {
+        Self { servers: Ca::new(), clients: Ca::new(), dir: scratch() }
+    }
+
+    /// Credence as the chart starts it, with a certificate such as cert-manager makes for the chart.
+    pub(crate) fn served(&self, serve: Serve) -> Serve {
+        let (chain, key) = self.servers.issue(&["credence", "credence.credence.svc"]).write(self.dir.path(), "server");
+        let clients = self.clients.write(self.dir.path());
+        let flags = ["--tls-cert", &chain, "--tls-key", &key, "--tls-client-ca", &clients, "--allow-peer", GATEWAY];
+        flags.iter().fold(serve, |serve, flag| serve.arg(flag))
+    }
+
+    /// The Secrets that `render` takes for granted: credence's own, and what the gateway shows.
+    pub(crate) fn given(&self, shown: &Identity) -> String {
+        let own = self.servers.issue(&["credence.credence.svc"]);
+        let known = secret("credence-tls", "credence", &own, self.dir.path(), Some(&self.servers));
+        Manifests::text(known)
+            .and(&secret("credence-client", "gateways", shown, self.dir.path(), None))
+            .as_str()
+            .to_owned()
+    }
 }
 
-/// The secret and the authority that the page takes for granted.
-fn given(authority: &Ca, shown: &Identity) -> String {
-    let dir = scratch();
-    let (chain, key) = shown.write(dir.path(), "client");
-    let read = |path: &str| indented(&std::fs::read_to_string(path).unwrap());
-    format!(
-        "
-apiVersion: v1
-kind: ConfigMap
-metadata: {{name: credence-ca, namespace: credence}}
-data:
-  ca.crt: |
-{}---
-apiVersion: v1
-kind: Secret
-metadata: {{name: credence-client, namespace: gateways}}
-type: kubernetes.io/tls
-stringData:
-  tls.crt: |
-{}  tls.key: |
-{}",
-        indented(&authority.pem()),
-        read(&chain),
-        read(&key)
-    )
+/// A Secret of certificate and key, and who has signed it.
+fn secret(name: &str, namespace: &str, identity: &Identity, dir: &std::path::Path, authority: Option<&Ca>) -> String {
+    let (chain, key) = identity.write(dir, name);
+    let read = |path: &str| std::fs::read_to_string(path).unwrap();
+    let indented = |pem: &str| -> String { pem.lines().map(|line| format!("    {line}\n")).collect() };
+    let mut text = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: {namespace}}}\ntype: kubernetes.io/tls\nstringData:\n"
+    );
+    text += &format!("  tls.crt: |\n{}  tls.key: |\n{}", indented(&read(&chain)), indented(&read(&key)));
+    if let Some(authority) = authority {
+        text += &format!("  ca.crt: |\n{}", indented(&authority.pem()));
+    }
+    text
 }
 
 #[test]
-fn the_gateway_asks_over_mutual_tls_and_a_gateway_of_another_name_may_not_ask() {
-    let (authority, dir) = (Ca::new(), scratch());
-    let (chain, key) = authority.issue(&["credence.credence.svc"]).write(dir.path(), "server");
-    let clients = authority.write(dir.path());
-    let flags = ["--tls-cert", &chain, "--tls-key", &key, "--tls-client-ca", &clients, "--allow-peer", GATEWAY];
-    let scene = Scene::serving(BY_ROUTE, |text| text, |serve| flags.iter().fold(serve, |serve, flag| serve.arg(flag)));
-    let (policy, line) = page();
-    let with = |shown: &str| -> Manifests {
-        let manifests = manifests(&scene, &rendered(&scene))
-            .with("  provider: {type: Host", &format!("{line}\n  provider: {{type: Host"));
-        manifests.and(&policy).and(&given(&authority, &authority.issue(&[shown])))
-    };
-    let call = || get("partners.acme.test", "/orders/4711").bearer(scene.token());
-
-    let api = Api::start(&NAMESPACES);
-    let gateway = Gateway::in_cluster(&api, with(GATEWAY));
-    let outcome = scene.send(&gateway, call());
-    assert_eq!(outcome.reached, Reached::Orders, "{:?}", outcome.response);
-    let line = scene.credence.decision(outcome.echo().one("x-credence-decision-id"));
-    assert!(line["proxy"]["peer"].as_str().unwrap().starts_with(GATEWAY), "{line}");
-    drop((gateway, api));
-
-    let api = Api::start(&NAMESPACES);
-    let gateway = Gateway::in_cluster(&api, with("spiffe://acme.test/ns/other/sa/envoy"));
-    let outcome = scene.send(&gateway, call());
-    assert_eq!((outcome.reached, outcome.response.status), (Reached::Neither, 503), "{:?}", outcome.response);
+fn a_gateway_with_another_certificate_or_none_may_not_ask_and_lets_nothing_through() {
+    let certificates = Certificates::new();
+    let Certificates { clients, .. } = &certificates;
+    let scene = Scene::serving(BY_ROUTE, |text| text, |serve| certificates.served(serve));
+    let printed = || rendered(&scene, &OWN_PROXY);
+    let named = || certificates.given(&clients.issue(&[GATEWAY]));
+    for (what, printed, given) in [
+        ("another name", printed(), certificates.given(&clients.issue(&["spiffe://acme.test/ns/other/sa/envoy"]))),
+        ("another authority", printed(), certificates.given(&Ca::new().issue(&[GATEWAY]))),
+        ("no certificate", printed().without("kind: EnvoyProxy\n"), named()),
+        ("no TLS", rendered(&scene, &["--tls", "insecure"]), named()),
+        ("a server of another name", printed().with("hostname: \"credence.", "hostname: \"other."), named()),
+    ] {
+        let api = Api::start(&NAMESPACES);
+        let gateway = Gateway::in_cluster(&api, manifests(&scene, &printed).and(&given));
+        let outcome = scene.send(&gateway, get("partners.acme.test", "/orders/4711").bearer(scene.token()));
+        assert_eq!(
+            (outcome.reached, outcome.response.status),
+            (Reached::Neither, 503),
+            "{what}: {:?}",
+            outcome.response
+        );
+    }
+    assert!(scene.credence.decisions().is_empty(), "none of them could ask");
 }

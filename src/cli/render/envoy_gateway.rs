@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::snippet::quoted;
-use super::{Names, Rendered};
+use super::snippet::{Value, change, quoted};
+use super::tls::INSECURE;
+use super::{Names, Rendered, Target, Tls};
 use crate::resource::Resource;
 use crate::table::Snapshot;
 
@@ -13,20 +14,30 @@ struct Policy<'t> {
     namespace: &'t str,
     kind: &'static str,
     target: &'t str,
-    note: &'static str,
+    note: String,
     resource: Option<&'t Resource>,
 }
 
-pub(super) fn render(snapshot: &Snapshot, names: &Names) -> Rendered {
-    let gateway = names.gateway.as_deref().unwrap_or("eg");
-    let home = names.gateway_namespace.as_deref().unwrap_or("default");
-    let mut text = strip(gateway, home);
+/// What to put where a Gateway is only guessed.
+const GATEWAY: &str = "the Gateway that clients reach, and its namespace (--gateway, --gateway-namespace)";
+
+pub(super) fn render(snapshot: &Snapshot, names: &Names, tls: &Tls) -> Rendered {
+    let at = names.gateway_or("eg", "default");
+    let [gateway, home] = at.each_ref().map(|value| value.text.as_str());
+    let mut text = if tls.is_mutual(names) { String::new() } else { INSECURE.to_owned() };
+    text += &strip(&at);
+    if tls.is_mutual(names) {
+        text += &mutual_tls(&at[1], names, tls);
+    }
     let mut policies = vec![Policy {
         name: "credence".to_owned(),
         namespace: home,
         kind: "Gateway",
         target: gateway,
-        note: "# Every route of the Gateway is asked about, also those that no resource of the table is.\n",
+        note: format!(
+            "# Every route of the Gateway is asked about, also those that no resource of the table is.\n{}",
+            change(&at, 0, GATEWAY)
+        ),
         resource: None,
     }];
     // A policy on a route takes the place of the one on its Gateway, so each is whole.
@@ -39,9 +50,10 @@ pub(super) fn render(snapshot: &Snapshot, names: &Names) -> Rendered {
             kind: "HTTPRoute",
             target: named.unwrap_or(resource.name.as_str()),
             note: if named.is_some() {
-                ""
+                String::new()
             } else {
-                "# Name the HTTPRoutes of this resource in targetRefs, in their namespace: the table does not say them.\n"
+                "# CHANGE: targetRefs, to the HTTPRoutes of this resource, and the namespace to theirs: the table does not say them.\n"
+                    .to_owned()
             },
             resource: Some(resource),
         });
@@ -60,9 +72,10 @@ pub(super) fn render(snapshot: &Snapshot, names: &Names) -> Rendered {
 }
 
 /// Identity headers that clients send go before anything else sees them, and paths have one meaning.
-fn strip(gateway: &str, home: &str) -> String {
+fn strip(at: &[Value; 2]) -> String {
+    let [gateway, home] = at.each_ref().map(|value| quoted(&value.text));
     format!(
-        "apiVersion: gateway.envoyproxy.io/v1alpha1
+        "{}apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: ClientTrafficPolicy
 metadata: {{name: credence, namespace: {home}}}
 spec:
@@ -76,12 +89,63 @@ spec:
       - {{type: Prefix, value: x-credence}}
       - {{type: Prefix, value: x_credence}}
       - {{type: Prefix, value: x.credence}}
-"
+",
+        change(at, 0, GATEWAY)
+    )
+}
+
+/// Whom the proxies believe to be credence, and what they show to it.
+fn mutual_tls(home: &Value, names: &Names, tls: &Tls) -> String {
+    let (ca, shown, proxy) = (tls.ca_secret(names), tls.client_secret(), tls.envoy_proxy());
+    format!(
+        "---
+# Whom the Gateway's proxies believe to be credence.
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {{name: credence, namespace: {namespace}}}
+spec:
+  targetRefs: [{{group: \"\", kind: Service, name: {service}}}]
+  validation:
+{}    caCertificateRefs: [{{group: \"\", kind: Secret, name: {}}}]
+    hostname: {} # a DNS name in credence's certificate
+---
+# What they show to credence, and to every other backend that is reached over TLS. Applied on the server's side, this adds one field to
+# an EnvoyProxy that is there and leaves the others as they are. If the Gateway has none yet, name this one in the Gateway:
+# spec.infrastructure.parametersRef: {{group: gateway.envoyproxy.io, kind: EnvoyProxy, name: {proxy_name}}}
+{}apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyProxy
+metadata: {{name: {proxy_name}, namespace: {}}}
+spec:
+  backendTLS:
+{}    clientCertificateRef: {{kind: Secret, name: {}}}
+",
+        change(
+            [&ca],
+            4,
+            "the Secret (or `kind: ConfigMap`) beside the Service whose ca.crt has signed credence's certificate (--ca-secret)"
+        ),
+        quoted(&ca.text),
+        quoted(&tls.server_name(Target::EnvoyGateway, names).text),
+        change(
+            [&proxy, home],
+            0,
+            "the EnvoyProxy that parametersRef of the Gateway or of its GatewayClass names (--envoy-proxy, --gateway-namespace)"
+        ),
+        quoted(&home.text),
+        change(
+            [&shown],
+            4,
+            "the Secret beside the EnvoyProxy with tls.crt and tls.key, whose name credence's tls.allowPeer holds (--client-secret)"
+        ),
+        quoted(&shown.text),
+        namespace = quoted(&names.namespace),
+        service = quoted(names.service_name()),
+        proxy_name = quoted(&proxy.text),
     )
 }
 
 fn security_policy(policy: &Policy<'_>, metadata: bool, names: &Names) -> String {
-    let service = names.service.as_deref().unwrap_or("credence");
+    let service = names.service_name();
     let Names { namespace, port, .. } = names;
     let Policy { name, namespace: home, kind, target, note, resource } = policy;
     let mut text = format!(
@@ -119,7 +183,7 @@ spec:
 }
 
 fn reference_grant(from: &BTreeSet<&str>, names: &Names) -> String {
-    let service = names.service.as_deref().unwrap_or("credence");
+    let service = names.service_name();
     let mut text = format!(
         "---
 # Without it the policies of other namespaces cannot name the Service, and their routes answer 500.

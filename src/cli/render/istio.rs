@@ -2,15 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::snippet::{piece, quoted};
-use super::{Names, Rendered};
+use super::snippet::{Value, change, piece, quoted};
+use super::tls::INSECURE;
+use super::{Names, Rendered, Target, Tls};
 use crate::resource::HostPattern;
 use crate::table::Snapshot;
 
-pub(super) fn render(snapshot: &Snapshot, names: &Names) -> Rendered {
-    let gateway = names.gateway.as_deref().unwrap_or("ingressgateway");
-    let home = names.gateway_namespace.as_deref().unwrap_or("istio-system");
-    let service = names.service.as_deref().unwrap_or("credence");
+/// What to put where a gateway is only guessed.
+const GATEWAY: &str = "the label `istio` of the gateway's pods, and their namespace (--gateway, --gateway-namespace)";
+
+pub(super) fn render(snapshot: &Snapshot, names: &Names, tls: &Tls) -> Rendered {
+    let at = names.gateway_or("ingressgateway", "istio-system");
+    let [gateway, home] = at.each_ref().map(|value| value.text.as_str());
+    let marked = change(&at, 0, GATEWAY);
+    let service = names.service_name();
     let mut lost = Vec::new();
     let mut hosts = BTreeSet::new();
     for (_, resource) in snapshot.resources.iter() {
@@ -25,7 +30,8 @@ pub(super) fn render(snapshot: &Snapshot, names: &Names) -> Rendered {
         ));
     }
     let Names { namespace, port, .. } = names;
-    let mut text = format!(
+    let mut text = if tls.is_mutual(names) { String::new() } else { format!("{INSECURE}{MESH}") };
+    text += &format!(
         "# Of the mesh configuration (`meshConfig` of the istio ConfigMap or of the Helm values):
 extensionProviders:
 - name: credence
@@ -42,7 +48,7 @@ pathNormalization: {{normalization: MERGE_SLASHES}}
         "---
 # Strip identity headers that clients send before anything else sees them: also where credence is not asked. And whatever credence
 # answers, it sets and removes nothing but these headers.
-apiVersion: networking.istio.io/v1alpha3
+{marked}apiVersion: networking.istio.io/v1alpha3
 kind: EnvoyFilter
 metadata: {{name: credence, namespace: {home}}}
 spec:
@@ -79,13 +85,14 @@ spec:
         piece("validate_mutations:", 10),
         piece("decoder_header_mutation_rules:", 10)
     );
+    text += &if tls.is_mutual(names) { destination_rule(&at[1], names, tls) } else { String::new() };
     text += &format!(
         "---
 # What no rule of a CUSTOM policy fits is NOT CHECKED AT ALL: it goes to the upstream as it came, and no log tells of it. So this one
 # fits every request. Never leave paths out with notPaths: the gateway takes `/%68ealthz` for `/healthz` before it looks at rules. Open places
 # stand in the table (`anonymous`). Istio sends no context extensions and no route, and the annotation istio.io/dry-run does not
 # make this policy a dry run.
-apiVersion: security.istio.io/v1
+{marked}apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: {{name: credence, namespace: {home}}}
 spec:
@@ -97,6 +104,43 @@ spec:
     );
     text += &narrower(&hosts);
     Rendered { text, lost }
+}
+
+/// What makes that bearable.
+const MESH: &str = "# Only for a credence with a sidecar, where a PeerAuthentication (mode STRICT) asks for the mesh's own mutual TLS and an
+# AuthorizationPolicy (action ALLOW) names the gateway's account.
+";
+
+/// Whom the gateways believe to be credence, and what they show to it.
+fn destination_rule(home: &Value, names: &Names, tls: &Tls) -> String {
+    let (shown, server) = (tls.client_secret(), quoted(&tls.server_name(Target::Istio, names).text));
+    let Names { namespace, .. } = names;
+    format!(
+        "---
+# Questions go over mutual TLS, by certificates of your own: credence needs no sidecar.
+{}apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: credence, namespace: {}}}
+spec:
+  host: {}.{namespace}.svc.cluster.local
+  exportTo: [\".\"] # the proxies of this namespace: no others have the Secret
+  trafficPolicy:
+    tls:
+      mode: MUTUAL
+{}      credentialName: {}
+      sni: {server} # a DNS name in credence's certificate
+      subjectAltNames: [{server}]
+",
+        change([home], 0, "the namespace of the gateway's pods (--gateway-namespace)"),
+        quoted(&home.text),
+        names.service_name(),
+        change(
+            [&shown],
+            6,
+            "the Secret beside the gateway's pods: tls.crt and tls.key, whose name credence's tls.allowPeer holds, and ca.crt, which has signed credence's (--client-secret)"
+        ),
+        quoted(&shown.text),
+    )
 }
 
 /// How to ask about the hosts of the table alone, in a comment: whoever wants that has to write it.

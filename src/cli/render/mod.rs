@@ -6,9 +6,12 @@ mod istio;
 mod snippet;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use clap::{Args, ValueEnum};
 
+use self::snippet::Value;
+use self::tls::Tls;
 use super::output::{diagnostic, result, trouble};
 use super::trust::Trust;
 use super::{NO, YES};
@@ -17,7 +20,8 @@ use crate::table::Snapshot;
 /// Print the configuration with which a gateway asks credence about the resources of a table.
 ///
 /// For Envoy the fields of a listener and the cluster, for Envoy Gateway and Istio the objects to apply. The same table and
-/// names print the same bytes. What must be filled in by hand, and what the gateway cannot do, is said in comments.
+/// names print the same bytes. Questions go over mutual TLS unless `--tls insecure` says otherwise. A line with `# CHANGE:`
+/// holds what no flag said, and tells what belongs there; what the gateway cannot do is said in comments too.
 ///
 /// Exit code: 0 printed, 1 printed, but the gateway cannot tell credence what some resource is picked by, 2 could not run.
 #[derive(Debug, Args)]
@@ -30,23 +34,26 @@ pub(super) struct Render {
     trust: Trust,
     #[command(flatten)]
     names: Names,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Target {
     /// Plain Envoy.
     Envoy,
-    /// Envoy Gateway: ClientTrafficPolicy, SecurityPolicy, ReferenceGrant.
+    /// Envoy Gateway: ClientTrafficPolicy, BackendTLSPolicy, EnvoyProxy, SecurityPolicy, ReferenceGrant.
     EnvoyGateway,
-    /// Istio: a part of the mesh configuration, EnvoyFilter, AuthorizationPolicy.
+    /// Istio: a part of the mesh configuration, EnvoyFilter, DestinationRule, AuthorizationPolicy.
     Istio,
 }
 
 /// Where credence is, and what stands in front.
 #[derive(Debug, Clone, Args)]
 struct Names {
-    /// Name of the Service of credence; for plain Envoy its address or host name [default: credence; plain Envoy: 127.0.0.1].
-    #[arg(long, env = "CREDENCE_SERVICE", value_name = "NAME", value_parser = name)]
+    /// Name of the Service of credence; for plain Envoy its address, host name or `unix:PATH` [default: credence; plain Envoy:
+    /// credence.NAMESPACE.svc].
+    #[arg(long, env = "CREDENCE_SERVICE", value_name = "NAME", value_parser = service)]
     service: Option<String>,
     /// Namespace of the Service.
     #[arg(long, env = "CREDENCE_NAMESPACE", value_name = "NAME", default_value = "credence", value_parser = name)]
@@ -62,6 +69,26 @@ struct Names {
     gateway_namespace: Option<String>,
 }
 
+impl Names {
+    /// The unix socket on which plain Envoy asks.
+    fn socket(&self) -> Option<&str> {
+        self.service.as_deref()?.strip_prefix(SOCKET)
+    }
+
+    /// The Service in Kubernetes.
+    fn service_name(&self) -> &str {
+        self.service.as_deref().unwrap_or("credence")
+    }
+
+    /// The Gateway and its namespace, where nobody says them these.
+    fn gateway_or(&self, gateway: &str, namespace: &str) -> [Value; 2] {
+        [Value::or(self.gateway.as_deref(), gateway), Value::or(self.gateway_namespace.as_deref(), namespace)]
+    }
+}
+
+/// What a unix socket begins with, as in `serve --listen`.
+const SOCKET: &str = "unix:";
+
 /// What is printed, and what cannot be had.
 #[derive(Debug, Default)]
 struct Rendered {
@@ -71,11 +98,14 @@ struct Rendered {
 }
 
 pub(super) fn run(render: &Render) -> u8 {
+    if let Err(error) = render.tls.check(render.to, &render.names) {
+        return trouble(error);
+    }
     let loaded = match render.trust.load() {
         Ok(loaded) => loaded,
         Err(error) => return trouble(error),
     };
-    let rendered = of(render.to, &loaded.snapshot, &render.names);
+    let rendered = of(render.to, &loaded.snapshot, &render.names, &render.tls);
     result(&rendered.text);
     for lost in &rendered.lost {
         diagnostic(&format!("warning: {lost}"));
@@ -83,11 +113,11 @@ pub(super) fn run(render: &Render) -> u8 {
     if rendered.lost.is_empty() { YES } else { NO }
 }
 
-fn of(to: Target, snapshot: &Snapshot, names: &Names) -> Rendered {
+fn of(to: Target, snapshot: &Snapshot, names: &Names, tls: &Tls) -> Rendered {
     match to {
-        Target::Envoy => envoy::render(snapshot, names),
-        Target::EnvoyGateway => envoy_gateway::render(snapshot, names),
-        Target::Istio => istio::render(snapshot, names),
+        Target::Envoy => envoy::render(snapshot, names, tls),
+        Target::EnvoyGateway => envoy_gateway::render(snapshot, names, tls),
+        Target::Istio => istio::render(snapshot, names, tls),
     }
 }
 
@@ -97,4 +127,10 @@ fn name(text: &str) -> Result<String, String> {
     let ends = |at: Option<u8>| at.is_some_and(|byte| byte.is_ascii_alphanumeric());
     let fits = text.len() <= 253 && text.bytes().all(good) && ends(text.bytes().next()) && ends(text.bytes().last());
     if fits { Ok(text.to_owned()) } else { Err("expected a name of letters, digits, `-` and `.`".to_owned()) }
+}
+
+/// The same, or a unix socket.
+fn service(text: &str) -> Result<String, String> {
+    let Some(socket) = text.strip_prefix(SOCKET) else { return name(text) };
+    tls::path(socket).map(|socket| format!("{SOCKET}{socket}"))
 }

@@ -25,6 +25,34 @@ fn item(line: &str) -> bool {
     line.trim_start().starts_with("- ")
 }
 
+/// A name or path, and whether anybody chose it.
+#[derive(Debug, Clone)]
+pub(super) struct Value {
+    pub(super) text: String,
+    guessed: bool,
+}
+
+impl Value {
+    pub(super) fn given(text: &str) -> Self {
+        Self { text: text.to_owned(), guessed: false }
+    }
+
+    pub(super) const fn guessed(text: String) -> Self {
+        Self { text, guessed: true }
+    }
+
+    /// What was given, or this guess.
+    pub(super) fn or(given: Option<&str>, guess: &str) -> Self {
+        given.map_or_else(|| Self::guessed(guess.to_owned()), Self::given)
+    }
+}
+
+/// A line that says what to put in the next, where one of these is only a guess.
+pub(super) fn change<'v>(values: impl IntoIterator<Item = &'v Value>, indent: usize, what: &str) -> String {
+    let guessed = values.into_iter().any(|value| value.guessed);
+    if guessed { format!("{}# CHANGE: {what}\n", " ".repeat(indent)) } else { String::new() }
+}
+
 /// Text as a YAML scalar that nothing in it can end: JSON is YAML.
 pub(super) fn quoted(text: &str) -> String {
     json!(text).to_string()

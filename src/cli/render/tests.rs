@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use clap::Parser as _;
 use saphyr::{LoadableYamlNode as _, Yaml};
 
 use super::snippet::{EXAMPLE, piece};
@@ -25,12 +26,23 @@ fn snapshot(resources: &str) -> Snapshot {
     compiled.snapshot.unwrap_or_else(|| panic!("{report}"))
 }
 
-fn names() -> Names {
-    Names { service: None, namespace: "credence".into(), port: 9191, gateway: None, gateway_namespace: None }
+/// What the command line says beside `--to` and `--trust`.
+#[derive(Debug, clap::Parser)]
+struct Flags {
+    #[command(flatten)]
+    names: Names,
+    #[command(flatten)]
+    tls: Tls,
 }
 
-fn rendered(to: Target, resources: &str, names: &Names) -> Rendered {
-    of(to, &snapshot(resources), names)
+fn flags(words: &str) -> Result<Flags, clap::Error> {
+    Flags::try_parse_from(std::iter::once("render").chain(words.split_whitespace()))
+}
+
+fn rendered(to: Target, resources: &str, words: &str) -> Rendered {
+    let Flags { names, tls } = flags(words).unwrap();
+    tls.check(to, &names).unwrap();
+    of(to, &snapshot(resources), &names, &tls)
 }
 
 const ALL: [Target; 3] = [Target::Envoy, Target::EnvoyGateway, Target::Istio];
@@ -38,19 +50,20 @@ const ALL: [Target; 3] = [Target::Envoy, Target::EnvoyGateway, Target::Istio];
 #[test]
 fn everything_that_is_printed_is_yaml_and_the_same_each_time() {
     for to in ALL {
-        for resources in [PLAIN, PICKED] {
-            let Rendered { text, .. } = rendered(to, resources, &names());
+        for (resources, words) in [(PLAIN, ""), (PICKED, ""), (PLAIN, "--tls insecure"), (PICKED, "--tls insecure")] {
+            let Rendered { text, .. } = rendered(to, resources, words);
             let documents = Yaml::load_from_str(&text).unwrap_or_else(|error| panic!("{to:?}: {error}\n{text}"));
             assert!(documents.iter().all(|document| document.is_mapping()), "{to:?}\n{text}");
             assert_eq!(documents.len(), 1 + text.matches("\n---\n").count(), "{text}");
-            assert_eq!(text, rendered(to, resources, &names()).text);
+            assert_eq!(text, rendered(to, resources, words).text);
+            assert_eq!(text.contains("Questions travel without TLS"), words.contains("insecure"), "{text}");
         }
     }
 }
 
 #[test]
 fn what_envoy_is_told_is_what_the_tested_example_says() {
-    let Rendered { text, lost } = rendered(Target::Envoy, PLAIN, &names());
+    let Rendered { text, lost } = rendered(Target::Envoy, PLAIN, "--tls insecure --service 127.0.0.1");
     assert!(lost.is_empty());
     // Every line of the example that has to do with credence is there, in its order.
     let (listener, rest) = EXAMPLE.split_once("          normalize_path").unwrap();
@@ -69,34 +82,134 @@ fn what_envoy_is_told_is_what_the_tested_example_says() {
 
 #[test]
 fn names_come_from_the_flags() {
-    let names = Names {
-        service: Some("authz".into()),
-        namespace: "trust".into(),
-        port: 7443,
-        gateway: Some("edge".into()),
-        gateway_namespace: Some("gates".into()),
-    };
-    for (to, wanted) in [
-        (Target::Envoy, ["address: authz", "port_value: 7443", "type: STRICT_DNS"]),
-        (Target::EnvoyGateway, ["name: authz, namespace: trust, port: 7443", "namespace: \"gates\"", "name: \"edge\""]),
-        (Target::Istio, ["authz.trust.svc.cluster.local", "port: 7443", "istio: edge"]),
+    let words =
+        "--service authz --namespace trust --port 7443 --gateway edge --gateway-namespace gates --server-name a.test";
+    for (to, own, wanted) in [
+        (
+            Target::Envoy,
+            "--ca-file /a/ca --client-cert-file /a/crt --client-key-file /a/key",
+            &[
+                "address: authz",
+                "port_value: 7443",
+                "type: STRICT_DNS",
+                "sni: \"a.test\"",
+                "exact: \"a.test\"",
+                "trusted_ca: {filename: \"/a/ca\"}",
+                "certificate_chain: {filename: \"/a/crt\"}",
+                "private_key: {filename: \"/a/key\"}",
+            ][..],
+        ),
+        (
+            Target::EnvoyGateway,
+            "--ca-secret authority --client-secret shown --envoy-proxy proxies",
+            &[
+                "name: authz, namespace: trust, port: 7443",
+                "namespace: \"gates\"",
+                "name: \"edge\"",
+                "hostname: \"a.test\"",
+                "kind: Secret, name: \"authority\"",
+                "clientCertificateRef: {kind: Secret, name: \"shown\"}",
+                "kind: EnvoyProxy\nmetadata: {name: \"proxies\", namespace: \"gates\"}",
+                "kind: BackendTLSPolicy\nmetadata: {name: credence, namespace: \"trust\"}",
+            ][..],
+        ),
+        (
+            Target::Istio,
+            "--client-secret shown",
+            &[
+                "service: authz.trust.svc.cluster.local",
+                "host: authz.trust.svc.cluster.local",
+                "port: 7443",
+                "istio: edge",
+                "credentialName: \"shown\"",
+                "sni: \"a.test\"",
+                "subjectAltNames: [\"a.test\"]",
+            ][..],
+        ),
     ] {
-        let Rendered { text, .. } = rendered(to, PLAIN, &names);
+        let Rendered { text, .. } = rendered(to, PLAIN, &format!("{words} {own}"));
         for part in wanted {
             assert!(text.contains(part), "{to:?}: no {part:?} in\n{text}");
         }
-        assert!(!text.contains("9191"), "{text}");
+        assert!(!text.contains("9191") && !text.contains("CHANGE"), "nothing is left to guess:\n{text}");
     }
     for bad in ["", "a b", "a}", "-a", "a\nb: c", "#"] {
-        assert!(name(bad).is_err(), "{bad:?}");
+        assert!(name(bad).is_err() && tls::path(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn what_no_flag_said_is_marked_with_the_flag_that_says_it() {
+    let flags = ["--service", "--client-cert-file", "--client-key-file", "--ca-file", "--server-name"];
+    let proxies = ["--gateway", "--gateway-namespace", "--ca-secret", "--envoy-proxy", "--client-secret"];
+    let gateways = ["--gateway", "--gateway-namespace", "--client-secret"];
+    for (to, flags) in [(Target::Envoy, &flags[..]), (Target::EnvoyGateway, &proxies), (Target::Istio, &gateways)] {
+        let Rendered { text, .. } = rendered(to, PLAIN, "");
+        let marks: String = text.lines().filter(|line| line.trim_start().starts_with("# CHANGE: ")).collect();
+        for flag in flags {
+            assert!(marks.contains(flag), "{to:?}: no {flag} in {marks}");
+        }
+        // Every guess stands below a mark.
+        for guess in ["\"eg\"", "\"default\"", "istio-system", "ingressgateway", "credence-client", "/etc/envoy/"] {
+            for object in text.split("\n---\n").filter(|object| object.contains(guess)) {
+                assert!(object.contains("# CHANGE: ") || object.contains("kind: ReferenceGrant"), "{guess}: {object}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_gateway_is_told_of_mutual_tls_unless_there_is_to_be_none() {
+    for (to, told) in [
+        (Target::Envoy, &["UpstreamTlsContext", "match_typed_subject_alt_names", "tls_certificates"][..]),
+        (Target::EnvoyGateway, &["kind: BackendTLSPolicy", "clientCertificateRef"]),
+        (Target::Istio, &["kind: DestinationRule", "mode: MUTUAL", "subjectAltNames"]),
+    ] {
+        let (mutual, insecure) = (rendered(to, PLAIN, "").text, rendered(to, PLAIN, "--tls insecure").text);
+        for part in told {
+            assert!(mutual.contains(part) && !insecure.contains(part), "{to:?}: {part}\n{mutual}\n{insecure}");
+        }
+    }
+    let socket = rendered(Target::Envoy, PLAIN, "--service unix:/run/credence/authz.sock").text;
+    assert!(socket.contains("address: {pipe: {path: \"/run/credence/authz.sock\"}}"), "{socket}");
+    assert!(!socket.contains("UpstreamTlsContext") && !socket.contains("9191"), "{socket}");
+}
+
+#[test]
+fn the_page_for_envoy_shows_what_is_printed() {
+    let page = include_str!("../../../docs/install/envoy.md");
+    let command = page.split("$ credence render --to envoy ").nth(1).unwrap().split("```").next().unwrap();
+    let words = command.replace("--trust trust.yaml", "").replace('\\', "");
+    let Rendered { text, .. } = rendered(Target::Envoy, PLAIN, &words);
+    let clusters = text.split_once("# Of static_resources:\n").unwrap().1;
+    assert!(page.contains(&format!("```yaml\n{clusters}```")), "docs/install/envoy.md does not hold:\n{clusters}");
+}
+
+#[test]
+fn a_flag_that_would_change_nothing_is_refused() {
+    for (to, words, why) in [
+        (Target::Envoy, "--client-secret a", "`--client-secret` is not of this gateway"),
+        (Target::EnvoyGateway, "--ca-file /a", "come by `--client-secret`"),
+        (Target::Istio, "--ca-secret a", "`--ca-secret` is not of this gateway"),
+        (Target::Istio, "--envoy-proxy a", "`--envoy-proxy` is not of this gateway"),
+        (Target::Istio, "--tls insecure --client-secret a", "leave it or `--tls insecure` out"),
+        (Target::Envoy, "--service unix:/a --ca-file /b", "over a unix socket there is no TLS"),
+        (Target::EnvoyGateway, "--service unix:/a", "is for plain Envoy"),
+    ] {
+        let Flags { names, tls } = flags(words).unwrap();
+        let error = tls.check(to, &names).expect_err(words);
+        assert!(error.contains(why), "{words}: {error}");
+    }
+    for bad in ["--service unix:relative", "--ca-file relative", "--tls none", "--server-name a_b"] {
+        assert!(flags(bad).is_err(), "{bad}");
     }
 }
 
 #[test]
 fn envoy_gateway_is_told_context_and_routes_where_resources_are_picked_by_them() {
-    let plain = rendered(Target::EnvoyGateway, PLAIN, &names()).text;
+    let plain = rendered(Target::EnvoyGateway, PLAIN, "").text;
     assert!(!plain.contains("includeRouteMetadata") && !plain.contains("contextExtensions"), "{plain}");
-    let Rendered { text, lost } = rendered(Target::EnvoyGateway, PICKED, &names());
+    let Rendered { text, lost } = rendered(Target::EnvoyGateway, PICKED, "");
     assert!(lost.is_empty());
     for part in [
         "includeRouteMetadata: true",
@@ -115,7 +228,7 @@ fn envoy_gateway_is_told_context_and_routes_where_resources_are_picked_by_them()
 
 #[test]
 fn what_a_gateway_cannot_tell_is_said_for_each_resource() {
-    let lost = |to| rendered(to, PICKED, &names()).lost;
+    let lost = |to| rendered(to, PICKED, "").lost;
     assert_eq!(lost(Target::Envoy).len(), 1);
     assert!(lost(Target::Envoy)[0].contains("orders"));
     let istio = lost(Target::Istio);
@@ -124,13 +237,13 @@ fn what_a_gateway_cannot_tell_is_said_for_each_resource() {
 
 #[test]
 fn istio_asks_about_every_request_and_says_how_to_ask_about_the_tables_hosts_alone() {
-    let Rendered { text, .. } = rendered(Target::Istio, PLAIN, &names());
+    let Rendered { text, .. } = rendered(Target::Istio, PLAIN, "");
     assert!(text.contains("\n  rules: [{}]\n") && text.contains("NOT CHECKED AT ALL"), "{text}");
     let narrower =
         r#"  # rules: [{to: [{operation: {hosts: ["api.acme.test", "api.acme.test:*", "ops.acme.test:8443"]}}]}]"#;
     assert!(text.contains(narrower), "{text}");
     for others in ["  api: {audience: api, hosts: [\"*.acme.test\"]}\n", "  api: {audience: api, context: {a: b}}\n"] {
-        let text = rendered(Target::Istio, others, &names()).text;
+        let text = rendered(Target::Istio, others, "").text;
         assert!(text.contains("\n  rules: [{}]\n") && !text.contains("hosts: ["), "{text}");
     }
 }
@@ -138,8 +251,7 @@ fn istio_asks_about_every_request_and_says_how_to_ask_about_the_tables_hosts_alo
 #[test]
 fn istio_is_told_what_its_tested_example_says() {
     let text =
-        rendered(Target::Istio, "  api: {audience: api, hosts: [ledger.acme.test, partners.acme.test]}\n", &names())
-            .text;
+        rendered(Target::Istio, "  api: {audience: api, hosts: [ledger.acme.test, partners.acme.test]}\n", "").text;
     let (mesh, objects) = text.split_once("---\n").unwrap();
     assert_eq!(objects, include_str!("../../../examples/istio/credence.yaml"));
     let values = include_str!("../../../examples/istio/istiod-values.yaml");

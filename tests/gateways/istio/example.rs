@@ -6,7 +6,7 @@ use credence::table::{Vector, Vectors};
 use serde_json::{Value, json};
 
 use super::mesh::documents;
-use super::world::{ACME, EDGE, Gateway, Outcome, World, rendered, world};
+use super::world::{ACME, EDGE, Gateway, Outcome, World, render, world};
 use crate::support::http::Request;
 use crate::support::{now, root};
 
@@ -19,7 +19,7 @@ fn append(world: &World) -> Request {
 fn the_api_server_takes_what_is_rendered_under_any_name_and_refuses_a_slip_in_it() {
     let world = world();
     for gateway in [EDGE, "other-gateway"] {
-        for mut object in documents(&rendered(gateway)) {
+        for mut object in documents(&render(&["--gateway", gateway]).1) {
             object["metadata"]["name"] = json!("another");
             let (status, answer) = world.dry_run(&object);
             assert_eq!(status, 201, "{answer:#}");

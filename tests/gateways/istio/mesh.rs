@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::cluster::{ADMIN, Cluster};
 use crate::support::envoy::Envoy;
+use crate::support::issuer::Ca;
 use crate::support::process::Process;
 use crate::support::{eventually, runtime, scratch};
 use crate::system::{free_port, home, ready};
@@ -33,6 +34,23 @@ const WITHOUT: [&str; 13] = [
     "POD_NAME=istiod-0",
     "GOMAXPROCS=2",
 ];
+
+/// Who a gateway is to istiod, which gives Secrets to none that it does not know.
+const ACCOUNT: &str = "spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway";
+
+/// What Istio's own chart of a gateway gives to that account.
+const MAY_READ_SECRETS: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: istio-ingressgateway, namespace: istio-system}
+rules: [{apiGroups: [''], resources: [secrets], verbs: [get, watch, list]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: istio-ingressgateway, namespace: istio-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: istio-ingressgateway}
+subjects: [{kind: ServiceAccount, name: istio-ingressgateway, namespace: istio-system}]
+";
 
 /// A cluster that knows Istio's objects.
 pub(super) struct Mesh {
@@ -107,25 +125,50 @@ impl Mesh {
     }
 
     /// An istiod with this mesh configuration that has read every object so far.
-    pub(super) fn istiod(&self, name: &str, mut config: Value) -> Istiod {
+    pub(super) fn istiod(&self, name: &str, config: Value) -> Istiod {
+        self.discovery(name, config, None)
+    }
+
+    /// The same over mutual TLS: it knows its gateways by their certificates, and gives them the Secrets that they may read.
+    pub(super) fn istiod_that_gives_secrets(&self, name: &str, config: Value) -> Istiod {
+        self.apply(MAY_READ_SECRETS);
+        let (authority, dir) = (Ca::new(), self.dir.path());
+        let files = Files {
+            authority: authority.write(dir),
+            istiod: authority.issue(&["istiod"]).write(dir, "istiod"),
+            gateway: authority.issue(&[ACCOUNT]).write(dir, "gateway"),
+        };
+        self.discovery(name, config, Some(files))
+    }
+
+    fn discovery(&self, name: &str, mut config: Value, files: Option<Files>) -> Istiod {
         config["rootNamespace"] = json!(ROOT);
         config["enableAutoMtls"] = json!(false);
         config["enableTracing"] = json!(false);
         let file = self.dir.path().join(name);
         std::fs::write(&file, config.to_string()).unwrap();
-        let (grpc, http) = (free_port(), free_port());
+        let (plain, secure, http) = (free_port(), free_port(), free_port());
         let program = home("istio").join("bin/pilot-discovery").display().to_string();
-        let args = [
+        let mut args = vec![
             "discovery".to_owned(),
             format!("--kubeconfig={}", self.dir.path().join("kubeconfig").display()),
             format!("--meshConfig={}", file.display()),
             "--registries=Kubernetes".to_owned(),
             format!("--httpAddr=127.0.0.1:{http}"),
-            format!("--grpcAddr=127.0.0.1:{grpc}"),
+            format!("--grpcAddr=127.0.0.1:{plain}"),
             format!("--monitoringAddr=127.0.0.1:{}", free_port()),
-            "--secureGRPCAddr=".to_owned(),
             "--httpsAddr=".to_owned(),
         ];
+        let grpc = if let Some(Files { authority, istiod: (chain, key), .. }) = &files {
+            args.push(format!("--secureGRPCAddr=127.0.0.1:{secure}"));
+            args.push(format!("--caCertFile={authority}"));
+            args.push(format!("--tlsCertFile={chain}"));
+            args.push(format!("--tlsKeyFile={key}"));
+            secure
+        } else {
+            args.push("--secureGRPCAddr=".to_owned());
+            plain
+        };
         let mut process = Process::start("env", WITHOUT.map(str::to_owned).into_iter().chain([program]).chain(args));
         let client = Client::builder().no_proxy().build().unwrap();
         let address = format!("http://127.0.0.1:{http}/ready");
@@ -134,13 +177,21 @@ impl Mesh {
             asked.is_ok_and(|answer| answer.status() == 200).then_some(())
         };
         ready("istiod", &mut process, is_ready);
-        Istiod { grpc, process }
+        Istiod { grpc, files, process }
     }
+}
+
+/// By which an istiod and its gateways know one another: an authority, and certificate and key of each.
+struct Files {
+    authority: String,
+    istiod: (String, String),
+    gateway: (String, String),
 }
 
 /// A running control plane.
 pub(super) struct Istiod {
     grpc: u16,
+    files: Option<Files>,
     process: Process,
 }
 
@@ -156,6 +207,22 @@ impl Istiod {
         let http2 = json!({"@type": format!("type.googleapis.com/{options}"), "explicit_http_config": {"http2_protocol_options": {}}});
         let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": self.grpc}});
         let ads = json!({"ads": {}, "resource_api_version": "V3"});
+        let mut xds = json!({
+            "name": "xds", "type": "STATIC", "connect_timeout": "1s",
+            "typed_extension_protocol_options": {options: http2},
+            "load_assignment": {"cluster_name": "xds", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]},
+        });
+        if let Some(Files { authority, gateway: (chain, key), .. }) = &self.files {
+            xds["transport_socket"] = json!({"name": "envoy.transport_sockets.tls", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                "sni": "istiod",
+                "common_tls_context": {
+                    "alpn_protocols": ["h2"],
+                    "tls_certificates": [{"certificate_chain": {"filename": chain}, "private_key": {"filename": key}}],
+                    "validation_context": {"trusted_ca": {"filename": authority}},
+                },
+            }});
+        }
         let bootstrap = json!({
             "node": {
                 "id": format!("router~127.0.0.1~{name}.{ROOT}~{ROOT}.svc.cluster.local"),
@@ -167,11 +234,7 @@ impl Istiod {
                 "lds_config": ads,
                 "cds_config": ads,
             },
-            "static_resources": {"clusters": [{
-                "name": "xds", "type": "STATIC", "connect_timeout": "1s",
-                "typed_extension_protocol_options": {options: http2},
-                "load_assignment": {"cluster_name": "xds", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]},
-            }]},
+            "static_resources": {"clusters": [xds]},
         });
         Envoy::start_by_hand(&fields(&bootstrap))
     }

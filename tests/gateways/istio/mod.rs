@@ -2,6 +2,7 @@
 
 mod example;
 mod mesh;
+mod mutual;
 mod outage;
 mod traps;
 mod world;

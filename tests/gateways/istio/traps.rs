@@ -55,10 +55,24 @@ impl Trap {
     /// Its objects, with the gateway on this port.
     pub(super) fn objects(&self, port: u16) -> String {
         let Self { gateway, protocol, namespace, annotations, rest, .. } = self;
-        let routes = protocol.to_lowercase();
         let spec = rest.strip_prefix('{').unwrap();
         format!(
-            "apiVersion: networking.istio.io/v1
+            "{}---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{name: {gateway}, namespace: {namespace}, annotations: {annotations}}}
+spec: {{selector: {{matchLabels: {{istio: {gateway}}}}}, action: CUSTOM, {spec}
+",
+            front(gateway, protocol, port)
+        )
+    }
+}
+
+/// A gateway on this port, for any host in front of the ledger.
+pub(super) fn front(gateway: &str, protocol: &str, port: u16) -> String {
+    let routes = protocol.to_lowercase();
+    format!(
+        "apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {{name: {gateway}, namespace: istio-system}}
 spec:
@@ -72,17 +86,11 @@ spec:
   hosts: ['*']
   gateways: [{gateway}]
   {routes}: [{{route: [{{destination: {{host: ledger.finance.svc.cluster.local, port: {{number: 8080}}}}}}]}}]
----
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: {{name: {gateway}, namespace: {namespace}, annotations: {annotations}}}
-spec: {{selector: {{matchLabels: {{istio: {gateway}}}}}, action: CUSTOM, {spec}
 "
-        )
-    }
+    )
 }
 
-const HOST: &str = "ledger.acme.test";
+pub(super) const HOST: &str = "ledger.acme.test";
 
 fn get(host: &str, path: &str) -> Request {
     Request::get(path).host(host).header("x-credence-subject", "forged")

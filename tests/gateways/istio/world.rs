@@ -99,23 +99,40 @@ fn careless_config() -> Value {
     ]})
 }
 
-/// What `credence render` prints for the example after the part for the mesh configuration.
+/// What `credence render` prints for the example after the part for the mesh configuration; credence is on loopback here, see
+/// `mutual` for TLS.
 pub(super) fn rendered(gateway: &str) -> String {
-    let output = run(&["render", "--to", "istio", "--trust", "examples/istio/trust.yaml", "--gateway", gateway]);
+    render(&["--gateway", gateway, "--tls", "insecure"]).1
+}
+
+/// What it prints with these flags: the part for the mesh configuration, the objects.
+pub(super) fn render(flags: &[&str]) -> (String, String) {
+    let output = run(&[&["render", "--to", "istio", "--trust", "examples/istio/trust.yaml"], flags].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    text.split_once("\n---\n").unwrap().1.to_owned()
+    let (mesh, objects) = text.split_once("\n---\n").unwrap();
+    (mesh.to_owned(), objects.to_owned())
+}
+
+/// The table of the example, with these two as its issuers.
+pub(super) fn table(acme: &Issuer, globex: &Issuer) -> Table {
+    let mut table = file("trust.yaml").with(": 2027-", ": 2099-");
+    for (iss, issuer) in [(ACME, acme), (GLOBEX, globex)] {
+        let line = format!("    issuer: {iss}\n");
+        table = table.with(&line, &format!("{line}    jwksUri: {}\n", issuer.jwks_uri()));
+    }
+    Table::raw(table.as_str().as_bytes())
+}
+
+/// A token of the settler, who may append to the ledger.
+pub(super) fn settler(acme: &Issuer) -> Token {
+    Token::new(&acme.key(), ACME, "payments-settler", "https://ledger.acme.test")
 }
 
 impl World {
     fn start() -> Self {
         let (acme, globex, upstream) = (Issuer::start(), Issuer::start(), Upstream::start());
-        let mut table = file("trust.yaml").with(": 2027-", ": 2099-");
-        for (iss, issuer) in [(ACME, &acme), (GLOBEX, &globex)] {
-            let line = format!("    issuer: {iss}\n");
-            table = table.with(&line, &format!("{line}    jwksUri: {}\n", issuer.jwks_uri()));
-        }
-        let table = Table::raw(table.as_str().as_bytes());
+        let table = table(&acme, &globex);
         let credence = Credence::serve(table.path()).start();
 
         let mesh = Mesh::start();
@@ -168,7 +185,7 @@ impl World {
 
     /// A token of the settler, who may append to the ledger.
     pub(super) fn settler(&self) -> Token {
-        Token::new(&self.acme.key(), ACME, "payments-settler", "https://ledger.acme.test")
+        settler(&self.acme)
     }
 
     /// What the istiod with the example's values wrote.
