@@ -110,7 +110,9 @@ impl Mesh {
     pub(super) fn istiod(&self, name: &str, mut config: Value) -> Istiod {
         config["rootNamespace"] = json!(ROOT);
         config["enableAutoMtls"] = json!(false);
-        config["enableTracing"] = json!(false);
+        if config["enableTracing"].is_null() {
+            config["enableTracing"] = json!(false);
+        }
         let file = self.dir.path().join(name);
         std::fs::write(&file, config.to_string()).unwrap();
         let (grpc, http) = (free_port(), free_port());
