@@ -27,4 +27,5 @@ mod partner;
 mod render;
 mod scene;
 mod tls;
+mod traces;
 mod traps;

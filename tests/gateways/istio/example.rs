@@ -9,6 +9,7 @@ use super::mesh::documents;
 use super::world::{ACME, EDGE, Gateway, Outcome, World, render, world};
 use crate::support::http::Request;
 use crate::support::{now, root};
+use crate::traces::{TRACEPARENT, is_joined};
 
 /// The settler's call, as the ledger wants it.
 fn append(world: &World) -> Request {
@@ -145,4 +146,12 @@ fn istiod_hands_on_every_setting_that_is_rendered() {
         at("envoy.filters.http.ext_authz") < at("envoy.filters.http.cors"),
         "a preflight is asked about: {names:?}"
     );
+}
+
+#[test]
+fn the_pages_telemetry_joins_credences_span_to_the_gateways() {
+    let world = world();
+    let outcome = world.gateway(EDGE).send(append(world).header("traceparent", TRACEPARENT));
+    let echo = outcome.echo.unwrap_or_else(|| panic!("{:?}", outcome.response));
+    is_joined(&world.collector, echo.one("x-credence-decision-id"));
 }

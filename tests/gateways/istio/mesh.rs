@@ -144,7 +144,9 @@ impl Mesh {
     fn discovery(&self, name: &str, mut config: Value, files: Option<Files>) -> Istiod {
         config["rootNamespace"] = json!(ROOT);
         config["enableAutoMtls"] = json!(false);
-        config["enableTracing"] = json!(false);
+        if config["enableTracing"].is_null() {
+            config["enableTracing"] = json!(false);
+        }
         let file = self.dir.path().join(name);
         std::fs::write(&file, config.to_string()).unwrap();
         let (plain, secure, http) = (free_port(), free_port(), free_port());

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::mesh::{Istiod, Mesh, documents};
 use super::traps::{STRIPPED, TRAPS};
 use crate::manifests::Manifests;
+use crate::support::collector::{Collector, Manner};
 use crate::support::credence::{Credence, run};
 use crate::support::envoy::Envoy;
 use crate::support::http::{Request, Response};
@@ -20,6 +21,7 @@ use crate::support::table::Table;
 use crate::support::token::Token;
 use crate::support::upstream::{Echo, MARK, Upstream};
 use crate::system::free_port;
+use crate::traces::{block, traced};
 
 /// The issuers of the example's table.
 pub(super) const ACME: &str = "https://login.acme.test";
@@ -33,6 +35,7 @@ pub(super) struct World {
     acme: Issuer,
     globex: Issuer,
     pub(super) credence: Credence,
+    pub(super) collector: Collector,
     upstream: Upstream,
     mesh: Mesh,
     gateways: HashMap<&'static str, Place>,
@@ -76,6 +79,8 @@ fn file(name: &str) -> Manifests {
 /// The mesh configuration of the example.
 fn mesh_config() -> Value {
     let mut config = documents(file("istiod-values.yaml").as_str())[0]["meshConfig"].clone();
+    let traces = &documents(&block("opentelemetry:"))[0]["meshConfig"];
+    config["enableTracing"] = traces["enableTracing"].clone();
     // For the traps: the same, where nobody is, and where credence is on a port that nobody says is gRPC.
     let providers = config["extensionProviders"].as_array_mut().unwrap();
     for name in ["gone", "unnamed"] {
@@ -84,6 +89,7 @@ fn mesh_config() -> Value {
         other["envoyExtAuthzGrpc"]["service"] = json!(format!("{name}.credence.svc.cluster.local"));
         providers.push(other);
     }
+    providers.extend(traces["extensionProviders"].as_array().unwrap().iter().cloned());
     config
 }
 
@@ -133,7 +139,8 @@ impl World {
     fn start() -> Self {
         let (acme, globex, upstream) = (Issuer::start(), Issuer::start(), Upstream::start());
         let table = table(&acme, &globex);
-        let credence = Credence::serve(table.path()).start();
+        let collector = Collector::grpc(Manner::Take);
+        let credence = traced(Credence::serve(table.path()), &collector).start();
 
         let mesh = Mesh::start();
         let port = credence.grpc().parse::<SocketAddr>().unwrap().port();
@@ -148,6 +155,8 @@ impl World {
         mesh.pod(EDGE);
         mesh.apply(file("gateway.yaml").with("- port: {number: 80,", &server).as_str());
         mesh.apply(&rendered(EDGE));
+        mesh.service("otel-collector.observability.svc.cluster.local", 4317, "GRPC", collector.address().port());
+        mesh.apply(&block("kind: Telemetry"));
         for trap in &TRAPS {
             let place = Place::new(trap.told);
             mesh.pod(trap.gateway);
@@ -160,7 +169,7 @@ impl World {
         mesh.apply(&strip.to_string());
         let careful = mesh.istiod("careful", mesh_config());
         let careless = mesh.istiod("careless", careless_config());
-        Self { acme, globex, credence, upstream, mesh, gateways, careful, careless, _table: table }
+        Self { acme, globex, credence, collector, upstream, mesh, gateways, careful, careless, _table: table }
     }
 
     /// The gateway of this name.
