@@ -70,7 +70,7 @@ ports: [{{name: grpc, port: {}}}]
     );
     let page = block("kind: EnvoyProxy");
     let telemetry = page.split_once("spec:\n").unwrap().1;
-    let manifests = manifests(&scene, &rendered(&scene))
+    let manifests = manifests(&scene, &rendered(&scene, &["--tls", "insecure"]))
         .with("  provider: {type: Host", &format!("{telemetry}  provider: {{type: Host"))
         .and(&service);
     let api = Api::start(&[&NAMESPACES[..], &["observability"]].concat());
