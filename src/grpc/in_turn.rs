@@ -56,3 +56,61 @@ impl Begun {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Calls that count that they were answered.
+    fn call(answered: &Arc<AtomicUsize>) -> impl Future<Output = ()> + Send + 'static {
+        let answered = Arc::clone(answered);
+        async move { _ = answered.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    #[tokio::test]
+    async fn a_call_is_answered_in_the_turn_in_which_it_came_also_in_the_last() {
+        let (begun, answered) = (Begun::default(), Arc::default());
+        for turn in 1..=2 {
+            begun.execute(call(&answered));
+            begun.serve(pin!(ready(()))).await;
+            assert_eq!(answered.load(Ordering::Relaxed), turn);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_waits_is_woken_whether_its_connection_lives_or_not() {
+        let (begun, answered) = (Begun::default(), Arc::default());
+        let (wake, woken) = tokio::sync::oneshot::channel::<()>();
+        let (done, end) = tokio::sync::oneshot::channel();
+        let call = call(&answered);
+        begun.execute(async move {
+            _ = woken.await;
+            call.await;
+            _ = done.send(());
+        });
+        begun.serve(pin!(ready(()))).await;
+        assert_eq!(answered.load(Ordering::Relaxed), 0);
+        drop(begun);
+        wake.send(()).unwrap();
+        end.await.unwrap();
+        assert_eq!(answered.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_burst_is_answered_but_not_all_of_it_in_one_turn() {
+        let (begun, answered) = (Begun::default(), Arc::default());
+        for _ in 0..3 * MOST {
+            begun.execute(call(&answered));
+        }
+        begun.serve(pin!(ready(()))).await;
+        assert_eq!(answered.load(Ordering::Relaxed), MOST);
+        while answered.load(Ordering::Relaxed) < 3 * MOST {
+            tokio::task::yield_now().await;
+        }
+        assert!(begun.lock().capacity() <= MOST);
+    }
+}
