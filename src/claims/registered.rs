@@ -180,7 +180,8 @@ impl Claims {
 
     fn kept(&self, claim: u32) -> Option<Said<'_>> {
         if let Some(span) = self.texts.iter().find(|span| span.claim == claim) {
-            return span.within(&self.text).map(Said::Text);
+            // Always within; were it not, no claim that is there may count as absent.
+            return Some(Said::Text(span.within(&self.text).unwrap_or_default()));
         }
         let (_, value) = self.rare.as_deref()?.values.iter().find(|(at, _)| *at == claim)?;
         Some(value.as_str().map_or(Said::Other(value), Said::Text))

@@ -32,9 +32,6 @@ pub(super) async fn keep(feed: Arc<Feed>, tools: Arc<Tools>) {
     }
 }
 
-/// How often the clock is asked whether a trust that has ended has not ended after all.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
-
 /// What the work on every source needs.
 pub(super) struct Tools {
     pub(super) loader: Loader,
@@ -115,16 +112,18 @@ impl Refresh {
         self.feed.is_over(self.tools.clock.now())
     }
 
-    /// Of an issuer that has ended no token counts: its keys are let go, and nobody asks for them. More time for it in the
-    /// table ends that at once, a clock that is set back soon; then it is as if its source were new.
+    /// Of an issuer that has ended no token counts, and nobody asks for its keys. More time for it in the table ends that at once,
+    /// a clock that is set back soon. It may have been wrong for a moment only, so that the keys at hand go at the second look.
     async fn rest(&mut self) {
         tracing::info!(issuer = %self.feed.name, iss = %self.feed.issuer, "the trust in this issuer has ended: its keys are not fetched");
-        self.feed.empty();
         self.feed.log.rested();
-        (self.memory, self.failures) = Default::default();
+        self.failures = Failures::default();
         self.feed.tried();
         while self.is_over() {
-            _ = timeout(LOOK_AGAIN, self.feed.reruled()).await;
+            if timeout(self.tools.timing.look_again, self.feed.reruled()).await.is_err() && self.is_over() {
+                self.feed.empty();
+                self.memory = Memory::default();
+            }
         }
         self.next = Instant::now();
     }

@@ -21,6 +21,8 @@ pub struct Timing {
     pub file: Duration,
     /// How long the last good keys may serve while no new ones come, where the table does not say (`maxStale`).
     pub max_stale: Duration,
+    /// How often the clock is asked whether trust that has ended has not ended after all.
+    pub look_again: Duration,
     /// What tokens that name an unknown key may cause.
     pub budget: Budget,
 }
@@ -36,6 +38,7 @@ impl Default for Timing {
             backoff: (Duration::from_secs(1), Duration::from_secs(60)),
             file: Duration::from_secs(1),
             max_stale: Duration::from_secs(24 * 3600),
+            look_again: Duration::from_secs(60),
             budget: Budget::default(),
         }
     }

@@ -4,6 +4,7 @@
 //! first look, and a task for so short a life costs more than it brings. So the connection looks at its new calls itself; one that
 //! has to wait becomes a task then.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
@@ -28,6 +29,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Begun {
 impl Begun {
     /// Serves a connection whose calls come here, on the runtime that this is called on.
     pub(super) async fn serve<C: Future>(&self, mut connection: Pin<&mut C>) -> C::Output {
+        let _end = End(self);
         std::future::poll_fn(|context| {
             let served = connection.as_mut().poll(context);
             self.look(context);
@@ -40,8 +42,12 @@ impl Begun {
     fn look(&self, context: &mut Context<'_>) {
         let mut begun = std::mem::take(&mut *self.lock());
         for (turn, mut call) in begun.drain(..).enumerate() {
-            if turn >= MOST || call.as_mut().poll(context).is_pending() {
-                tokio::spawn(call);
+            // As in a task of its own, a panic costs this call alone: its stream is reset when it is dropped.
+            let look = || turn < MOST && call.as_mut().poll(context).is_ready();
+            match catch_unwind(AssertUnwindSafe(look)) {
+                Ok(true) => {}
+                Ok(false) => drop(tokio::spawn(call)),
+                Err(_panic) => tracing::error!("a call made its connection panic and was dropped"),
             }
         }
         // The room of a usual turn is kept for the next.
@@ -54,6 +60,16 @@ impl Begun {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Call>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls know where more of them come, so those that nobody will look at any more would hold each other for ever.
+struct End<'a>(&'a Begun);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let left = std::mem::take(&mut *self.0.lock());
+        drop(left);
     }
 }
 
@@ -98,6 +114,32 @@ mod tests {
         wake.send(()).unwrap();
         end.await.unwrap();
         assert_eq!(answered.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_panics_takes_no_other_with_it() {
+        let (begun, answered) = (Begun::default(), Arc::default());
+        begun.execute(call(&answered));
+        begun.execute(async { panic!("a call") });
+        begun.execute(call(&answered));
+        begun.serve(pin!(ready(()))).await;
+        assert_eq!(answered.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn calls_of_a_connection_that_panics_are_let_go() {
+        let (begun, held) = (Begun::default(), Arc::new(()));
+        let (more, own) = (begun.clone(), Arc::clone(&held));
+        begun.execute(async move { drop((more, own)) });
+        let connection = pin!(async { panic!("a connection") });
+        assert!(catch_unwind(AssertUnwindSafe(|| poll_once(begun.serve(connection)))).is_err());
+        drop(begun);
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    /// Looks at a future once, and drops it.
+    fn poll_once(future: impl Future<Output = ()>) {
+        _ = pin!(future).poll(&mut Context::from_waker(std::task::Waker::noop()));
     }
 
     #[tokio::test]

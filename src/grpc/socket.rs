@@ -6,9 +6,11 @@
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
+use tokio::time::{Sleep, sleep};
 
 /// Where the life of a server stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +31,15 @@ pub(crate) async fn reaches(mut phase: watch::Receiver<Phase>, wanted: fn(Phase)
 /// When this future ends, reading and writing end with an error.
 pub(crate) type Leash = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// How long a peer may take nothing of what is written: what it was to get waits in memory, and a connection that cannot write
+/// cannot even say goodbye.
+const UNREAD: Duration = Duration::from_secs(30);
+
 /// A socket and what may cut it.
 pub(crate) struct Leashed<S> {
     socket: S,
+    /// While the peer takes nothing: until when it may.
+    unread: Option<Pin<Box<Sleep>>>,
     /// Until the peer has said as much as makes a connection.
     greeting: Option<Greeting>,
     /// Gone once it has ended.
@@ -47,7 +55,7 @@ struct Greeting {
 impl<S> Leashed<S> {
     /// A connection that `leash` may cut.
     pub(crate) fn new(socket: S, leash: Leash) -> Self {
-        Self { socket, greeting: None, leash: Some(leash) }
+        Self { socket, unread: None, greeting: None, leash: Some(leash) }
     }
 
     /// Also lets `leash` cut it until `bytes` have been received.
@@ -62,8 +70,22 @@ impl<S> Leashed<S> {
         if !ungreeted && !over {
             return Poll::Pending;
         }
+        Poll::Ready(self.cut())
+    }
+
+    fn cut(&mut self) -> io::Error {
         (self.greeting, self.leash) = (None, None);
-        Poll::Ready(io::Error::new(ErrorKind::ConnectionAborted, "the server closed the connection"))
+        io::Error::new(ErrorKind::ConnectionAborted, "the server closed the connection")
+    }
+
+    /// The same of what is written, which must not wait for ever either.
+    fn written<T>(&mut self, answer: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if answer.is_ready() {
+            self.unread = None;
+        } else if self.unread.get_or_insert_with(|| Box::pin(sleep(UNREAD))).as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(self.cut()));
+        }
+        self.or_cut(answer, context)
     }
 
     /// The socket's answer, unless it has none and is cut.
@@ -95,17 +117,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Leashed<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Leashed<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let answer = Pin::new(&mut self.socket).poll_write(cx, bytes);
-        self.or_cut(answer, cx)
+        self.written(answer, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let answer = Pin::new(&mut self.socket).poll_flush(cx);
-        self.or_cut(answer, cx)
+        self.written(answer, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let answer = Pin::new(&mut self.socket).poll_shutdown(cx);
-        self.or_cut(answer, cx)
+        self.written(answer, cx)
     }
 
     fn poll_write_vectored(
@@ -114,7 +136,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Leashed<S> {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let answer = Pin::new(&mut self.socket).poll_write_vectored(cx, bytes);
-        self.or_cut(answer, cx)
+        self.written(answer, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -124,8 +146,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Leashed<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
@@ -161,6 +181,22 @@ mod tests {
         let (_peer, ours) = duplex(8);
         let mut ours = Leashed::new(ours, soon());
         assert_eq!(ours.write_all(&[0; 9]).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+        assert_eq!(ours.write_all(&[0; 9]).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+        assert_eq!(ours.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_cut_and_one_that_is_slow_is_not() {
+        let (mut peer, ours) = duplex(8);
+        let mut ours = Leashed::new(ours, never());
+        let slow = async {
+            for _ in 0..8 {
+                sleep(UNREAD - Duration::from_secs(1)).await;
+                peer.read_exact(&mut [0; 8]).await.unwrap();
+            }
+        };
+        let (written, ()) = tokio::join!(ours.write_all(&[0; 72]), slow);
+        written.unwrap();
         assert_eq!(ours.write_all(&[0; 9]).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
         assert_eq!(ours.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
     }

@@ -253,7 +253,8 @@ fn decoded(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {
-        let (code, rest) = part.split_at_checked(2)?;
+        // A sign would be read, too.
+        let (code, rest) = part.split_at_checked(2).filter(|(code, _)| !code.starts_with('+'))?;
         bytes.push(u8::from_str_radix(code, 16).ok()?);
         bytes.extend_from_slice(rest.as_bytes());
     }

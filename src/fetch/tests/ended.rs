@@ -35,11 +35,11 @@ async fn keys_of_an_issuer_that_has_ended_are_not_fetched_and_more_time_for_it_b
 }
 
 #[tokio::test]
-async fn when_an_issuer_ends_its_keys_go_and_nothing_of_it_is_told_as_trouble() {
+async fn when_an_issuer_ends_nothing_of_it_is_told_as_trouble_and_a_clock_that_was_wrong_costs_no_keys() {
     let server = Server::start().await;
     server.set("/keys", ok(&keys("k")));
     let clock = clock_at(BEFORE);
-    let keeper = keeper_at(quick(), clock.clone());
+    let keeper = keeper_at(Timing { look_again: Duration::from_secs(3600), ..quick() }, clock.clone());
     let (origin, rules) = (jwks(server.url("/keys")), rules(&[Algorithm::RS256]));
     let live = bind_until(&keeper, "a", &origin, &rules, Some(END));
     tried_again(&keeper).await;
@@ -49,13 +49,13 @@ async fn when_an_issuer_ends_its_keys_go_and_nothing_of_it_is_told_as_trouble() 
     assert!(live.status().last_error.is_some());
     clock.set(END);
     let rest = async {
-        while live.is_ready() || live.status().next_refresh.is_some() {
+        while live.status().next_refresh.is_some() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), rest).await.expect("its keys go");
+    tokio::time::timeout(Duration::from_secs(20), rest).await.expect("it rests");
     let status = live.status();
-    assert_eq!((status.usable, status.last_error, status.last_result), (0, None, None));
+    assert_eq!((status.last_error, status.last_result), (None, None));
     let asked = server.connections();
     let other = Server::start().await;
     other.set("/keys", ok(&keys("k")));
@@ -64,6 +64,27 @@ async fn when_an_issuer_ends_its_keys_go_and_nothing_of_it_is_told_as_trouble() 
         tokio::task::yield_now().await;
     }
     assert_eq!(server.connections(), asked);
+    let renewed = bind_until(&keeper, "a", &origin, &rules, Some(Time::from_seconds(2000.0)));
+    assert!(has(&renewed, "k"), "it serves on although its source is down");
+}
+
+#[tokio::test]
+async fn keys_of_an_issuer_that_stays_ended_are_let_go() {
+    let server = Server::start().await;
+    server.set("/keys", ok(&keys("k")));
+    let clock = clock_at(BEFORE);
+    let keeper = keeper_at(quick(), clock.clone());
+    let live = bind_until(&keeper, "a", &jwks(server.url("/keys")), &rules(&[Algorithm::RS256]), Some(END));
+    tried_again(&keeper).await;
+    assert!(has(&live, "k"));
+    clock.set(END);
+    let gone = async {
+        while live.is_ready() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.expect("its keys go");
+    assert_eq!(live.status().usable, 0);
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ fn discovery(issuer: &str, url: String, hosts: &[&str]) -> KeyOrigin {
 /// Short waits, so that a test that must see many tries ends soon.
 fn quick() -> Timing {
     let blink = Duration::from_millis(1);
-    Timing { refresh: blink, backoff: (blink, blink), file: blink, ..Timing::default() }
+    Timing { refresh: blink, backoff: (blink, blink), file: blink, look_again: blink, ..Timing::default() }
 }
 
 async fn load(origin: &KeyOrigin) -> Result<Arc<KeySet>, FetchError> {
