@@ -38,8 +38,8 @@ test-helm: ## Hold the chart against helm, kubeconform, a real API server and Pr
 	@scripts/interop/kubernetes.sh >/dev/null
 	@scripts/test.sh --test chart $(ARGS)
 
-test-series: ## Send a million made-up tokens (or TOKENS) to credence: none may make a series; takes half an hour
-	@TOKENS=$(or $(TOKENS),1000000) scripts/test.sh --test life series:: $(ARGS)
+test-series: ## Send a million made-up tokens (or TOKENS) to credence: none may make a series; takes some minutes
+	@TOKENS=$(or $(TOKENS),1000000) scripts/test.sh --release --test life series:: $(ARGS)
 
 test-gateways: ## Hold the examples against Envoy Gateway and Istio, both real: brings them first, 25 minutes once
 	@scripts/envoy.sh >/dev/null
