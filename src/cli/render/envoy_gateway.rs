@@ -145,8 +145,8 @@ spec:
 }
 
 fn security_policy(policy: &Policy<'_>, metadata: bool, names: &Names) -> String {
-    let service = names.service_name();
-    let Names { namespace, port, .. } = names;
+    let (service, namespace) = (quoted(names.service_name()), quoted(&names.namespace));
+    let Names { port, .. } = names;
     let Policy { name, namespace: home, kind, target, note, resource } = policy;
     let mut text = format!(
         "---
@@ -183,7 +183,7 @@ spec:
 }
 
 fn reference_grant(from: &BTreeSet<&str>, names: &Names) -> String {
-    let service = names.service_name();
+    let service = quoted(names.service_name());
     let mut text = format!(
         "---
 # Without it the policies of other namespaces cannot name the Service, and their routes answer 500.
@@ -194,7 +194,7 @@ spec:
   to: [{{group: \"\", kind: Service, name: {service}}}]
   from:
 ",
-        names.namespace
+        quoted(&names.namespace)
     );
     for namespace in from {
         text +=

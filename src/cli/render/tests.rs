@@ -72,6 +72,7 @@ fn what_envoy_is_told_is_what_the_tested_example_says() {
     let filter = ours.clone().take_while(|line| !line.contains("envoy.filters.http.router")).map(str::trim);
     let cluster = EXAMPLE.lines().skip_while(|line| *line != "  - name: credence");
     let cluster = cluster.take_while(|line| *line != "  - name: upstream").map(str::trim);
+    let text = text.replace("\"127.0.0.1\"", "127.0.0.1");
     let mut printed = text.lines().map(str::trim);
     for line in filter.chain(cluster).filter(|line| !line.starts_with('#') && *line != "http_filters:") {
         assert!(printed.any(|other| other == line), "{line:?} is missing, or at another place\n{text}");
@@ -89,7 +90,7 @@ fn names_come_from_the_flags() {
             Target::Envoy,
             "--ca-file /a/ca --client-cert-file /a/crt --client-key-file /a/key",
             &[
-                "address: authz",
+                "address: \"authz\"",
                 "port_value: 7443",
                 "type: STRICT_DNS",
                 "sni: \"a.test\"",
@@ -103,7 +104,7 @@ fn names_come_from_the_flags() {
             Target::EnvoyGateway,
             "--ca-secret authority --client-secret shown --envoy-proxy proxies",
             &[
-                "name: authz, namespace: trust, port: 7443",
+                "name: \"authz\", namespace: \"trust\", port: 7443",
                 "namespace: \"gates\"",
                 "name: \"edge\"",
                 "hostname: \"a.test\"",
@@ -120,7 +121,7 @@ fn names_come_from_the_flags() {
                 "service: authz.trust.svc.cluster.local",
                 "host: authz.trust.svc.cluster.local",
                 "port: 7443",
-                "istio: edge",
+                "istio: \"edge\"",
                 "credentialName: \"shown\"",
                 "sni: \"a.test\"",
                 "subjectAltNames: [\"a.test\"]",
@@ -173,6 +174,51 @@ fn each_gateway_is_told_of_mutual_tls_unless_there_is_to_be_none() {
     let socket = rendered(Target::Envoy, PLAIN, "--service unix:/run/credence/authz.sock").text;
     assert!(socket.contains("address: {pipe: {path: \"/run/credence/authz.sock\"}}"), "{socket}");
     assert!(!socket.contains("UpstreamTlsContext") && !socket.contains("9191"), "{socket}");
+}
+
+#[test]
+fn a_name_that_yaml_takes_for_a_number_or_a_truth_stays_a_name() {
+    for (to, own) in [
+        (Target::Envoy, ""),
+        (Target::EnvoyGateway, "--ca-secret NAME --client-secret NAME --envoy-proxy NAME"),
+        (Target::Istio, "--client-secret NAME"),
+    ] {
+        let gateway = if to == Target::Envoy { "" } else { "--gateway NAME --gateway-namespace NAME" };
+        let words = format!("--service NAME --namespace NAME --server-name NAME {gateway} {own}");
+        let printed = |name: &str| rendered(to, PICKED, &words.replace("NAME", name)).text;
+        let plain = printed("plain-name");
+        assert!(plain.matches("plain-name").count() > 2, "{to:?}\n{plain}");
+        for odd in ["1", "1.5", "0x1", "0o7", "1e3", "true", "null", "no", "y", "2026-11-21"] {
+            let text = printed(odd);
+            let (wanted, found) = (Yaml::load_from_str(&plain).unwrap(), Yaml::load_from_str(&text).unwrap());
+            assert_eq!(wanted.len(), found.len());
+            for (wanted, found) in wanted.iter().zip(&found) {
+                same_but_for_the_name(wanted, found, odd, &text);
+            }
+            // `no`, `y` and dates are strings to this reader, not to those of YAML 1.1.
+            for end in [",", "}", "]", "\n"].into_iter().filter(|_| matches!(odd, "no" | "y" | "2026-11-21")) {
+                assert!(!text.contains(&format!(": {odd}{end}")), "{to:?}: {odd} is bare in\n{text}");
+            }
+        }
+    }
+}
+
+/// One tree, whose strings have this name where the other has `plain-name`.
+fn same_but_for_the_name(wanted: &Yaml<'_>, found: &Yaml<'_>, name: &str, text: &str) {
+    if let (Some(wanted), Some(found)) = (wanted.as_mapping(), found.as_mapping()) {
+        assert_eq!(wanted.len(), found.len(), "{name}\n{text}");
+        for ((wanted_key, wanted), (found_key, found)) in wanted.iter().zip(found) {
+            same_but_for_the_name(wanted_key, found_key, name, text);
+            same_but_for_the_name(wanted, found, name, text);
+        }
+    } else if let (Some(wanted), Some(found)) = (wanted.as_sequence(), found.as_sequence()) {
+        assert_eq!(wanted.len(), found.len(), "{name}\n{text}");
+        wanted.iter().zip(found).for_each(|(wanted, found)| same_but_for_the_name(wanted, found, name, text));
+    } else if let Some(wanted) = wanted.as_str() {
+        assert_eq!(found.as_str(), Some(wanted.replace("plain-name", name).as_str()), "{found:?} in\n{text}");
+    } else {
+        assert_eq!(wanted, found, "{text}");
+    }
 }
 
 #[test]
