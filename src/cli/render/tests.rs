@@ -41,7 +41,7 @@ fn flags(words: &str) -> Result<Flags, clap::Error> {
 
 fn rendered(to: Target, resources: &str, words: &str) -> Rendered {
     let Flags { names, tls } = flags(words).unwrap();
-    tls.check(to, &names).unwrap();
+    names.check(to).and_then(|()| tls.check(to, &names)).unwrap();
     of(to, &snapshot(resources), &names, &tls)
 }
 
@@ -83,8 +83,7 @@ fn what_envoy_is_told_is_what_the_tested_example_says() {
 
 #[test]
 fn names_come_from_the_flags() {
-    let words =
-        "--service authz --namespace trust --port 7443 --gateway edge --gateway-namespace gates --server-name a.test";
+    let words = "--service authz --namespace trust --port 7443 --server-name a.test";
     for (to, own, wanted) in [
         (
             Target::Envoy,
@@ -102,7 +101,7 @@ fn names_come_from_the_flags() {
         ),
         (
             Target::EnvoyGateway,
-            "--ca-secret authority --client-secret shown --envoy-proxy proxies",
+            "--gateway edge --gateway-namespace gates --ca-secret authority --client-secret shown --envoy-proxy proxies",
             &[
                 "name: \"authz\", namespace: \"trust\", port: 7443",
                 "namespace: \"gates\"",
@@ -116,7 +115,7 @@ fn names_come_from_the_flags() {
         ),
         (
             Target::Istio,
-            "--client-secret shown",
+            "--gateway edge --gateway-namespace gates --client-secret shown",
             &[
                 "service: authz.trust.svc.cluster.local",
                 "host: authz.trust.svc.cluster.local",
@@ -222,6 +221,22 @@ fn same_but_for_the_name(wanted: &Yaml<'_>, found: &Yaml<'_>, name: &str, text: 
 }
 
 #[test]
+fn plain_envoy_asks_at_an_ipv6_address_as_at_any_other() {
+    for spelled in ["::1", "[::1]", "0:0::1"] {
+        let text = rendered(Target::Envoy, PLAIN, &format!("--service {spelled}")).text;
+        assert!(text.contains("address: {socket_address: {address: \"::1\", port_value: 9191}}"), "{text}");
+        assert!(text.contains("type: STATIC\n") && text.contains("exact: \"credence.credence.svc\""), "{text}");
+    }
+}
+
+#[test]
+fn the_authority_of_credences_certificate_may_be_in_a_configmap() {
+    let text = rendered(Target::EnvoyGateway, PLAIN, "--ca-configmap authority").text;
+    assert!(text.contains("    caCertificateRefs: [{group: \"\", kind: ConfigMap, name: \"authority\"}]"), "{text}");
+    assert!(!text.contains("--ca-secret"), "{text}");
+}
+
+#[test]
 fn the_page_for_envoy_shows_what_is_printed() {
     let page = include_str!("../../../docs/install/envoy.md");
     let command = page.split("$ credence render --to envoy ").nth(1).unwrap().split("```").next().unwrap();
@@ -241,12 +256,26 @@ fn a_flag_that_would_change_nothing_is_refused() {
         (Target::Istio, "--tls insecure --client-secret a", "leave it or `--tls insecure` out"),
         (Target::Envoy, "--service unix:/a --ca-file /b", "over a unix socket there is no TLS"),
         (Target::EnvoyGateway, "--service unix:/a", "is for plain Envoy"),
+        (Target::Istio, "--ca-configmap a", "`--ca-configmap` is not of this gateway"),
+        (Target::EnvoyGateway, "--service ::1", "is for plain Envoy"),
+        (Target::Istio, "--service 192.0.2.1", "say the name of the Service"),
+        (Target::Envoy, "--gateway a", "`--gateway` is of Envoy Gateway and Istio"),
+        (Target::Envoy, "--gateway-namespace a", "`--gateway-namespace` is of Envoy Gateway and Istio"),
     ] {
         let Flags { names, tls } = flags(words).unwrap();
-        let error = tls.check(to, &names).expect_err(words);
+        let error = names.check(to).and_then(|()| tls.check(to, &names)).expect_err(words);
         assert!(error.contains(why), "{words}: {error}");
     }
-    for bad in ["--service unix:relative", "--ca-file relative", "--tls none", "--server-name a_b"] {
+    for bad in [
+        "--service unix:relative",
+        "--ca-file relative",
+        "--tls none",
+        "--server-name a_b",
+        "--ca-secret a --ca-configmap b",
+        "--service [::1]:9191",
+        "--service [a]",
+        "--service ::1%lo",
+    ] {
         assert!(flags(bad).is_err(), "{bad}");
     }
 }
