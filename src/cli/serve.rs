@@ -53,7 +53,7 @@ pub(super) struct Serve {
     /// The authorities, PEM, that the certificates of clients must chain to. Needs `--allow-peer`.
     #[arg(long, env = "CREDENCE_TLS_CLIENT_CA", value_name = "FILE")]
     tls_client_ca: Option<PathBuf>,
-    /// A name that a client's certificate must carry, exactly: `spiffe://acme.test/ns/gateway/sa/envoy`,
+    /// A name that a client's certificate must carry, exactly: `spiffe://acme.test/ns/gateways/sa/envoy`,
     /// `gateway.acme.test` (or `dns:gateway.acme.test`), or `any` for whatever the authority signed. Several: repeat it,
     /// or separate them by commas.
     #[arg(long, env = "CREDENCE_ALLOW_PEER", value_name = "SAN", value_delimiter = ',')]

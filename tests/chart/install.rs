@@ -104,6 +104,7 @@ fn the_api_server_takes_every_object_of_every_example() {
     the_pods_are_restricted(&server);
     a_gateway_takes_the_sidecar(&server);
     helm_installs_upgrades_and_removes(&server);
+    an_upgrade_leaves_the_blocks_that_an_incident_added(&server);
 }
 
 fn a_gateway_takes_the_sidecar(server: &Server) {
@@ -176,4 +177,48 @@ fn helm_installs_upgrades_and_removes(server: &Server) {
         let (_, left) = server.call("GET", "/apis/apps/v1/namespaces/trust/deployments", None);
         assert_eq!(left["items"], json!([]), "{example}");
     }
+}
+
+/// As docs/install/kubernetes.md says it of blocks.
+fn an_upgrade_leaves_the_blocks_that_an_incident_added(server: &Server) {
+    let block =
+        "apiVersion: credence.dev/v1alpha1\nkind: TrustBlocks\nblocks:\n  incident: {jti: stolen, reason: incident}\n";
+    let release = Release::of("inline");
+    let moved = Release::of("inline").with(&json!({"blocks": {"inline": block}}).to_string());
+    for release in [&release, &moved] {
+        release.kubeconfig(&server.kubeconfig());
+    }
+    let run = |release: &Release, verb: &str| {
+        let output = release.run(&[verb, RELEASE]);
+        assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let path = "/api/v1/namespaces/trust/configmaps/rel-credence-blocks";
+    run(&release, "install");
+    let (_, mut blocks) = server.call("GET", path, None);
+    let own = blocks["data"]["blocks.yaml"].clone();
+    assert!(own.as_str().unwrap().contains("blocks: {}"), "{blocks:#}");
+    blocks["data"]["incident.yaml"] = json!(block);
+    blocks["data"]["blocks.yaml"] = json!(block);
+    assert_eq!(server.call("PUT", path, Some(&blocks)).0, 200);
+    run(&release, "upgrade");
+    let (_, blocks) = server.call("GET", path, None);
+    assert_eq!(blocks["data"], json!({"blocks.yaml": own, "incident.yaml": block}), "its own file, and no other");
+
+    run(&moved, "upgrade");
+    let (_, mut blocks) = server.call("GET", path, None);
+    let dir = crate::support::scratch();
+    let check = |data: &Value| {
+        for (name, text) in data.as_object().unwrap() {
+            std::fs::write(dir.path().join(name), text.as_str().unwrap()).unwrap();
+        }
+        crate::support::credence::run(&["check", &dir.path().display().to_string()])
+    };
+    let twice = check(&blocks["data"]);
+    let said = String::from_utf8_lossy(&twice.stderr);
+    assert!(!twice.status.success() && said.contains("CR004"), "{said}");
+    blocks["data"].as_object_mut().unwrap().remove("incident.yaml");
+    assert_eq!(server.call("PUT", path, Some(&blocks)).0, 200);
+    std::fs::remove_file(dir.path().join("incident.yaml")).unwrap();
+    assert!(check(&blocks["data"]).status.success());
+    release.uninstall();
 }

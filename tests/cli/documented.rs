@@ -13,7 +13,7 @@ use crate::support::credence::{Credence, binary, command};
 use crate::support::eventually;
 use crate::support::issuer::Issuer;
 use crate::support::process::environment;
-use crate::world::{Ended, with_input};
+use crate::world::{Ended, run, with_input};
 
 /// The commands of a page: lines of its blocks, and what stands in backquotes. Of the shell they take nothing.
 fn commands(page: &str) -> Vec<String> {
@@ -112,7 +112,9 @@ fn the_commands_of_the_page_on_rolling_out_run_and_leave_the_objects_that_it_app
 
     let mut found = Vec::new();
     for line in page.lines().filter_map(|line| line.strip_prefix("$ ")) {
-        let Some(program) = ["credence", "awk"].iter().find(|program| line.starts_with(**program)) else { continue };
+        let Some(program) = ["credence", "awk", "grep"].iter().find(|program| line.starts_with(**program)) else {
+            continue;
+        };
         let line = line.split(" | kubectl").next().unwrap().replace("http://127.0.0.1:9192", &status);
         let line = line.strip_prefix("credence ").map_or(line.clone(), |rest| format!("\"$CREDENCE\" {rest}"));
         let mut shell = Command::new("sh");
@@ -126,6 +128,21 @@ fn the_commands_of_the_page_on_rolling_out_run_and_leave_the_objects_that_it_app
             assert!(line.contains('>') || !said.is_empty(), "{line} says nothing");
         }
     }
-    let kinds = ["ClientTrafficPolicy", "ReferenceGrant", "EnvoyFilter", "AuthorizationPolicy"];
-    assert_eq!(found, kinds.map(|kind| format!("kind: {kind}")));
+    // On each gateway: how credence is reached, then the strip. On Envoy Gateway what asks is all the rest.
+    let envoy_gateway = ["BackendTLSPolicy", "EnvoyProxy", "ReferenceGrant", "ClientTrafficPolicy"];
+    let istio = ["DestinationRule", "EnvoyFilter", "AuthorizationPolicy"];
+    let kinds = [&envoy_gateway[..], &istio].concat();
+    let printed = |to: &str| {
+        let output = run(&["render", "--to", to, "--trust", &trust.display().to_string()]);
+        let kinds = output.out.lines().filter_map(|line| line.strip_prefix("kind: ")).map(str::to_owned);
+        kinds.filter(|kind| kind != "SecurityPolicy").collect::<std::collections::BTreeSet<_>>()
+    };
+    for (to, applied) in [("envoy-gateway", &envoy_gateway[..]), ("istio", &istio)] {
+        assert_eq!(
+            printed(to),
+            applied.iter().map(|&kind| kind.to_owned()).collect(),
+            "{to}: what is printed is applied"
+        );
+    }
+    assert_eq!(found, kinds.iter().map(|kind| format!("kind: {kind}")).collect::<Vec<_>>());
 }

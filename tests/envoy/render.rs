@@ -10,9 +10,10 @@ use crate::support::issuer::{Ca, Issuer};
 use crate::support::scratch;
 use crate::support::table::Table;
 use crate::support::upstream::{Echo, MARK, Upstream};
+use crate::tls::made_by_the_page;
 use crate::world::{API, API_HOST, SUBJECT, issuers, mark};
 
-const ENVOY: &str = "spiffe://acme.test/ns/gateway/sa/envoy";
+const ENVOY: &str = "spiffe://acme.test/ns/gateways/sa/envoy";
 /// What the chart's certificate says by default.
 const SERVER: &str = "credence.credence.svc";
 
@@ -132,6 +133,33 @@ fn the_rendered_cluster_asks_over_mutual_tls_and_any_other_certificate_denies_ev
     scene.is_asked(&envoy(&good, &named, SERVER));
     let peer = scene.credence.decisions()[0]["proxy"]["peer"].as_str().unwrap().to_owned();
     assert!(peer.starts_with(ENVOY), "{peer}");
+}
+
+#[test]
+fn what_the_page_on_envoy_says_of_tls_fits_what_the_page_on_certificates_makes() {
+    let dir = scratch();
+    made_by_the_page(dir.path());
+    let page = include_str!("../../docs/install/envoy.md");
+    // The flags of a command of the page, with the files where the other page makes them.
+    let flags = |command: &str, home: &str, flags: &[&str]| -> Vec<String> {
+        let line = page.split(command).nth(1).unwrap_or_else(|| panic!("no {command:?}")).split("```").next().unwrap();
+        let words: Vec<_> = line.split_whitespace().filter(|word| *word != "\\").collect();
+        let pairs = words.windows(2).filter(|pair| flags.contains(&pair[0])).flatten();
+        let found: Vec<_> = pairs.map(|word| word.replace(home, &dir.path().display().to_string())).collect();
+        assert_eq!(found.len(), 2 * flags.len(), "{words:?}");
+        found
+    };
+    let served = flags(
+        "\ncredence serve --trust trust.yaml --listen 0.0.0.0:9191",
+        "/run/credence",
+        &["--tls-cert", "--tls-key", "--tls-client-ca", "--allow-peer"],
+    );
+    let scene = Scene::start(|serve| served.iter().fold(serve, |serve, word| serve.arg(word)));
+    let files = ["--server-name", "--ca-file", "--client-cert-file", "--client-key-file"];
+    let mut asked = flags("\n$ credence render --to envoy", "/run/envoy", &files);
+    let port = scene.credence.grpc().rsplit(':').next().unwrap();
+    asked.extend(["--service", "127.0.0.1", "--port", port].map(str::to_owned));
+    scene.is_asked(&scene.envoy(&asked.iter().map(String::as_str).collect::<Vec<_>>()));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A real Envoy that asks over mutual TLS.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::credence::Credence;
@@ -12,7 +13,7 @@ use crate::support::tls::HOST;
 use crate::support::upstream::{Echo, Upstream, grpc_upstream};
 use crate::world::{API, API_HOST, SUBJECT, api, issuers, mark};
 
-const ENVOY: &str = "spiffe://acme.test/ns/gateway/sa/envoy";
+const ENVOY: &str = "spiffe://acme.test/ns/gateways/sa/envoy";
 
 /// The commands of the page, and where it puts what they make.
 const PAGE: &str = include_str!("../../docs/install/certificates.md");
@@ -38,7 +39,7 @@ fn an_envoy_with_the_named_certificate_is_answered_and_any_other_denies_everythi
     std::fs::write(&server_ca, servers.pem()).unwrap();
     let server_ca = server_ca.display().to_string();
     let named = clients.issue(&[ENVOY]).write(dir.path(), "named");
-    let other = clients.issue(&["spiffe://acme.test/ns/gateway/sa/other"]).write(dir.path(), "other");
+    let other = clients.issue(&["spiffe://acme.test/ns/gateways/sa/other"]).write(dir.path(), "other");
     let stranger = Ca::new().issue(&[ENVOY]).write(dir.path(), "stranger");
     let asks = |name: &str, shows| Cluster::credence(name, credence.grpc()).over_tls(HOST, &server_ca, shows);
     let names = ["named", "other", "stranger", "nameless", "plain"];
@@ -66,13 +67,18 @@ fn an_envoy_with_the_named_certificate_is_answered_and_any_other_denies_everythi
     assert!(peer.starts_with(ENVOY), "{peer}");
 }
 
+/// Runs the page's lines in this directory.
+pub(crate) fn made_by_the_page(dir: &Path) {
+    let script =
+        PAGE.split("```sh\n").find(|block| block.contains("openssl req")).unwrap().split("```").next().unwrap();
+    let made = Command::new("sh").args(["-ec", script]).current_dir(dir).output().unwrap();
+    assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+}
+
 #[test]
 fn the_certificates_that_the_page_makes_by_hand_let_the_gateway_in_and_nobody_else() {
     let (ci, upstream, dir) = (Issuer::start(), Upstream::start(), scratch());
-    let script =
-        PAGE.split("```sh\n").find(|block| block.contains("openssl req")).unwrap().split("```").next().unwrap();
-    let made = Command::new("sh").args(["-ec", script]).current_dir(&dir).output().unwrap();
-    assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+    made_by_the_page(dir.path());
     let path = |name: &str| dir.path().join(name).display().to_string();
     // What the page puts into Secrets and ConfigMaps is what was made.
     let files = PAGE.split("--from-file=").skip(1).map(|rest| rest.split_whitespace().next().unwrap());

@@ -4,8 +4,8 @@ use crate::envoy_gateway::Gateway;
 use crate::kubernetes::Api;
 use crate::manifests::Manifests;
 use crate::scene::{BY_HOST, BY_ROUTE, Reached, Scene, get};
-use crate::support::eventually;
 use crate::support::token::Token;
+use crate::support::{eventually, scratch};
 
 /// Whoever writes in the namespace `invoices` writes this too: a policy of its own, for its own route.
 const OWN_POLICY: &str = "
@@ -37,6 +37,26 @@ fn the_pages_admission_policy_lets_no_namespace_switch_credence_off() {
     );
     assert!(api.would_say(&open).1.contains("would switch credence off here"));
     assert_eq!(api.would_say(&OWN_POLICY.replace("namespace: invoices", "namespace: gateways")).0, 201);
+}
+
+#[test]
+fn a_backend_that_is_a_unix_socket_is_asked() {
+    let dir = scratch();
+    let scene = Scene::serving(BY_ROUTE, |text| text, |serve| serve.listen_on(&dir.path().join("authz.sock")));
+    let manifests = scene.manifests();
+    // The page's Backend is this one, but for the path.
+    let page = include_str!("../../docs/install/kubernetes.md");
+    let mut blocks = page.split("```yaml\n").filter_map(|block| block.split("```").next());
+    let shown = blocks.find(|block| block.contains("kind: Backend\n")).unwrap();
+    let socket = format!("{}/authz.sock", dir.path().display());
+    let shown = shown.replace("/run/credence/authz.sock", &socket);
+    let manifests =
+        manifests.without("metadata: {name: credence, namespace: gateways}\nspec:\n  endpoints").and(&shown);
+    let gateway = Gateway::of(manifests);
+    let orders = || get("partners.acme.test", "/orders/4711");
+    let outcome = scene.send(&gateway, orders().bearer(scene.token()));
+    assert_eq!(outcome.reached, Reached::Orders, "{:?}", outcome.response);
+    scene.refused(&gateway, orders(), "no_token");
 }
 
 #[test]

@@ -95,11 +95,14 @@ impl Scene {
 
     /// Manifests with the example's Backends, leading here.
     pub(crate) fn leading_here(&self, manifests: Manifests) -> Manifests {
-        let credence = self.credence.grpc().parse().unwrap();
-        manifests
-            .endpoint(9191, credence)
-            .endpoint(10001, self.orders.address())
-            .endpoint(10002, self.invoices.address())
+        let credence = self.credence.grpc();
+        let manifests = match credence.strip_prefix("unix:") {
+            Some(socket) => {
+                manifests.with("ip: {address: 127.0.0.1, port: 9191}", &format!("unix: {{path: {socket}}}"))
+            }
+            None => manifests.endpoint(9191, credence.parse().unwrap()),
+        };
+        manifests.endpoint(10001, self.orders.address()).endpoint(10002, self.invoices.address())
     }
 
     /// A token of the partner who may call `orders`.

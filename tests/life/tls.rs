@@ -16,7 +16,7 @@ use crate::support::{eventually, runtime, scratch};
 use crate::world::{call, table, token};
 
 /// The peer that may ask.
-pub(crate) const ENVOY: &str = "spiffe://acme.test/ns/gateway/sa/envoy";
+pub(crate) const ENVOY: &str = "spiffe://acme.test/ns/gateways/sa/envoy";
 
 /// Authorities, the files of a server, and what it serves.
 pub(crate) struct Setting {
@@ -103,12 +103,12 @@ fn whoever_has_not_exactly_that_name_from_that_authority_is_refused_in_the_hands
     let ca = &setting.clients;
     for (what, shows) in [
         ("without a certificate", None),
-        ("another name of the authority", Some(ca.issue(&["spiffe://acme.test/ns/gateway/sa/other"]))),
+        ("another name of the authority", Some(ca.issue(&["spiffe://acme.test/ns/gateways/sa/other"]))),
         ("a longer name", Some(ca.issue(&[&format!("{ENVOY}2")]))),
         ("the name and a NUL", Some(ca.issue(&[&format!("{ENVOY}\0.evil.test")]))),
         ("a DNS name", Some(ca.issue(&["gw.acme.test"]))),
         ("no name", Some(ca.issue(&[]))),
-        ("two URIs", Some(ca.issue(&[ENVOY, "spiffe://acme.test/ns/gateway/sa/other"]))),
+        ("two URIs", Some(ca.issue(&[ENVOY, "spiffe://acme.test/ns/gateways/sa/other"]))),
         ("the right name from another authority", Some(stranger.issue(&[ENVOY]))),
         ("the right name from the servers' authority", Some(setting.servers.issue(&[ENVOY]))),
         ("the right name, ended", Some(ca.issue_for(&[ENVOY], -7200, -3600))),

@@ -120,7 +120,7 @@ true
 {{- fail "\n\n`tls.mode: mtls` needs a certificate: name its Secret in `tls.existingSecret`, or let cert-manager make it (`tls.certManager`).\nIf a mesh already keeps strangers from the port, say `tls.mode: insecure`: whoever reaches it may ask." -}}
 {{- end -}}
 {{- if not $tls.allowPeer -}}
-{{- fail "\n\n`tls.mode: mtls` needs the names of your gateways' certificates in `tls.allowPeer`, such as spiffe://acme.test/ns/gateway/sa/envoy;\n`any` takes whatever the authority signed." -}}
+{{- fail "\n\n`tls.mode: mtls` needs the names of your gateways' certificates in `tls.allowPeer`, such as spiffe://acme.test/ns/gateways/sa/envoy;\n`any` takes whatever the authority signed." -}}
 {{- end -}}
 {{- if and $tls.certManager.enabled (not (get $tls.certManager.issuerRef "name")) -}}
 {{- fail "\n\n`tls.certManager.enabled` needs `tls.certManager.issuerRef.name`: who issues the certificate." -}}

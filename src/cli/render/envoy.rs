@@ -48,7 +48,7 @@ fn cluster(names: &Names, tls: &Tls) -> String {
         return example.replace(ADDRESS, &format!("{{pipe: {{path: {}}}}}", quoted(path)));
     }
     let service = Value::or(names.service.as_deref(), &format!("credence.{}.svc", names.namespace));
-    let address = format!("{{socket_address: {{address: {}, port_value: {}}}}}", service.text, names.port);
+    let address = format!("{{socket_address: {{address: {}, port_value: {}}}}}", quoted(&service.text), names.port);
     let mut text = example.replace(ADDRESS, &address);
     if service.text.parse::<IpAddr>().is_err() {
         text = text.replace("type: STATIC", "type: STRICT_DNS");

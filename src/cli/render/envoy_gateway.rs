@@ -96,7 +96,8 @@ spec:
 
 /// Whom the proxies believe to be credence, and what they show to it.
 fn mutual_tls(home: &Value, names: &Names, tls: &Tls) -> String {
-    let (ca, shown, proxy) = (tls.ca_secret(names), tls.client_secret(), tls.envoy_proxy());
+    let (shown, proxy) = (tls.client_secret(), tls.envoy_proxy());
+    let (kind, ca) = tls.authority(names);
     format!(
         "---
 # Whom the Gateway's proxies believe to be credence.
@@ -106,7 +107,7 @@ metadata: {{name: credence, namespace: {namespace}}}
 spec:
   targetRefs: [{{group: \"\", kind: Service, name: {service}}}]
   validation:
-{}    caCertificateRefs: [{{group: \"\", kind: Secret, name: {}}}]
+{}    caCertificateRefs: [{{group: \"\", kind: {kind}, name: {}}}]
     hostname: {} # a DNS name in credence's certificate
 ---
 # What they show to credence, and to every other backend that is reached over TLS. Applied on the server's side, this adds one field to
@@ -122,7 +123,7 @@ spec:
         change(
             [&ca],
             4,
-            "the Secret (or `kind: ConfigMap`) beside the Service whose ca.crt has signed credence's certificate (--ca-secret)"
+            "the Secret or ConfigMap beside the Service whose ca.crt has signed credence's certificate (--ca-secret, --ca-configmap)"
         ),
         quoted(&ca.text),
         quoted(&tls.server_name(Target::EnvoyGateway, names).text),
@@ -145,8 +146,8 @@ spec:
 }
 
 fn security_policy(policy: &Policy<'_>, metadata: bool, names: &Names) -> String {
-    let service = names.service_name();
-    let Names { namespace, port, .. } = names;
+    let (service, namespace) = (quoted(names.service_name()), quoted(&names.namespace));
+    let Names { port, .. } = names;
     let Policy { name, namespace: home, kind, target, note, resource } = policy;
     let mut text = format!(
         "---
@@ -183,7 +184,7 @@ spec:
 }
 
 fn reference_grant(from: &BTreeSet<&str>, names: &Names) -> String {
-    let service = names.service_name();
+    let service = quoted(names.service_name());
     let mut text = format!(
         "---
 # Without it the policies of other namespaces cannot name the Service, and their routes answer 500.
@@ -194,7 +195,7 @@ spec:
   to: [{{group: \"\", kind: Service, name: {service}}}]
   from:
 ",
-        names.namespace
+        quoted(&names.namespace)
     );
     for namespace in from {
         text +=

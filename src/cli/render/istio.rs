@@ -13,7 +13,7 @@ const GATEWAY: &str = "the label `istio` of the gateway's pods, and their namesp
 
 pub(super) fn render(snapshot: &Snapshot, names: &Names, tls: &Tls) -> Rendered {
     let at = names.gateway_or("ingressgateway", "istio-system");
-    let [gateway, home] = at.each_ref().map(|value| value.text.as_str());
+    let [gateway, home] = at.each_ref().map(|value| quoted(&value.text));
     let marked = change(&at, 0, GATEWAY);
     let service = names.service_name();
     let mut lost = Vec::new();

@@ -8,6 +8,8 @@ mod snippet;
 mod tests;
 mod tls;
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use clap::{Args, ValueEnum};
 
 use self::snippet::Value;
@@ -51,7 +53,7 @@ enum Target {
 /// Where credence is, and what stands in front.
 #[derive(Debug, Clone, Args)]
 struct Names {
-    /// Name of the Service of credence; for plain Envoy its address, host name or `unix:PATH` [default: credence; plain Envoy:
+    /// Name of the Service of credence; for plain Envoy its host name, IPv4 or IPv6 address, or `unix:PATH` [default: credence; plain Envoy:
     /// credence.NAMESPACE.svc].
     #[arg(long, env = "CREDENCE_SERVICE", value_name = "NAME", value_parser = service)]
     service: Option<String>,
@@ -70,6 +72,27 @@ struct Names {
 }
 
 impl Names {
+    /// That no flag was given in vain, and none stands for what this gateway cannot ask at.
+    fn check(&self, to: Target) -> Result<(), String> {
+        if to != Target::Envoy {
+            if self.socket().is_some() {
+                return Err("`--service unix:PATH` is for plain Envoy: a Service has a name".to_owned());
+            }
+            if self.service.as_deref().is_some_and(|service| service.parse::<IpAddr>().is_ok()) {
+                return Err("an address as `--service` is for plain Envoy: say the name of the Service".to_owned());
+            }
+            return Ok(());
+        }
+        for (flag, given) in [("--gateway", &self.gateway), ("--gateway-namespace", &self.gateway_namespace)] {
+            if given.is_some() {
+                return Err(format!(
+                    "`{flag}` is of Envoy Gateway and Istio, plain Envoy has no such object: leave it out"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The unix socket on which plain Envoy asks.
     fn socket(&self) -> Option<&str> {
         self.service.as_deref()?.strip_prefix(SOCKET)
@@ -98,7 +121,7 @@ struct Rendered {
 }
 
 pub(super) fn run(render: &Render) -> u8 {
-    if let Err(error) = render.tls.check(render.to, &render.names) {
+    if let Err(error) = render.names.check(render.to).and_then(|()| render.tls.check(render.to, &render.names)) {
         return trouble(error);
     }
     let loaded = match render.trust.load() {
@@ -129,8 +152,14 @@ fn name(text: &str) -> Result<String, String> {
     if fits { Ok(text.to_owned()) } else { Err("expected a name of letters, digits, `-` and `.`".to_owned()) }
 }
 
-/// The same, or a unix socket.
+/// The same, an IPv6 address (in brackets or not), or a unix socket.
 fn service(text: &str) -> Result<String, String> {
-    let Some(socket) = text.strip_prefix(SOCKET) else { return name(text) };
-    tls::path(socket).map(|socket| format!("{SOCKET}{socket}"))
+    if let Some(socket) = text.strip_prefix(SOCKET) {
+        return tls::path(socket).map(|socket| format!("{SOCKET}{socket}"));
+    }
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(address) = bare.parse::<Ipv6Addr>() {
+        return Ok(address.to_string());
+    }
+    name(text).map_err(|_| "expected a host name, an address or `unix:PATH`; the port is `--port`".to_owned())
 }

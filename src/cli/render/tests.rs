@@ -41,7 +41,7 @@ fn flags(words: &str) -> Result<Flags, clap::Error> {
 
 fn rendered(to: Target, resources: &str, words: &str) -> Rendered {
     let Flags { names, tls } = flags(words).unwrap();
-    tls.check(to, &names).unwrap();
+    names.check(to).and_then(|()| tls.check(to, &names)).unwrap();
     of(to, &snapshot(resources), &names, &tls)
 }
 
@@ -72,6 +72,7 @@ fn what_envoy_is_told_is_what_the_tested_example_says() {
     let filter = ours.clone().take_while(|line| !line.contains("envoy.filters.http.router")).map(str::trim);
     let cluster = EXAMPLE.lines().skip_while(|line| *line != "  - name: credence");
     let cluster = cluster.take_while(|line| *line != "  - name: upstream").map(str::trim);
+    let text = text.replace("\"127.0.0.1\"", "127.0.0.1");
     let mut printed = text.lines().map(str::trim);
     for line in filter.chain(cluster).filter(|line| !line.starts_with('#') && *line != "http_filters:") {
         assert!(printed.any(|other| other == line), "{line:?} is missing, or at another place\n{text}");
@@ -82,14 +83,13 @@ fn what_envoy_is_told_is_what_the_tested_example_says() {
 
 #[test]
 fn names_come_from_the_flags() {
-    let words =
-        "--service authz --namespace trust --port 7443 --gateway edge --gateway-namespace gates --server-name a.test";
+    let words = "--service authz --namespace trust --port 7443 --server-name a.test";
     for (to, own, wanted) in [
         (
             Target::Envoy,
             "--ca-file /a/ca --client-cert-file /a/crt --client-key-file /a/key",
             &[
-                "address: authz",
+                "address: \"authz\"",
                 "port_value: 7443",
                 "type: STRICT_DNS",
                 "sni: \"a.test\"",
@@ -101,9 +101,9 @@ fn names_come_from_the_flags() {
         ),
         (
             Target::EnvoyGateway,
-            "--ca-secret authority --client-secret shown --envoy-proxy proxies",
+            "--gateway edge --gateway-namespace gates --ca-secret authority --client-secret shown --envoy-proxy proxies",
             &[
-                "name: authz, namespace: trust, port: 7443",
+                "name: \"authz\", namespace: \"trust\", port: 7443",
                 "namespace: \"gates\"",
                 "name: \"edge\"",
                 "hostname: \"a.test\"",
@@ -115,12 +115,12 @@ fn names_come_from_the_flags() {
         ),
         (
             Target::Istio,
-            "--client-secret shown",
+            "--gateway edge --gateway-namespace gates --client-secret shown",
             &[
                 "service: authz.trust.svc.cluster.local",
                 "host: authz.trust.svc.cluster.local",
                 "port: 7443",
-                "istio: edge",
+                "istio: \"edge\"",
                 "credentialName: \"shown\"",
                 "sni: \"a.test\"",
                 "subjectAltNames: [\"a.test\"]",
@@ -176,6 +176,67 @@ fn each_gateway_is_told_of_mutual_tls_unless_there_is_to_be_none() {
 }
 
 #[test]
+fn a_name_that_yaml_takes_for_a_number_or_a_truth_stays_a_name() {
+    for (to, own) in [
+        (Target::Envoy, ""),
+        (Target::EnvoyGateway, "--ca-secret NAME --client-secret NAME --envoy-proxy NAME"),
+        (Target::Istio, "--client-secret NAME"),
+    ] {
+        let gateway = if to == Target::Envoy { "" } else { "--gateway NAME --gateway-namespace NAME" };
+        let words = format!("--service NAME --namespace NAME --server-name NAME {gateway} {own}");
+        let printed = |name: &str| rendered(to, PICKED, &words.replace("NAME", name)).text;
+        let plain = printed("plain-name");
+        assert!(plain.matches("plain-name").count() > 2, "{to:?}\n{plain}");
+        for odd in ["1", "1.5", "0x1", "0o7", "1e3", "true", "null", "no", "y", "2026-11-21"] {
+            let text = printed(odd);
+            let (wanted, found) = (Yaml::load_from_str(&plain).unwrap(), Yaml::load_from_str(&text).unwrap());
+            assert_eq!(wanted.len(), found.len());
+            for (wanted, found) in wanted.iter().zip(&found) {
+                same_but_for_the_name(wanted, found, odd, &text);
+            }
+            // `no`, `y` and dates are strings to this reader, not to those of YAML 1.1.
+            for end in [",", "}", "]", "\n"].into_iter().filter(|_| matches!(odd, "no" | "y" | "2026-11-21")) {
+                assert!(!text.contains(&format!(": {odd}{end}")), "{to:?}: {odd} is bare in\n{text}");
+            }
+        }
+    }
+}
+
+/// One tree, whose strings have this name where the other has `plain-name`.
+fn same_but_for_the_name(wanted: &Yaml<'_>, found: &Yaml<'_>, name: &str, text: &str) {
+    if let (Some(wanted), Some(found)) = (wanted.as_mapping(), found.as_mapping()) {
+        assert_eq!(wanted.len(), found.len(), "{name}\n{text}");
+        for ((wanted_key, wanted), (found_key, found)) in wanted.iter().zip(found) {
+            same_but_for_the_name(wanted_key, found_key, name, text);
+            same_but_for_the_name(wanted, found, name, text);
+        }
+    } else if let (Some(wanted), Some(found)) = (wanted.as_sequence(), found.as_sequence()) {
+        assert_eq!(wanted.len(), found.len(), "{name}\n{text}");
+        wanted.iter().zip(found).for_each(|(wanted, found)| same_but_for_the_name(wanted, found, name, text));
+    } else if let Some(wanted) = wanted.as_str() {
+        assert_eq!(found.as_str(), Some(wanted.replace("plain-name", name).as_str()), "{found:?} in\n{text}");
+    } else {
+        assert_eq!(wanted, found, "{text}");
+    }
+}
+
+#[test]
+fn plain_envoy_asks_at_an_ipv6_address_as_at_any_other() {
+    for spelled in ["::1", "[::1]", "0:0::1"] {
+        let text = rendered(Target::Envoy, PLAIN, &format!("--service {spelled}")).text;
+        assert!(text.contains("address: {socket_address: {address: \"::1\", port_value: 9191}}"), "{text}");
+        assert!(text.contains("type: STATIC\n") && text.contains("exact: \"credence.credence.svc\""), "{text}");
+    }
+}
+
+#[test]
+fn the_authority_of_credences_certificate_may_be_in_a_configmap() {
+    let text = rendered(Target::EnvoyGateway, PLAIN, "--ca-configmap authority").text;
+    assert!(text.contains("    caCertificateRefs: [{group: \"\", kind: ConfigMap, name: \"authority\"}]"), "{text}");
+    assert!(!text.contains("--ca-secret"), "{text}");
+}
+
+#[test]
 fn the_page_for_envoy_shows_what_is_printed() {
     let page = include_str!("../../../docs/install/envoy.md");
     let command = page.split("$ credence render --to envoy ").nth(1).unwrap().split("```").next().unwrap();
@@ -195,12 +256,26 @@ fn a_flag_that_would_change_nothing_is_refused() {
         (Target::Istio, "--tls insecure --client-secret a", "leave it or `--tls insecure` out"),
         (Target::Envoy, "--service unix:/a --ca-file /b", "over a unix socket there is no TLS"),
         (Target::EnvoyGateway, "--service unix:/a", "is for plain Envoy"),
+        (Target::Istio, "--ca-configmap a", "`--ca-configmap` is not of this gateway"),
+        (Target::EnvoyGateway, "--service ::1", "is for plain Envoy"),
+        (Target::Istio, "--service 192.0.2.1", "say the name of the Service"),
+        (Target::Envoy, "--gateway a", "`--gateway` is of Envoy Gateway and Istio"),
+        (Target::Envoy, "--gateway-namespace a", "`--gateway-namespace` is of Envoy Gateway and Istio"),
     ] {
         let Flags { names, tls } = flags(words).unwrap();
-        let error = tls.check(to, &names).expect_err(words);
+        let error = names.check(to).and_then(|()| tls.check(to, &names)).expect_err(words);
         assert!(error.contains(why), "{words}: {error}");
     }
-    for bad in ["--service unix:relative", "--ca-file relative", "--tls none", "--server-name a_b"] {
+    for bad in [
+        "--service unix:relative",
+        "--ca-file relative",
+        "--tls none",
+        "--server-name a_b",
+        "--ca-secret a --ca-configmap b",
+        "--service [::1]:9191",
+        "--service [a]",
+        "--service ::1%lo",
+    ] {
         assert!(flags(bad).is_err(), "{bad}");
     }
 }

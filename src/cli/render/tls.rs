@@ -40,6 +40,9 @@ pub(super) struct Tls {
     /// SERVICE-tls, that of the chart].
     #[arg(long, env = "CREDENCE_CA_SECRET", value_name = "NAME", value_parser = name)]
     ca_secret: Option<String>,
+    /// Envoy Gateway: instead, a ConfigMap beside the Service with that `ca.crt`.
+    #[arg(long, env = "CREDENCE_CA_CONFIGMAP", value_name = "NAME", value_parser = name, conflicts_with = "ca_secret")]
+    ca_configmap: Option<String>,
     /// Envoy Gateway and Istio: the Secret in the gateway's namespace with the certificate that it shows, `tls.crt` and
     /// `tls.key`; for Istio with `ca.crt` too, the authority of credence's [default: credence-client].
     #[arg(long, env = "CREDENCE_CLIENT_SECRET", value_name = "NAME", value_parser = name)]
@@ -53,9 +56,6 @@ pub(super) struct Tls {
 impl Tls {
     /// That no flag was given in vain: it would look as if it had been obeyed.
     pub(super) fn check(&self, to: Target, names: &Names) -> Result<(), String> {
-        if names.socket().is_some() && to != Target::Envoy {
-            return Err("`--service unix:PATH` is for plain Envoy: a Service has a name".to_owned());
-        }
         for (flag, given, targets) in self.flags() {
             if !given {
                 continue;
@@ -75,7 +75,7 @@ impl Tls {
     }
 
     /// Each flag of mutual TLS, whether it was given, and for which gateways it is.
-    fn flags(&self) -> [(&'static str, bool, &'static [Target]); 7] {
+    fn flags(&self) -> [(&'static str, bool, &'static [Target]); 8] {
         use Target::{Envoy, EnvoyGateway, Istio};
         [
             ("--server-name", self.server_name.is_some(), &[Envoy, EnvoyGateway, Istio]),
@@ -83,6 +83,7 @@ impl Tls {
             ("--client-cert-file", self.client_cert_file.is_some(), &[Envoy]),
             ("--client-key-file", self.client_key_file.is_some(), &[Envoy]),
             ("--ca-secret", self.ca_secret.is_some(), &[EnvoyGateway]),
+            ("--ca-configmap", self.ca_configmap.is_some(), &[EnvoyGateway]),
             ("--client-secret", self.client_secret.is_some(), &[EnvoyGateway, Istio]),
             ("--envoy-proxy", self.envoy_proxy.is_some(), &[EnvoyGateway]),
         ]
@@ -110,9 +111,12 @@ impl Tls {
         [file(&self.ca_file, "ca.crt"), file(&self.client_cert_file, "tls.crt"), file(&self.client_key_file, "tls.key")]
     }
 
-    /// The Secret with the authority of credence's certificate.
-    pub(super) fn ca_secret(&self, names: &Names) -> Value {
-        Value::or(self.ca_secret.as_deref(), &format!("{}-tls", names.service_name()))
+    /// The object with the authority of credence's certificate: its kind and its name.
+    pub(super) fn authority(&self, names: &Names) -> (&'static str, Value) {
+        match &self.ca_configmap {
+            Some(name) => ("ConfigMap", Value::given(name)),
+            None => ("Secret", Value::or(self.ca_secret.as_deref(), &format!("{}-tls", names.service_name()))),
+        }
     }
 
     /// The Secret with what the gateway shows.

@@ -100,7 +100,7 @@ impl TlsFiles {
             (Some(_), peers) if peers.is_empty() => {
                 return refuse(
                     "--tls-client-ca alone would let in every certificate that this authority ever signs: name who may \
-                     ask with --allow-peer, such as spiffe://acme.test/ns/gateway/sa/envoy or gateway.acme.test, or \
+                     ask with --allow-peer, such as spiffe://acme.test/ns/gateways/sa/envoy or gateway.acme.test, or \
                      write --allow-peer any",
                 );
             }

@@ -63,7 +63,7 @@ impl FromStr for Peer {
         }
         let sound = is_dns_name(name);
         sound.then(|| Self::Dns(name.to_owned())).ok_or(PeerError(
-            "neither a SPIFFE ID such as spiffe://acme.test/ns/gateway/sa/envoy, nor a DNS name such as \
+            "neither a SPIFFE ID such as spiffe://acme.test/ns/gateways/sa/envoy, nor a DNS name such as \
              gateway.acme.test, nor `any`",
         ))
     }
@@ -176,7 +176,7 @@ mod tests {
         Allowed::new(peers).admit(&certificate_with(sans))
     }
 
-    const ENVOY: &str = "spiffe://acme.test/ns/gateway/sa/envoy";
+    const ENVOY: &str = "spiffe://acme.test/ns/gateways/sa/envoy";
 
     #[test]
     fn an_address_is_no_name_and_dns_names_have_no_case() {
@@ -240,10 +240,10 @@ mod tests {
     #[test]
     fn a_name_that_is_longer_shorter_or_of_another_kind_is_not_let_in() {
         for (peer, sans) in [
-            (ENVOY, &[San::Uri("spiffe://acme.test/ns/gateway/sa/envoy2")][..]),
-            (ENVOY, &[San::Uri("spiffe://acme.test/ns/gateway/sa/envo")]),
-            (ENVOY, &[San::Uri("spiffe://acme.test/ns/gateway/sa/ENVOY")]),
-            (ENVOY, &[San::Uri("spiffe://acme.test/ns/gateway/sa/envoy\0.evil.test")]),
+            (ENVOY, &[San::Uri("spiffe://acme.test/ns/gateways/sa/envoy2")][..]),
+            (ENVOY, &[San::Uri("spiffe://acme.test/ns/gateways/sa/envo")]),
+            (ENVOY, &[San::Uri("spiffe://acme.test/ns/gateways/sa/ENVOY")]),
+            (ENVOY, &[San::Uri("spiffe://acme.test/ns/gateways/sa/envoy\0.evil.test")]),
             (ENVOY, &[San::Dns(ENVOY)]),
             ("gw.test", &[San::Dns("gw.test\0.evil.test")]),
             ("gw.test", &[San::Dns("*.test")]),
