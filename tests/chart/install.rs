@@ -110,7 +110,8 @@ fn the_api_server_takes_every_object_of_every_example() {
 fn a_gateway_takes_the_sidecar(server: &Server) {
     let labels = json!({"app": "gateway"});
     let envoy = json!({"name": "envoy", "image": "images.acme.test/envoy:1", "volumeMounts": [{"name": "own", "mountPath": "/own"}]});
-    let pod = json!({"containers": [envoy], "volumes": [{"name": "own", "emptyDir": {}}]});
+    let own = json!([{"name": "own", "image": "images.acme.test/own:1"}]);
+    let pod = json!({"initContainers": own, "containers": [envoy], "volumes": [{"name": "own", "emptyDir": {}}]});
     let spec = json!({"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}});
     let deployments = "/apis/apps/v1/namespaces/trust/deployments";
     server.create(deployments, &json!({"metadata": {"name": "gateway"}, "spec": spec}));
@@ -121,9 +122,12 @@ fn a_gateway_takes_the_sidecar(server: &Server) {
     let names = |list: &Value, name: &str| -> Vec<String> {
         list.as_array().unwrap().iter().map(|item| item[name].as_str().unwrap().to_owned()).collect()
     };
-    let mut containers = names(&pod["containers"], "name");
-    containers.sort();
-    assert_eq!(containers, ["credence", "envoy"]);
+    assert_eq!(names(&pod["containers"], "name"), ["envoy"]);
+    let mut starting = names(&pod["initContainers"], "name");
+    starting.retain(|name| name != "own");
+    assert_eq!(starting, ["check-trust", "credence"], "in this order");
+    assert_eq!(pod["initContainers"].as_array().unwrap().len(), 3, "its own is kept");
+    assert_eq!(item(&pod["initContainers"], "credence")["restartPolicy"], "Always");
     let gateway = item(&pod["containers"], "envoy");
     assert_eq!(gateway["image"], "images.acme.test/envoy:1");
     let mut mounts = names(&gateway["volumeMounts"], "mountPath");

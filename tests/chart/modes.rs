@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use crate::helm::Release;
 use crate::objects::{Objects, documents, item, strings};
 
-fn patch(objects: &Objects) -> Value {
+/// The pod that the patch makes of a gateway's.
+fn patched(objects: &Objects) -> Value {
     let text = objects.named("ConfigMap", "rel-credence-sidecar")["data"]["patch.yaml"].as_str().unwrap();
-    documents(text)[0].clone()
+    documents(text)[0]["spec"]["template"]["spec"].clone()
 }
 
 #[test]
@@ -41,9 +42,8 @@ fn a_sidecar_is_a_patch_for_the_gateways_pods() {
     for kind in ["Deployment", "DaemonSet", "Service", "NetworkPolicy", "Pod", "ServiceAccount"] {
         assert!(objects.lacks(kind), "{kind}");
     }
-    let patch = patch(&objects);
-    let spec = &patch["spec"]["template"]["spec"];
-    let credence = item(&spec["containers"], "credence");
+    let spec = patched(&objects);
+    let credence = item(&spec["initContainers"], "credence");
     assert!(strings(&credence["args"]).contains(&"--listen=unix:/run/credence/authz.sock".to_owned()));
     let gateway = item(&spec["containers"], "envoy");
     assert_eq!(gateway["volumeMounts"], json!([{"name": "credence-socket", "mountPath": "/run/credence"}]));
@@ -54,10 +54,24 @@ fn a_sidecar_is_a_patch_for_the_gateways_pods() {
     assert_eq!(item(&spec["initContainers"], "check-trust")["args"][0], "check");
 }
 
+/// A gateway that drains still asks, for as long as it takes.
+#[test]
+fn a_sidecar_starts_before_its_gateway_and_ends_after_it() {
+    let spec = patched(&Release::of("sidecar").render());
+    let names: Vec<_> = spec["initContainers"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["check-trust", "credence"]);
+    assert!(spec["containers"].as_array().unwrap().iter().all(|one| one["name"] != "credence"));
+    let credence = item(&spec["initContainers"], "credence");
+    assert_eq!(credence["restartPolicy"], "Always");
+    assert!(credence["startupProbe"].is_object(), "the gateway waits for it");
+    // The kubelet ends it when nobody is left to ask: there is nothing to sleep for.
+    assert!(credence["lifecycle"].is_null(), "{}", credence["lifecycle"]);
+}
+
 #[test]
 fn the_admin_port_of_a_sidecar_is_closed_to_all_but_its_pod() {
-    let closed = patch(&Release::of("sidecar").render());
-    let credence = item(&closed["spec"]["template"]["spec"]["containers"], "credence");
+    let closed = patched(&Release::of("sidecar").render());
+    let credence = item(&closed["initContainers"], "credence");
     let args = strings(&credence["args"]);
     assert!(args.contains(&"--admin-listen=127.0.0.1:9192".to_owned()), "{args:?}");
     assert!(credence["ports"].is_null(), "{}", credence["ports"]);
@@ -70,8 +84,8 @@ fn the_admin_port_of_a_sidecar_is_closed_to_all_but_its_pod() {
     );
     assert_eq!(probe("readinessProbe"), ["/credence", "status", "--timeout=0", "--ready", "http://127.0.0.1:9192"]);
 
-    let open = patch(&Release::of("sidecar-metrics").render());
-    let credence = item(&open["spec"]["template"]["spec"]["containers"], "credence");
+    let open = patched(&Release::of("sidecar-metrics").render());
+    let credence = item(&open["initContainers"], "credence");
     assert!(strings(&credence["args"]).contains(&"--admin-listen=0.0.0.0:9192".to_owned()));
     assert_eq!(credence["readinessProbe"]["httpGet"], json!({"path": "/readyz", "port": "admin"}));
     assert_eq!(item(&credence["ports"], "admin")["containerPort"], 9192);

@@ -61,9 +61,15 @@ impl Pod {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// The container that answers; of a sidecar's pod an init container, which runs on.
+    fn server(&self) -> &Value {
+        let lists = ["containers", "initContainers"].map(|list| self.spec[list].as_array().unwrap());
+        lists.into_iter().flatten().find(|container| container["name"] == "credence").unwrap()
+    }
+
     /// Starts the server and waits until it is ready by its own probe.
     fn serve(&self) -> Process {
-        let container = item(&self.spec["containers"], "credence");
+        let container = self.server();
         let mut process = Process::start(binary(), self.args(container));
         for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
             eventually(probe, || {
@@ -127,7 +133,7 @@ fn the_sidecar_listens_on_the_socket_that_the_gateway_has_mounted() {
     assert!(pod.root.path().join("authz.sock").exists());
     // The probes do look: nobody is there any more.
     assert_eq!(server.stop().code(), Some(0), "{}", server.stderr());
-    let container = item(&pod.spec["containers"], "credence");
+    let container = pod.server();
     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
         assert!(!pod.passes(&container[probe]), "{probe}");
     }

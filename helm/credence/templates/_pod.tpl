@@ -63,6 +63,9 @@ grpc:
 - name: credence
   image: {{ include "credence.image" . }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
+  {{- if eq .Values.mode "Sidecar" }}
+  restartPolicy: Always
+  {{- end }}
   args:
     {{- include "credence.args" . | nindent 4 }}
   {{- with include "credence.env" . | trim }}
@@ -86,7 +89,7 @@ grpc:
     {{- include "credence.httpProbe" (dict "root" . "path" "/healthz" "probe" .Values.probes.liveness) | nindent 4 }}
   readinessProbe:
     {{- include "credence.readinessProbe" . | nindent 4 }}
-  {{- if .Values.preStopSleepSeconds }}
+  {{- if and .Values.preStopSleepSeconds (ne .Values.mode "Sidecar") }}
   lifecycle:
     preStop:
       sleep:
