@@ -195,13 +195,17 @@ true
 {{- end }}
 
 {{- define "credence.check" -}}
+{{- include "credence.checkName" . -}}
 {{- include "credence.checkTrust" . -}}
 {{- include "credence.checkTable" . -}}
 {{- include "credence.checkTls" . -}}
+{{- include "credence.checkPeers" . -}}
+{{- include "credence.checkCertificate" . -}}
 {{- include "credence.checkReplay" . -}}
 {{- include "credence.checkSecurity" . -}}
 {{- include "credence.checkPods" . -}}
 {{- include "credence.checkConfig" . -}}
+{{- include "credence.checkDecisionLog" . -}}
 {{- if ne .Values.mode "Sidecar" -}}
 {{- include "credence.checkMemory" . -}}
 {{- end -}}
