@@ -211,6 +211,8 @@ true
 {{- end -}}
 {{- if eq .Values.mode "Deployment" -}}
 {{- include "credence.checkReplicas" . -}}
+{{- else if eq .Values.mode "DaemonSet" -}}
+{{- include "credence.checkDaemonSet" . -}}
 {{- end -}}
 {{- include "credence.checkReach" . -}}
 {{- end }}
