@@ -18,6 +18,7 @@ use axum::serve::IncomingStream;
 use serde_json::json;
 
 use super::{Bounded, Status};
+use crate::clock::{Clock, Time};
 use crate::observe::{LogLevel, Turn};
 use crate::resource::Authority;
 
@@ -44,7 +45,9 @@ fn no(status: StatusCode, why: &str) -> Response {
 }
 
 fn told(level: &LogLevel) -> Response {
-    Json(json!({"level": level.now(), "at_start": level.start()})).into_response()
+    let now = level.now();
+    let until = now.until.map(Time::to_rfc3339);
+    Json(json!({"level": now.text, "until": until, "at_start": level.start()})).into_response()
 }
 
 pub(super) async fn show<S: Status>(State(status): State<Arc<S>>) -> Response {
@@ -74,7 +77,7 @@ pub(super) async fn change<S: Status>(
     let text = std::str::from_utf8(&body).unwrap_or("\u{fffd}").trim_ascii();
     let tell =
         || tracing::warn!(level = text, seconds = lasts.as_secs(), "the log level was changed on the admin listener");
-    match level.set(text, tell) {
+    match level.set(text, Clock::System.now().after(lasts), tell) {
         Ok(turn) => {
             tokio::spawn(end(Arc::clone(level), turn, lasts));
             told(level)
@@ -173,10 +176,14 @@ mod tests {
             change(State(Arc::clone(&knob)), peer, headers, RawQuery(None), body).await.status()
         };
         for stranger in ["192.0.2.7", "10.0.0.1", "fd00::1", "::ffff:192.0.2.7", "0.0.0.0"] {
-            assert_eq!((ask(stranger).await, knob.0.now().as_str()), (StatusCode::FORBIDDEN, "info"), "{stranger}");
+            assert_eq!(
+                (ask(stranger).await, knob.0.now().text.as_str()),
+                (StatusCode::FORBIDDEN, "info"),
+                "{stranger}"
+            );
         }
         for own in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
-            assert_eq!((ask(own).await, knob.0.now().as_str()), (StatusCode::OK, "debug"), "{own}");
+            assert_eq!((ask(own).await, knob.0.now().text.as_str()), (StatusCode::OK, "debug"), "{own}");
         }
     }
 }

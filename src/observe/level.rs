@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing_subscriber::reload::Handle;
 use tracing_subscriber::{EnvFilter, Registry};
 
+use crate::clock::Time;
+
 /// The longest text that is taken, in bytes.
 const MAX_TEXT: usize = 256;
 
@@ -18,9 +20,18 @@ pub struct LogLevel {
 
 #[derive(Debug)]
 struct Now {
-    text: String,
+    level: Level,
     /// Counts the changes.
     turn: u64,
+}
+
+/// What the log tells, and for how long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Level {
+    /// Level or directives.
+    pub text: String,
+    /// When a change ends; `None` of the level of the start.
+    pub until: Option<Time>,
 }
 
 /// One change: what [`LogLevel::end`] takes back, unless there was another one since.
@@ -29,14 +40,14 @@ pub struct Turn(u64);
 
 impl fmt::Debug for LogLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LogLevel({:?})", self.now())
+        write!(f, "LogLevel({:?})", self.now().text)
     }
 }
 
 impl LogLevel {
     /// Of a filter that was made of this text.
     pub fn new(handle: Handle<EnvFilter, Registry>, start: String) -> Self {
-        let now = Mutex::new(Now { text: start.clone(), turn: 0 });
+        let now = Mutex::new(Now { level: Level { text: start.clone(), until: None }, turn: 0 });
         Self { handle, start, now }
     }
 
@@ -63,8 +74,8 @@ impl LogLevel {
     }
 
     /// What it is now.
-    pub fn now(&self) -> String {
-        self.lock().text.clone()
+    pub fn now(&self) -> Level {
+        self.lock().level.clone()
     }
 
     /// What it was at the start (`--log-level`).
@@ -73,10 +84,11 @@ impl LogLevel {
     }
 
     /// Changes it, and has it told where it is heard: before, unless the log is silent now, so that nobody silences it unseen.
+    /// When it ends is only told: [`LogLevel::end`] ends it.
     ///
     /// # Errors
     /// A sentence for people: nothing was changed.
-    pub fn set(&self, text: &str, tell: impl Fn()) -> Result<Turn, String> {
+    pub fn set(&self, text: &str, until: Time, tell: impl Fn()) -> Result<Turn, String> {
         let filter = Self::filter(text)?;
         let heard = tracing::enabled!(tracing::Level::WARN);
         if heard {
@@ -84,7 +96,7 @@ impl LogLevel {
         }
         let mut now = self.lock();
         self.handle.reload(filter).map_err(|error| error.to_string())?;
-        *now = Now { text: text.to_owned(), turn: now.turn + 1 };
+        *now = Now { level: Level { text: text.to_owned(), until: Some(until) }, turn: now.turn + 1 };
         let turn = Turn(now.turn);
         drop(now);
         if !heard {
@@ -100,7 +112,7 @@ impl LogLevel {
         if now.turn != turn.0 || self.handle.reload(filter).is_err() {
             return false;
         }
-        *now = Now { text: self.start.clone(), turn: now.turn + 1 };
+        *now = Now { level: Level { text: self.start.clone(), until: None }, turn: now.turn + 1 };
         true
     }
 
@@ -131,11 +143,17 @@ mod tests {
         // The handle is good for as long as the layer is there.
         let (_layer, handle) = tracing_subscriber::reload::Layer::new(LogLevel::filter("info").unwrap());
         let level = LogLevel::new(handle, "info".into());
-        let first = level.set("debug", || ()).unwrap();
-        let second = level.set("trace", || ()).unwrap();
-        assert!(!level.end(first) && level.now() == "trace");
-        assert!(level.set("loud", || ()).is_err() && level.now() == "trace", "nothing changes by a bad one");
-        assert!(level.end(second) && level.now() == "info" && level.start() == "info");
+        let until = |seconds: i32| Time::from_seconds(seconds.into());
+        let is = |text: &str, until: Option<Time>| level.now() == Level { text: text.to_owned(), until };
+        assert!(is("info", None));
+        let first = level.set("debug", until(1), || ()).unwrap();
+        let second = level.set("trace", until(2), || ()).unwrap();
+        assert!(!level.end(first) && is("trace", Some(until(2))));
+        assert!(
+            level.set("loud", until(3), || ()).is_err() && is("trace", Some(until(2))),
+            "a bad one changes nothing"
+        );
+        assert!(level.end(second) && is("info", None) && level.start() == "info");
         assert!(!level.end(second));
     }
 }

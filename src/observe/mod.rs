@@ -31,7 +31,7 @@ pub use format::Format;
 pub use handshakes::{Handshake, HandshakeCounts};
 pub use id::DecisionId;
 pub use keys::FetchTimes;
-pub use level::{LogLevel, Turn};
+pub use level::{Level, LogLevel, Turn};
 pub use line::{Call, Table, line};
 pub use log::{DecisionLog, Full, Sink, WhenFull};
 pub use metrics::{Counts, Metrics, ReloadKind};

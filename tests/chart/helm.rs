@@ -60,13 +60,14 @@ pub(crate) fn helm(home: &Path, args: &[String]) -> Output {
 pub(crate) struct Release {
     home: TempDir,
     kubernetes: &'static str,
+    name: &'static str,
     args: Vec<String>,
 }
 
 impl Release {
     /// By the chart's own defaults.
     pub(crate) fn bare() -> Self {
-        Self { home: scratch(), kubernetes: KUBERNETES[2], args: Vec::new() }
+        Self { home: scratch(), kubernetes: KUBERNETES[2], name: RELEASE, args: Vec::new() }
     }
 
     /// By `ci/NAME-values.yaml`.
@@ -97,6 +98,12 @@ impl Release {
         self
     }
 
+    /// Under this name.
+    pub(crate) const fn called(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
     /// A verb of helm on the release and the chart.
     pub(crate) fn run(&self, verb: &[&str]) -> Output {
         self.run_on(&chart(), verb)
@@ -123,7 +130,7 @@ impl Release {
     }
 
     fn template(&self) -> Output {
-        self.run(&["template", RELEASE, "--kube-version", self.kubernetes])
+        self.run(&["template", self.name, "--kube-version", self.kubernetes])
     }
 
     /// What is rendered.

@@ -36,6 +36,32 @@ fn a_daemon_set_on_tcp_keeps_to_its_node() {
     assert!(refusal.contains("keeps to the node"), "{refusal}");
 }
 
+/// The second process would end with `another server listens there`.
+#[test]
+fn two_pods_of_one_node_cannot_have_one_socket() {
+    let rolling = |text: &str| format!("daemonSet: {{updateStrategy: {{rollingUpdate: {{{text}}}}}}}");
+    for (example, values, word) in [
+        ("daemonset-socket", "maxSurge: 1, maxUnavailable: 0", "the rollout would hang"),
+        ("daemonset-socket", "maxSurge: 10%", "the rollout would hang"),
+        ("daemonset-socket", "maxUnavailable: 0", "no pod could ever be replaced"),
+        ("daemonset-tcp", "maxUnavailable: 0%", "no pod could ever be replaced"),
+        ("daemonset-tcp", "maxSurge: 1", "`maxUnavailable: 0` beside it"),
+    ] {
+        let refusal = Release::of(example).with(&rolling(values)).refusal();
+        assert!(refusal.contains("`daemonSet.updateStrategy.rollingUpdate.") && refusal.contains(word), "{refusal}");
+    }
+    let tcp = Release::of("daemonset-tcp").with(&rolling("maxSurge: 1, maxUnavailable: 0"));
+    assert_eq!(tcp.render().only("DaemonSet")["spec"]["updateStrategy"]["rollingUpdate"]["maxSurge"], 1);
+    let gap = "WARNING: one pod on each node. While it is replaced, by each upgrade, gateways of that node answer 503.";
+    assert!(!tcp.notes().contains(gap));
+    let socket = Release::of("daemonset-socket").notes();
+    assert!(socket.contains(gap) && socket.contains("Two cannot have one socket:"), "{socket}");
+    let tcp = Release::of("daemonset-tcp").notes();
+    assert!(tcp.contains(gap) && tcp.contains("{maxSurge: 1, maxUnavailable: 0}"), "{tcp}");
+    let by_hand = "daemonSet: {updateStrategy: {type: OnDelete, rollingUpdate: null}}";
+    Release::of("daemonset-socket").with(by_hand).render().only("DaemonSet");
+}
+
 #[test]
 fn a_sidecar_is_a_patch_for_the_gateways_pods() {
     let objects = Release::of("sidecar").render();

@@ -25,6 +25,8 @@ fn whoever_installs_it_is_shown_readiness_and_one_explain() {
         assert!(notes.contains(line), "{line:?} is not in\n{notes}");
     }
     assert!(!notes.contains("WARNING"), "{notes}");
+    let any = Release::of("autoscaling").notes();
+    assert!(any.contains("gRPC with mutual TLS, as whatever the authority signed.\n"), "{any}");
     let sidecar = Release::of("sidecar").notes();
     for line in
         ["get configmap rel-credence-sidecar", "port-forward pod/GATEWAY 9192", "curl http://127.0.0.1:9192/readyz"]
@@ -77,6 +79,8 @@ fn every_file_of_the_table_is_saved_before_it_is_explained() {
     ] {
         assert!(existing.contains(line), "{line:?} is not in\n{existing}");
     }
+    let secrets = "the secrets themselves need not be on your machine";
+    assert!(existing.contains(secrets) && !Release::of("inline").notes().contains(secrets), "{existing}");
 }
 
 #[test]

@@ -32,6 +32,102 @@ fn a_log_level_by_which_no_pod_would_start() {
 }
 
 #[test]
+fn a_decision_log_that_cannot_be_written() {
+    let nowhere: &[&str] = &["`config.decisionLog: /var/log/credence/d.jsonl`", "`extraVolumeMounts`", "`stdout`"];
+    let log = "config: {decisionLog: /var/log/credence/d.jsonl}, extraVolumes: [{name: log, emptyDir: {}}]";
+    let mounted = |mount: &str| format!("{{{log}, extraVolumeMounts: [{{name: log, mountPath: {mount}}}]}}");
+    refused(
+        "inline",
+        &[
+            ("config: {decisionLog: nonsense}", &["/config/decisionLog"]),
+            ("config: {decisionLog: stderr}", &["/config/decisionLog"]),
+            ("config: {decisionLog: /logs/}", &["/config/decisionLog"]),
+            ("config: {decisionLog: /var/log/credence/d.jsonl}", nowhere),
+            (&mounted("/var/log/cred"), nowhere),
+            (&mounted("/var/log/credence, readOnly: true"), nowhere),
+        ],
+    );
+    taken("inline", &["config: {decisionLog: \"off\"}", &mounted("/var/log/credence")]);
+}
+
+#[test]
+fn a_peer_that_no_certificate_can_be() {
+    refused(
+        "inline",
+        &[
+            ("tls: {allowPeer: [\"*.acme.test\"]}", &["`tls.allowPeer` has \"*.acme.test\"", "no wildcards"]),
+            ("tls: {allowPeer: [any, gateway.acme.test]}", &["`any` beside names"]),
+            ("tls: {allowPeer: [\"SPIFFE://acme.test/x\"]}", &["no SPIFFE ID"]),
+            ("tls: {allowPeer: [\"spiffe://acme.test/x/\"]}", &["no SPIFFE ID", "without a slash at the end"]),
+            ("tls: {allowPeer: [\"spiffe://acme.test/../x\"]}", &["no SPIFFE ID"]),
+            ("tls: {allowPeer: [192.0.2.7]}", &["an address proves nobody"]),
+            ("tls: {allowPeer: [\"fd00::7\"]}", &["`tls.allowPeer` has \"fd00::7\""]),
+            ("tls: {allowPeer: [gateway..acme]}", &["`tls.allowPeer` has \"gateway..acme\""]),
+        ],
+    );
+    taken("inline", &["tls: {allowPeer: [\"dns:gateway.acme.test\", \"https://acme.test/gateway\", Gateway_1]}"]);
+}
+
+#[test]
+fn a_certificate_that_would_be_renewed_before_it_is_there() {
+    let manager = |text: &str| format!("tls: {{certManager: {{{text}}}}}");
+    refused(
+        "inline",
+        &[
+            (&manager("duration: 1h"), &["`tls.certManager.renewBefore: 720h`", "`tls.certManager.duration: 1h`"]),
+            (&manager("duration: 90m, renewBefore: 1h30m"), &["is not less than"]),
+            (&manager("duration: 59m59s"), &["`tls.certManager.duration: 59m59s`", "hour"]),
+            (&manager("renewBefore: 4m"), &["`tls.certManager.renewBefore: 4m`", "5 minutes"]),
+        ],
+    );
+    taken("inline", &[&manager("duration: 90m, renewBefore: 1h29m59s")]);
+}
+
+#[test]
+fn a_name_or_a_label_that_kubernetes_would_refuse() {
+    for (value, place) in [
+        ("nameOverride=Foo", "/nameOverride"),
+        ("fullnameOverride=Foo_Bar", "/fullnameOverride"),
+        ("fullnameOverride=1st", "/fullnameOverride"),
+        ("namespaceOverride=a.b", "/namespaceOverride"),
+        ("image.tag=a b", "/image/tag"),
+        ("image.repository=Acme/Credence", "/image/repository"),
+        ("imagePullSecrets[0].name=A", "/imagePullSecrets/0/name"),
+        ("trust.existingConfigMap=UPPER", "/trust/existingConfigMap"),
+        ("trust.configMaps[0].name=a_b", "/trust/configMaps/0/name"),
+        ("blocks.existingConfigMap=a..b", "/blocks/existingConfigMap"),
+        ("tls.existingSecret=-a", "/tls/existingSecret"),
+        ("tls.certKey=a/b", "/tls/certKey"),
+        ("tls.clientCA.existingConfigMap=a-", "/tls/clientCA/existingConfigMap"),
+        ("tls.certManager.issuerRef.name=A", "/tls/certManager/issuerRef/name"),
+        ("replayStore.passwordSecret.name=A", "/replayStore/passwordSecret/name"),
+        ("issuerSecrets.existingSecret=a b", "/issuerSecrets/existingSecret"),
+        ("serviceAccount.name=A", "/serviceAccount/name"),
+        ("priorityClassName=A", "/priorityClassName"),
+        ("sidecar.gatewayContainer=", "/sidecar/gatewayContainer"),
+        ("commonLabels.a=b c", "/commonLabels/a"),
+        ("podLabels.a b=c", "/podLabels"),
+        ("nodeSelector.a=-", "/nodeSelector/a"),
+        ("podAnnotations.a b=c", "/podAnnotations"),
+        ("podMonitor.sidecarSelector.a=b/c", "/podMonitor/sidecarSelector/a"),
+    ] {
+        let refusal = Release::of("inline").set(value).refusal();
+        assert!(refusal.contains(place), "{value}: {refusal}");
+    }
+    // What comes of the name of the release.
+    let refusal = Release::of("inline").called("1st").refusal();
+    assert!(refusal.contains("called \"1st-credence\"") && refusal.contains("`fullnameOverride`"), "{refusal}");
+    taken(
+        "inline",
+        &[
+            "commonLabels: {acme.test/team: \"\", a_b: \"1.0\"}",
+            "{fullnameOverride: c, tls: {existingSecret: a.b-1}}",
+            "image: {repository: \"localhost:5000/a__b/c-d\", tag: _1.0-rc.1}",
+        ],
+    );
+}
+
+#[test]
 fn one_port_for_two_listeners() {
     let same: &[&str] = &["`listen.grpcPort` and `listen.adminPort` are both 9191", "change one"];
     refused("inline", &[("listen: {adminPort: 9191}", same)]);

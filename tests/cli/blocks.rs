@@ -197,6 +197,9 @@ fn inspect_writes_no_block_from_what_does_not_show_and_none_under_a_name_that_is
     assert_eq!(ended.code, 2, "{}", ended.all());
 }
 
+/// What is said where nothing is wrong with any one of them.
+const DIFFER: &str = "the replicas that answer do not all have the same table and blocks";
+
 #[test]
 fn status_waits_until_every_replica_has_what_is_expected() {
     let world = world(&[]);
@@ -216,8 +219,11 @@ fn status_waits_until_every_replica_has_what_is_expected() {
     let told = format!("NO   {}\n", urls[1]);
     assert!(ended.out.contains(&format!("yes  {}\n", urls[0])) && ended.out.contains(&told), "{}", ended.out);
     assert!(ended.out.contains("expected sha256"), "{}", ended.out);
-    let differ = status(&[]);
-    assert_eq!(differ.code, 1, "they have not the same: {}", differ.all());
+    for more in [&[][..], &["--ready", "--timeout", "0"]] {
+        let differ = status(more);
+        assert_eq!((differ.code, differ.out.matches("yes  ").count()), (1, 2), "{}", differ.all());
+        assert!(differ.all().contains(DIFFER), "{}", differ.all());
+    }
 
     let waits = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| status(&["--expect", &blocks, "-o", "json"]));
@@ -243,6 +249,15 @@ fn status_says_of_whom_there_is_no_answer_and_what_cannot_be_expected() {
     let nobody = run(&["status", "http://127.0.0.1:1", "--expect", &table, "--timeout", "0"]);
     assert_eq!(nobody.code, 1, "{}", nobody.all());
     assert!(nobody.out.contains("no answer: "), "{}", nobody.out);
+    // One that is away differs from nobody.
+    let none = Blocks::new(&[]);
+    let credence = serve(world.table.path(), none.path()).start();
+    let up = format!("http://{}", credence.admin_address());
+    for urls in [&["http://127.0.0.1:1"][..], &["http://127.0.0.1:1", &up]] {
+        let away = run(&[&["status"], urls].concat());
+        assert_eq!((away.code, away.out.matches("no answer: ").count()), (1, 1), "{}", away.all());
+        assert!(!away.all().contains("the replicas"), "{}", away.all());
+    }
     let stranger = run(&["status", world.ci.url(), "--expect", &table, "--timeout", "0"]);
     assert_eq!(stranger.code, 1, "{}", stranger.all());
     assert!(stranger.out.contains("no answer of credence"), "{}", stranger.out);

@@ -1,5 +1,10 @@
 //! The level of the program's own log, changed while it runs.
 
+use std::time::Duration;
+
+use credence::clock::{Clock, Time};
+use serde_json::{Value, json};
+
 use crate::support::call::Call;
 use crate::support::credence::Credence;
 use crate::support::http::{Request, Response};
@@ -12,8 +17,12 @@ fn put(credence: &Credence, query: &str, body: &str) -> Response {
     Request::new("PUT", &format!("/loglevel{query}")).body(body).send(credence.admin_address())
 }
 
+fn show(credence: &Credence) -> Value {
+    credence.admin("/loglevel").json()
+}
+
 fn level(credence: &Credence) -> String {
-    credence.admin("/loglevel").json()["level"].as_str().unwrap().to_owned()
+    show(credence)["level"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -21,8 +30,15 @@ fn the_level_is_changed_for_a_while_and_comes_back_by_itself() {
     let ci = Issuer::start();
     let file = Table::new(&table(&ci, &["own"]));
     let credence = Credence::serve(file.path()).start();
-    assert_eq!(level(&credence), "info");
+    let started = json!({"level": "info", "until": null, "at_start": "info"});
+    assert_eq!(show(&credence), started);
+    let hour = |since: Time| since.after(Duration::from_secs(3600)).to_rfc3339();
+    let before = Clock::System.now();
     let changed = put(&credence, "?for=1h", "warn,credence=debug\n");
+    let within = hour(before)..=hour(Clock::System.now());
+    let until = changed.json()["until"].as_str().unwrap().to_owned();
+    assert!(within.contains(&until), "{until} is not in {within:?}");
+    assert_eq!(show(&credence), changed.json());
     assert_eq!((changed.status, level(&credence).as_str()), (200, "warn,credence=debug"));
     assert_eq!(changed.json()["at_start"], "info");
     // A connection that speaks no HTTP/2 is told of at this level only.
@@ -35,7 +51,7 @@ fn the_level_is_changed_for_a_while_and_comes_back_by_itself() {
     });
     assert_eq!(put(&credence, "?for=1s", "error").status, 200);
     assert!(credence.stderr().contains("level=\"error\" seconds=1"), "nobody silences the log unseen");
-    eventually("the level of the start", || (level(&credence) == "info").then_some(()));
+    eventually("the level of the start", || (show(&credence) == started).then_some(()));
     let stderr = credence.stderr();
     assert!(
         stderr.contains("the log level was changed on the admin listener level=\"warn,credence=debug\" seconds=3600"),

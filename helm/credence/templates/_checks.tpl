@@ -195,18 +195,24 @@ true
 {{- end }}
 
 {{- define "credence.check" -}}
+{{- include "credence.checkName" . -}}
 {{- include "credence.checkTrust" . -}}
 {{- include "credence.checkTable" . -}}
 {{- include "credence.checkTls" . -}}
+{{- include "credence.checkPeers" . -}}
+{{- include "credence.checkCertificate" . -}}
 {{- include "credence.checkReplay" . -}}
 {{- include "credence.checkSecurity" . -}}
 {{- include "credence.checkPods" . -}}
 {{- include "credence.checkConfig" . -}}
+{{- include "credence.checkDecisionLog" . -}}
 {{- if ne .Values.mode "Sidecar" -}}
 {{- include "credence.checkMemory" . -}}
 {{- end -}}
 {{- if eq .Values.mode "Deployment" -}}
 {{- include "credence.checkReplicas" . -}}
+{{- else if eq .Values.mode "DaemonSet" -}}
+{{- include "credence.checkDaemonSet" . -}}
 {{- end -}}
 {{- include "credence.checkReach" . -}}
 {{- end }}

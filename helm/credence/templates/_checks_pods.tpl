@@ -58,6 +58,29 @@
 {{- end -}}
 {{- end }}
 
+{{/* Whether a DaemonSet's new pod comes before the old one goes. */}}
+{{- define "credence.surges" -}}
+{{- $surge := get (default dict (get .Values.daemonSet.updateStrategy "rollingUpdate")) "maxSurge" -}}
+{{- if not (has (toString (default 0 $surge)) (list "0" "0%")) -}}true{{- end -}}
+{{- end }}
+
+{{- define "credence.checkDaemonSet" -}}
+{{- $update := .Values.daemonSet.updateStrategy -}}
+{{- if ne (toString (get $update "type")) "OnDelete" -}}
+{{- $rolling := default dict (get $update "rollingUpdate") -}}
+{{- $away := has (toString (get $rolling "maxUnavailable")) (list "0" "0%") -}}
+{{- if include "credence.surges" . -}}
+{{- if include "credence.unix" . -}}
+{{- fail "\n\n`daemonSet.updateStrategy.rollingUpdate.maxSurge` starts a second pod on the node, which ends because the first one listens on the socket: the rollout would hang. Leave it out, or use `daemonSet.listen: tcp`, or `mode: Sidecar`." -}}
+{{- else if not $away -}}
+{{- fail "\n\n`daemonSet.updateStrategy.rollingUpdate.maxSurge` takes `maxUnavailable: 0` beside it, and the chart's default is 1: write both." -}}
+{{- end -}}
+{{- else if $away -}}
+{{- fail "\n\n`daemonSet.updateStrategy.rollingUpdate.maxUnavailable: 0` without `maxSurge: 1`: no pod could ever be replaced. On a socket leave it at 1." -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "credence.checkReplicas" -}}
 {{- $values := .Values -}}
 {{- $replicas := include "credence.replicas" . | int -}}
