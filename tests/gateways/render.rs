@@ -144,7 +144,7 @@ fn without_the_reference_grant_every_route_answers_500() {
     let without = rendered.clone().without("kind: ReferenceGrant");
     let given = certificates.given(&certificates.clients.issue(&[GATEWAY]));
     let gateway = Gateway::in_cluster(&api, manifests(&scene, &without).and(&given));
-    let policy = without.document("kind: Gateway, name: \"partner-gateway\"");
+    let policy = without.document("kind: SecurityPolicy\nmetadata: {name: \"credence\",");
     let (accepted, message) = api.accepted(&policy);
     assert!(!accepted && message.contains("ReferenceGrant"), "{message}");
     let outcome = scene.send(&gateway, get("partners.acme.test", "/orders/1").bearer(scene.token()));
