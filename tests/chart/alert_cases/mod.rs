@@ -56,7 +56,9 @@ const ALL_IS_WELL: Case = Case(
     &[],
 );
 
-/// All of them.
+pub(crate) use reach::ON_A_SOCKET;
+
+/// All of them, of pods that are asked by a Service.
 pub(crate) fn cases() -> impl Iterator<Item = &'static Case> {
     let more = [reach::CASES, state::CASES, ends::CASES, calls::CASES];
     std::iter::once(&ALL_IS_WELL).chain(more.into_iter().flatten())
