@@ -147,8 +147,11 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
     summary: '{{ `Callers of {{ $labels.issuer }} use a grant outside its times` }}'
     description: 'Nothing but the end (or the start) of a grant or its resource stands against their calls. The decision log names the grant.'
 - alert: CredenceCertificateExpiresSoon
-  expr: (credence_tls_certificate_expires_timestamp_seconds{ {{- $of -}} } - time() < {{ $limits.certificateExpiresDays }} * 86400) > 0
-  for: 1h
+  expr: >-
+    (credence_tls_certificate_expires_timestamp_seconds{ {{- $of -}} } - time() < {{ $limits.certificateExpiresDays }} * 86400) > 0
+    unless credence_tls_certificate_expires_timestamp_seconds{ {{- $of -}} } - time()
+    >= (credence_tls_certificate_expires_timestamp_seconds{ {{- $of -}} } - credence_tls_certificate_starts_timestamp_seconds{ {{- $of -}} }) / 3
+  for: 10m
   labels: {severity: warning}
   annotations:
     summary: '{{ `The certificate of {{ $labels.pod }} ends in {{ $value | humanizeDuration }}` }}'
