@@ -112,8 +112,8 @@ pub struct Metrics {
     findings: Family<OfRule, Gauge>,
     dropped: Counter,
     spent: Gauge,
-    /// Without a series where there is no TLS.
-    certificate: Family<OfListener, Number>,
+    /// From when to when; without a series where there is no TLS.
+    certificate: [Family<OfListener, Number>; 2],
     /// One exposition at a time: some series are written anew for each.
     exposing: Mutex<()>,
 }
@@ -129,7 +129,7 @@ impl Default for Metrics {
         let findings = Family::default();
         let dropped = Counter::default();
         let spent = Gauge::default();
-        let certificate = Family::default();
+        let certificate: [Family<_, _>; 2] = Default::default();
         let decisions = Decisions::register(&mut registry);
         let keys = KeyMetrics::register(&mut registry);
         registry.register("trust_expires_timestamp_seconds", "When an entry of the table ends", ends.clone());
@@ -144,10 +144,16 @@ impl Default for Metrics {
         registry.register("lint_findings", "Warnings of the table in force, as of its load", findings.clone());
         registry.register("decision_log_dropped", "Lines of the decision log that were lost", dropped.clone());
         registry.register("replay_entries", "Tokens that may be used once and were, remembered", spent.clone());
+        let [starts, expires] = certificate.clone();
+        registry.register(
+            "tls_certificate_starts_timestamp_seconds",
+            "When the certificate that a listener shows begins to be good",
+            starts,
+        );
         registry.register(
             "tls_certificate_expires_timestamp_seconds",
             "When the certificate that a listener shows ends",
-            certificate.clone(),
+            expires,
         );
         registry.register("build", "The running program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self {
@@ -227,9 +233,11 @@ impl Metrics {
         }
     }
 
-    /// The listener shows a certificate that ends then.
-    pub fn certificate(&self, ends: Time) {
-        self.certificate.get_or_create(&OfListener::GRPC).set(ends.seconds());
+    /// The listener shows a certificate that is good from then to then.
+    pub fn certificate(&self, starts: Time, ends: Time) {
+        for (family, time) in self.certificate.iter().zip([starts, ends]) {
+            family.get_or_create(&OfListener::GRPC).set(time.seconds());
+        }
     }
 
     /// The exposition, as of now.

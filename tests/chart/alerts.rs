@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::alert_cases::{Case, cases};
-use crate::helm::{Release, brought};
+use crate::alert_cases::{Case, ON_A_SOCKET, cases};
+use crate::helm::{Release, brought, chart_file};
 use crate::support::{root, scratch};
 
 /// The groups of the chart's rules.
@@ -48,10 +48,17 @@ fn promtool_takes_the_rules() {
 
 /// What promtool finds of these rules in each world: the alerts that fire are those of the case. `names` gives a series the labels
 /// that the rules ask for.
-pub(crate) fn try_cases(rules: &str, left_out: &[&str], names: impl Fn(&str) -> String) {
+pub(crate) fn try_cases<'c>(
+    rules: &str,
+    cases: impl Iterator<Item = &'c Case>,
+    left_out: &[&str],
+    names: impl Fn(&str) -> String,
+) {
     let dir = scratch();
     std::fs::write(dir.path().join("rules.yaml"), rules).unwrap();
-    let tests = cases().map(|Case(name, series, minutes, firing)| {
+    // What takes days is looked at every five minutes, which is a fifth of the work.
+    let (mut of_hours, mut of_days) = (Vec::new(), Vec::new());
+    for Case(name, series, minutes, firing) in cases {
         let series: Vec<_> =
             series.iter().map(|(series, values)| json!({"series": names(series), "values": values})).collect();
         let firing = firing.iter().filter(|alert| !left_out.contains(alert));
@@ -59,17 +66,20 @@ pub(crate) fn try_cases(rules: &str, left_out: &[&str], names: impl Fn(&str) -> 
             firing.map(|alert| json!({"labels": format!("{{alertname={alert:?}}}"), "value": 1})).collect();
         let expr = "count by (alertname) (count by (alertname, job) (ALERTS{alertstate=\"firing\"}))";
         let look = json!({"expr": expr, "eval_time": format!("{minutes}m"), "exp_samples": samples});
-        json!({"name": name, "interval": "1m", "input_series": series, "promql_expr_test": [look]})
-    });
-    let tests = json!({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests.collect::<Vec<_>>()});
-    let file = dir.path().join("tests.yaml");
-    std::fs::write(&file, format!("{tests:#}")).unwrap();
-    promtool(&["test", "rules"], &file);
+        let test = json!({"name": name, "interval": "1m", "input_series": series, "promql_expr_test": [look]});
+        if *minutes < 2000 { &mut of_hours } else { &mut of_days }.push(test);
+    }
+    for (every, tests) in [("1m", of_hours), ("5m", of_days)] {
+        let tests = json!({"rule_files": ["rules.yaml"], "evaluation_interval": every, "tests": tests});
+        let file = dir.path().join(format!("every-{every}.yaml"));
+        std::fs::write(&file, format!("{tests:#}")).unwrap();
+        promtool(&["test", "rules"], &file);
+    }
 }
 
 #[test]
 fn each_alert_fires_when_it_should_and_not_otherwise() {
-    try_cases(&rules().to_string(), &[], scraped);
+    try_cases(&rules().to_string(), cases(), &[], scraped);
     let tried: BTreeSet<_> = cases().flat_map(|case| case.3.iter().copied()).collect();
     let written: Vec<_> = alerts();
     let written: BTreeSet<_> = written.iter().map(|alert| alert["alert"].as_str().unwrap()).collect();
@@ -90,6 +100,23 @@ fn what_a_stranger_or_a_clients_retry_can_cause_wakes_nobody() {
     }
     let Case(_, _, _, firing) = cases().find(|case| case.0 == "a certificate that has ended").unwrap();
     assert!(firing.iter().all(is_critical), "and what keeps every gateway out does");
+}
+
+#[test]
+fn a_node_whose_gateways_are_all_refused_wakes_somebody() {
+    let on_a_socket = Release::of("daemonset-socket").set("prometheusRule.enabled=true");
+    let mut rules = on_a_socket.render().only("PrometheusRule")["spec"].clone();
+    let all = rules["groups"][0]["rules"].as_array_mut().unwrap();
+    all.retain(|rule| rule["alert"] == "CredenceNotReady");
+    assert_eq!(all[0]["labels"]["severity"], "critical");
+    let says = all[0]["annotations"]["description"].as_str().unwrap().to_owned();
+    assert!(says.contains("every request is refused"), "{says}");
+    try_cases(&rules.to_string(), ON_A_SOCKET.iter(), &[], scraped);
+    // By the Service the others answer.
+    let others = alerts();
+    let by_service = others.iter().find(|alert| alert["alert"] == "CredenceNotReady").unwrap();
+    assert_eq!(by_service["labels"]["severity"], "warning");
+    assert!(by_service["annotations"]["description"].as_str().unwrap().contains("It gets no calls."));
 }
 
 /// The selectors of an expression, with the labels that they want.
@@ -175,4 +202,27 @@ fn alerts_can_be_left_out_and_tuned() {
     let own = "prometheusRule: {runbookBase: \"https://wiki.acme.test/runbooks/\", disabled: [CredenceSlow]}";
     let own = Release::of("several").with(own).render();
     assert!(own.text.contains("https://wiki.acme.test/runbooks/CredenceDown.md") && !own.text.contains("CredenceSlow"));
+}
+
+#[test]
+fn an_alert_that_there_is_not_cannot_be_left_out() {
+    let refusal = Release::of("several").with("prometheusRule: {disabled: [CredenceSlow, CredenceDwon]}").refusal();
+    assert!(refusal.contains("/prometheusRule/disabled/1") && refusal.contains("'CredenceDown'"), "{refusal}");
+    let schema: Value = serde_json::from_str(&chart_file("values.schema.json")).unwrap();
+    let known = schema["properties"]["prometheusRule"]["properties"]["disabled"]["items"]["enum"].as_array().unwrap();
+    let alerts = alerts();
+    assert_eq!(known.iter().collect::<Vec<_>>(), alerts.iter().map(|alert| &alert["alert"]).collect::<Vec<_>>());
+}
+
+#[test]
+fn alerts_that_could_see_nothing_are_refused_or_told_of() {
+    let closed = Release::of("sidecar").set("prometheusRule.enabled=true").refusal();
+    assert!(
+        closed.contains("`prometheusRule` could see nothing") && closed.contains("`sidecar.admin: pod`"),
+        "{closed}"
+    );
+    let told = "namespace=\"trust-system\",job=\"trust\":";
+    let own = Release::of("daemonset-tcp").set("prometheusRule.enabled=true").notes();
+    assert!(own.contains("no monitor") && own.contains(told), "{own}");
+    assert!(!Release::of("several").notes().contains("no monitor"));
 }

@@ -12,6 +12,7 @@ use crate::tls::{ENVOY, Setting};
 use crate::world::{call, ends, token};
 
 const EXPIRES: &str = "credence_tls_certificate_expires_timestamp_seconds{listener=\"grpc\"}";
+const STARTS: &str = "credence_tls_certificate_starts_timestamp_seconds{listener=\"grpc\"}";
 const RELOADED: &str = "credence_config_last_reload_successful{kind=\"tls\"}";
 
 const DAY: i64 = 86_400;
@@ -223,8 +224,10 @@ fn a_certificate_that_ends_soon_is_told_ahead_and_one_that_has_ended_is_an_error
             Some(words) => says(&credence, words),
             None => assert!(!credence.stderr().contains("the certificate of --tls-cert")),
         }
-        let at = credence.metric(EXPIRES).unwrap();
-        assert!(is_from_now(at, until), "{at}");
+        for (time, seconds) in [(STARTS, from), (EXPIRES, until)] {
+            let at = credence.metric(time).unwrap();
+            assert!(is_from_now(at, seconds), "{time}: {at}");
+        }
         if until < 0 {
             // Whether to believe it is the proxy's to decide: this one does not.
             let refusal = setting.client(&[ENVOY]).enter(credence.grpc()).unwrap_err().to_string();
@@ -237,6 +240,6 @@ fn a_certificate_that_ends_soon_is_told_ahead_and_one_that_has_ended_is_an_error
 fn without_tls_there_is_no_series_of_a_certificate() {
     let setting = Setting::new();
     let credence = Credence::serve(setting.file.path()).start();
-    assert_eq!(credence.metric(EXPIRES), None);
+    assert_eq!((credence.metric(STARTS), credence.metric(EXPIRES)), (None, None));
     assert_eq!(credence.metric(RELOADED), None);
 }

@@ -20,23 +20,33 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
     summary: 'No credence answers in {{ $namespace }}'
     description: 'Prometheus reaches no replica. Gateways that fail closed refuse every request with 503.'
 {{- if and .Values.prometheusRule.kubeStateMetrics (ne .Values.mode "Sidecar") }}
+{{- $ofPods := printf "namespace=%q,pod=~\"%s-([a-z0-9]+-)?[a-z0-9]{5}\"" $namespace $full }}
+{{- $unix := include "credence.unix" . }}
 - alert: CredenceNotReady
-  expr: kube_pod_status_ready{namespace={{ $namespace | quote }},pod=~"{{ $full }}-([a-z0-9]+-)?[a-z0-9]{5}",condition="true"} == 0
-  for: 10m
-  labels: {severity: warning}
+  expr: >-
+    kube_pod_status_ready{ {{- $ofPods -}} ,condition="true"} == 0
+    unless on(namespace, pod) kube_pod_status_phase{ {{- $ofPods -}} ,phase=~"Failed|Succeeded"} == 1
+    {{- if $unix }}
+    unless on(namespace, pod) (kube_pod_info{ {{- $ofPods -}} } * on(node) group_left() (max by (node) (kube_node_status_condition{condition="Ready",status="true"}) == bool 0)) == 1
+    {{- end }}
+  for: {{ if $unix }}5m{{ else }}10m{{ end }}
+  labels: {severity: {{ if $unix }}critical{{ else }}warning{{ end }}}
   annotations:
     summary: '{{ `{{ $labels.pod }} is not ready` }}'
-    description: 'It gets no calls. Either no table is in force, or an issuer with `required` has had no keys since the start, or the init container has something against the table.'
+    description: '{{ if $unix }}Gateways of its node ask it all the same, nobody else answers there, and every request is refused.{{ else }}It gets no calls.{{ end }} Either no table is in force, or an issuer with `required` has had no keys since the start, or the init container has something against the table.'
 {{- end }}
 - alert: CredenceGatewaysCannotConnect
   expr: >-
     sum(rate(credence_tls_handshakes_total{ {{- $of -}} ,result=~"client_certificate|server_certificate|protocol"}[5m])) > {{ $limits.handshakeFailuresPerSecond }}
+    and on() (sum(rate(credence_tls_handshakes_total{ {{- $of -}} ,result="ok"}[5m])) or vector(0)) == 0
     and on() (sum(rate(credence_decisions_total{ {{- $of -}} }[5m])) or vector(0)) == 0
+    and on() (sum(rate(credence_decisions_total{ {{- $of -}} ,reason="ok"}[1h] offset 1w))
+    or sum(rate(credence_decisions_total{ {{- $of -}} ,reason="ok"}[1h] offset 1d))) > 1 / 60
   for: 10m
   labels: {severity: critical}
   annotations:
     summary: 'Gateways do not get through to credence in {{ $namespace }}'
-    description: 'Their handshakes fail, and not one call has arrived for ten minutes. A certificate has ended, or an authority was changed at one end only.'
+    description: 'Handshakes fail and none succeeds, and not one call has arrived for ten minutes, where there were calls a week ago. A certificate has ended, or an authority was changed at one end only.'
 - alert: CredenceHandshakesFail
   expr: sum by (result) (rate(credence_tls_handshakes_total{ {{- $of -}} ,result=~"client_certificate|server_certificate|protocol"}[10m])) > {{ $limits.handshakeFailuresPerSecond }}
   for: 10m
@@ -72,10 +82,20 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
 - alert: CredenceNoKeys
   expr: sum by (pod, issuer) (credence_keys{ {{- $of -}} ,state="usable"}) == 0
   for: 5m
-  labels: {severity: critical}
+  labels: {severity: warning}
   annotations:
     summary: '{{ `No usable key of issuer {{ $labels.issuer }}` }}'
-    description: '{{ `Every token of it is refused with 503 on {{ $labels.pod }}.` }}'
+    description: '{{ `Whoever shows a token of it to {{ $labels.pod }} is refused with 503.` }}'
+- alert: CredenceKeysMissed
+  expr: >-
+    sum by (pod, issuer) (credence_keys{ {{- $of -}} ,state="usable"}) == 0
+    and on (pod, issuer) sum by (pod, issuer) (rate(credence_token_verifications_total{ {{- $of -}} ,result="keys_unavailable"}[10m])) > 0
+    and on (issuer) count by (issuer) (present_over_time(credence_token_verifications_total{ {{- $of -}} ,result="ok"}[3d]))
+  for: 5m
+  labels: {severity: critical}
+  annotations:
+    summary: '{{ `Callers are refused for want of keys of issuer {{ $labels.issuer }}` }}'
+    description: '{{ `Its tokens were good within the last three days; now each of them is refused with 503 on {{ $labels.pod }}.` }}'
 - alert: CredenceKeysStale
   expr: (time() - credence_jwks_last_success_timestamp_seconds{ {{- $of -}} }) > {{ $limits.keysStaleHours }} * 3600 and credence_jwks_last_success_timestamp_seconds{ {{- $of -}} } > 0
   for: 10m
@@ -127,8 +147,11 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
     summary: '{{ `Callers of {{ $labels.issuer }} use a grant outside its times` }}'
     description: 'Nothing but the end (or the start) of a grant or its resource stands against their calls. The decision log names the grant.'
 - alert: CredenceCertificateExpiresSoon
-  expr: (credence_tls_certificate_expires_timestamp_seconds{ {{- $of -}} } - time() < {{ $limits.certificateExpiresDays }} * 86400) > 0
-  for: 1h
+  expr: >-
+    (credence_tls_certificate_expires_timestamp_seconds{ {{- $of -}} } - time() < {{ $limits.certificateExpiresDays }} * 86400) > 0
+    unless credence_tls_certificate_expires_timestamp_seconds{ {{- $of -}} } - time()
+    >= (credence_tls_certificate_expires_timestamp_seconds{ {{- $of -}} } - credence_tls_certificate_starts_timestamp_seconds{ {{- $of -}} }) / 3
+  for: 10m
   labels: {severity: warning}
   annotations:
     summary: '{{ `The certificate of {{ $labels.pod }} ends in {{ $value | humanizeDuration }}` }}'
@@ -144,6 +167,7 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
     (sum by (reason) (rate(credence_decisions_total{ {{- $of -}} ,decision="deny"}[10m])) > {{ $limits.denySpikePerSecond }})
     unless (sum by (reason) (rate(credence_decisions_total{ {{- $of -}} ,decision="deny"}[10m]))
     <= {{ $limits.denySpikeFactor }} * sum by (reason) (rate(credence_decisions_total{ {{- $of -}} ,decision="deny"}[1d] offset 1d)))
+    and on() count(up{ {{- $of -}} } offset 2d) > 0
   for: 10m
   labels: {severity: warning}
   annotations:
@@ -174,12 +198,12 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
 - alert: CredenceReplaySpike
   expr: sum by (issuer) (increase(credence_decisions_total{ {{- $of -}} ,reason="replayed"}[10m])) > {{ $limits.replaysPerTenMinutes }}
   for: 15m
-  labels: {severity: critical}
+  labels: {severity: warning}
   annotations:
     summary: '{{ `Tokens of {{ $labels.issuer }} that may be used once are shown again and again` }}'
-    description: '{{ `{{ $value | humanize }} in ten minutes: more than retries. Somebody may have copies of many.` }}'
+    description: '{{ `{{ $value | humanize }} in ten minutes, all of them refused. Clients that repeat their calls, or somebody who has copies of many.` }}'
 - alert: CredenceReplayUnavailable
-  expr: sum(rate(credence_decisions_total{ {{- $of -}} ,reason="replay_unavailable"}[5m])) > 0
+  expr: sum(rate(credence_decisions_total{ {{- $of -}} ,reason="replay_unavailable"}[5m])) > {{ $limits.replayUnavailablePerSecond }}
   for: 15m
   labels: {severity: critical}
   annotations:
@@ -202,7 +226,9 @@ A Prometheus that scrapes native histograms has no `_bucket` series: `… or his
     summary: '{{ `One yes of a hundred takes longer than {{ $value | humanizeDuration }}` }}'
     description: 'Gateways give up after their timeout and refuse. Usually the CPU limit, or a replay store that is far away.'
 - alert: CredenceOverloaded
-  expr: sum(rate(credence_calls_shed_total{ {{- $of -}} }[5m])) / sum(rate(credence_decisions_total{ {{- $of -}} }[5m])) > {{ $limits.overloadedShare }}
+  expr: >-
+    sum(rate(credence_calls_shed_total{ {{- $of -}} }[5m])) / sum(rate(credence_decisions_total{ {{- $of -}} }[5m])) > {{ $limits.overloadedShare }}
+    and on() sum(rate(credence_calls_shed_total{ {{- $of -}} }[5m])) > {{ $limits.overloadedPerSecond }}
   for: 10m
   labels: {severity: critical}
   annotations:

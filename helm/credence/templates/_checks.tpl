@@ -189,6 +189,9 @@ true
 {{- if and (eq $values.mode "Sidecar") $values.podMonitor.enabled (ne $values.sidecar.admin "pod") -}}
 {{- fail "\n\n`podMonitor` could read nothing: the admin port of sidecars is open to their own pod alone. Set `sidecar.admin: pod`; the notes have the NetworkPolicy that closes it to all but Prometheus." -}}
 {{- end -}}
+{{- if and $values.prometheusRule.enabled (include "credence.adminClosed" .) -}}
+{{- fail "\n\n`prometheusRule` could see nothing, and CredenceDown would fire for ever: the admin port of sidecars is open to their own pod alone. Set `sidecar.admin: pod` and have Prometheus read it (`podMonitor`), or leave out `prometheusRule`." -}}
+{{- end -}}
 {{- if and (eq $values.mode "Sidecar") $values.podMonitor.enabled (not $values.podMonitor.sidecarSelector) -}}
 {{- fail "\n\n`podMonitor.sidecarSelector` is empty: give the labels of your gateways' pods." -}}
 {{- end -}}

@@ -123,7 +123,7 @@ impl House {
 
     /// The listener shows this certificate from now on.
     pub(super) fn took_certificate(&self, validity: &Validity) {
-        self.metrics.certificate(validity.not_after);
+        self.metrics.certificate(validity.not_before, validity.not_after);
         self.metrics.reloaded(ReloadKind::Tls, Some(self.now()));
     }
 

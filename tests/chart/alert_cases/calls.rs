@@ -5,14 +5,29 @@ use super::{Case, UP};
 pub(super) const CASES: &[Case] = &[
     Case(
         "who causes far more refusals than yesterday wakes nobody",
-        &[UP, ("credence_decisions_total{decision=\"deny\",reason=\"grant_none\"}", "0+6x1500 9180+180x60")],
-        1545,
+        &[UP, ("credence_decisions_total{decision=\"deny\",reason=\"grant_none\"}", "0+6x3000 18180+180x60")],
+        3045,
         &["CredenceDenySpike"],
     ),
     Case(
+        "scanners without a token, on the first day",
+        &[UP, ("credence_decisions_total{decision=\"deny\",reason=\"no_token\"}", "0+90x600")],
+        600,
+        &[],
+    ),
+    Case(
+        "scanners without a token, early on the second day",
+        &[
+            ("up{pod=\"p1\"}", "_x1000 1x2000"),
+            ("credence_decisions_total{decision=\"deny\",reason=\"no_token\"}", "_x1000 0+90x2000"),
+        ],
+        2500,
+        &[],
+    ),
+    Case(
         "refusals for a reason that was never seen",
-        &[UP, ("credence_decisions_total{decision=\"deny\",reason=\"grant_none\"}", "_x1500 0+180x60")],
-        1545,
+        &[UP, ("credence_decisions_total{decision=\"deny\",reason=\"grant_none\"}", "_x3000 0+180x60")],
+        3045,
         &["CredenceDenySpike"],
     ),
     Case(
@@ -58,7 +73,7 @@ pub(super) const CASES: &[Case] = &[
         &["CredenceReplay"],
     ),
     Case(
-        "replays again and again",
+        "who retries again and again wakes nobody",
         &[UP, ("credence_decisions_total{decision=\"deny\",reason=\"replayed\",issuer=\"corp\"}", "0+2x120")],
         100,
         &["CredenceReplay", "CredenceReplaySpike"],
@@ -68,6 +83,18 @@ pub(super) const CASES: &[Case] = &[
         &[UP, ("credence_decisions_total{decision=\"deny\",reason=\"replay_unavailable\"}", "0+6x60")],
         30,
         &["CredenceReplayUnavailable"],
+    ),
+    Case(
+        "a token now and then of which nobody knows whether it was used",
+        &[
+            UP,
+            (
+                "credence_decisions_total{decision=\"deny\",reason=\"replay_unavailable\"}",
+                "0x3 1x3 2x3 3x3 4x3 5x3 6x3 7x3 8x3 9x3 10x3",
+            ),
+        ],
+        30,
+        &[],
     ),
     Case(
         "slow decisions",
@@ -128,6 +155,16 @@ pub(super) const CASES: &[Case] = &[
         &[],
     ),
     Case(
+        "a quiet site that sheds one call in four minutes",
+        &[
+            UP,
+            ("credence_decisions_total{decision=\"allow\",reason=\"ok\",issuer=\"corp\"}", "0+1x60"),
+            ("credence_calls_shed_total{pod=\"p1\"}", "0x3 1x3 2x3 3x3 4x3 5x3 6x3 7x3 8x3 9x3 10x3"),
+        ],
+        30,
+        &[],
+    ),
+    Case(
         "a burst of too many calls",
         &[
             UP,
@@ -147,7 +184,7 @@ pub(super) const CASES: &[Case] = &[
             ("credence_calls_shed_total{pod=\"p1\"}", "0x60"),
         ],
         30,
-        &["CredenceDenySpike", "CredenceSignatureFailures"],
+        &["CredenceSignatureFailures"],
     ),
     Case(
         "too many calls besides a flood",
@@ -159,7 +196,7 @@ pub(super) const CASES: &[Case] = &[
             ("credence_calls_shed_total{pod=\"p1\"}", "0+600x60"),
         ],
         30,
-        &["CredenceDenySpike", "CredenceOverloaded", "CredenceSignatureFailures"],
+        &["CredenceOverloaded", "CredenceSignatureFailures"],
     ),
     Case(
         "a full disk",

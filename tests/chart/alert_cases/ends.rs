@@ -120,6 +120,46 @@ pub(super) const CASES: &[Case] = &[
         &["CredenceCertificateExpiresSoon"],
     ),
     Case(
+        "a certificate of a day, anew when a third is left",
+        &[
+            UP,
+            ("credence_tls_certificate_starts_timestamp_seconds{listener=\"grpc\"}", "0x962 57600x960"),
+            ("credence_tls_certificate_expires_timestamp_seconds{listener=\"grpc\"}", "86400x962 144000x960"),
+        ],
+        965,
+        &[],
+    ),
+    Case(
+        "a certificate of a day, in its first hours",
+        &[
+            UP,
+            ("credence_tls_certificate_starts_timestamp_seconds{listener=\"grpc\"}", "0x1500"),
+            ("credence_tls_certificate_expires_timestamp_seconds{listener=\"grpc\"}", "86400x1500"),
+        ],
+        950,
+        &[],
+    ),
+    Case(
+        "a certificate of a day that nobody renews",
+        &[
+            UP,
+            ("credence_tls_certificate_starts_timestamp_seconds{listener=\"grpc\"}", "0x1500"),
+            ("credence_tls_certificate_expires_timestamp_seconds{listener=\"grpc\"}", "86400x1500"),
+        ],
+        975,
+        &["CredenceCertificateExpiresSoon"],
+    ),
+    Case(
+        "a certificate of three months that ends in a day",
+        &[
+            UP,
+            ("credence_tls_certificate_starts_timestamp_seconds{listener=\"grpc\"}", "-7000000x200"),
+            ("credence_tls_certificate_expires_timestamp_seconds{listener=\"grpc\"}", "100000x200"),
+        ],
+        20,
+        &["CredenceCertificateExpiresSoon"],
+    ),
+    Case(
         "a certificate that has ended",
         &[UP, ("credence_tls_certificate_expires_timestamp_seconds{listener=\"grpc\"}", "3600x4000")],
         61,

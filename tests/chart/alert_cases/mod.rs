@@ -27,6 +27,7 @@ const ALL_IS_WELL: Case = Case(
         ("credence_jwks_last_success_timestamp_seconds{issuer=\"corp\"}", "0+60x2000"),
         ("credence_jwks_last_success_timestamp_seconds{issuer=\"never\"}", "0x2000"),
         ("credence_trust_expires_timestamp_seconds{kind=\"grant\",name=\"a\"}", "9000000x2000"),
+        ("credence_tls_certificate_starts_timestamp_seconds{listener=\"grpc\"}", "0x2000"),
         ("credence_tls_certificate_expires_timestamp_seconds{listener=\"grpc\"}", "9000000x2000"),
         ("credence_tls_handshakes_total{listener=\"grpc\",result=\"ok\"}", "0+1x2000"),
         ("credence_tls_handshakes_total{listener=\"grpc\",result=\"client_certificate\"}", "0+1x2000"),
@@ -56,7 +57,9 @@ const ALL_IS_WELL: Case = Case(
     &[],
 );
 
-/// All of them.
+pub(crate) use reach::ON_A_SOCKET;
+
+/// All of them, of pods that are asked by a Service.
 pub(crate) fn cases() -> impl Iterator<Item = &'static Case> {
     let more = [reach::CASES, state::CASES, ends::CASES, calls::CASES];
     std::iter::once(&ALL_IS_WELL).chain(more.into_iter().flatten())

@@ -13,26 +13,80 @@ pub(super) const CASES: &[Case] = &[
         &["CredenceNotReady"],
     ),
     Case(
+        "a pod that was evicted and is still listed",
+        &[
+            UP,
+            ("kube_pod_status_ready{pod=\"rel-credence-5d4f9c7bx8-k2xvz\",condition=\"true\"}", "0x30"),
+            ("kube_pod_status_phase{pod=\"rel-credence-5d4f9c7bx8-k2xvz\",phase=\"Failed\"}", "1x30"),
+            ("kube_pod_status_phase{pod=\"rel-credence-5d4f9c7bx8-k2xvz\",phase=\"Running\"}", "0x30"),
+        ],
+        15,
+        &[],
+    ),
+    Case(
+        "a pod that runs and does not become ready",
+        &[
+            UP,
+            ("kube_pod_status_ready{pod=\"rel-credence-5d4f9c7bx8-k2xvz\",condition=\"true\"}", "0x30"),
+            ("kube_pod_status_phase{pod=\"rel-credence-5d4f9c7bx8-k2xvz\",phase=\"Failed\"}", "0x30"),
+            ("kube_pod_status_phase{pod=\"rel-credence-5d4f9c7bx8-k2xvz\",phase=\"Running\"}", "1x30"),
+        ],
+        15,
+        &["CredenceNotReady"],
+    ),
+    Case(
         "a new pod takes a while",
         &[UP, ("kube_pod_status_ready{pod=\"rel-credence-5d4f9c7bx8-k2xvz\",condition=\"true\"}", "0x5 1x30")],
         15,
         &[],
     ),
     Case(
-        "gateways whose certificate is not accepted, and nobody else calls",
+        "gateways whose certificate is not accepted any more, and nobody else calls",
         &[
             UP,
-            ("credence_tls_handshakes_total{listener=\"grpc\",result=\"client_certificate\"}", "0+30x60"),
-            ("credence_decisions_total{decision=\"allow\",reason=\"ok\",issuer=\"corp\"}", "9x60"),
+            ("credence_tls_handshakes_total{listener=\"grpc\",result=\"client_certificate\"}", "0x3000 0+30x60"),
+            ("credence_tls_handshakes_total{listener=\"grpc\",result=\"ok\"}", "0+1x3000 3000x60"),
+            ("credence_decisions_total{decision=\"allow\",reason=\"ok\",issuer=\"corp\"}", "0+2x3000 6000x60"),
         ],
-        30,
+        3030,
         &["CredenceGatewaysCannotConnect", "CredenceHandshakesFail"],
     ),
     Case(
-        "gateways that do not accept our certificate, from the start",
+        "gateways that do not accept our certificate any more, after a restart",
+        &[
+            UP,
+            ("credence_tls_handshakes_total{listener=\"grpc\",result=\"server_certificate\"}", "0x3000 0+30x60"),
+            ("credence_decisions_total{decision=\"allow\",reason=\"ok\",issuer=\"corp\"}", "0+2x3000 _x60"),
+        ],
+        3030,
+        &["CredenceGatewaysCannotConnect", "CredenceHandshakesFail"],
+    ),
+    Case(
+        "one wrong client in a night as quiet as the last wakes nobody",
+        &[
+            UP,
+            ("credence_tls_handshakes_total{listener=\"grpc\",result=\"client_certificate\"}", "0x3000 0+4x60"),
+            ("credence_decisions_total{decision=\"allow\",reason=\"ok\",issuer=\"corp\"}", "0+60x1400 84000x1660"),
+        ],
+        3030,
+        &["CredenceHandshakesFail"],
+    ),
+    Case(
+        "one wrong client while others get in and have nothing to ask wakes nobody",
+        &[
+            UP,
+            ("credence_tls_handshakes_total{listener=\"grpc\",result=\"client_certificate\"}", "0x3000 0+4x60"),
+            ("credence_tls_handshakes_total{listener=\"grpc\",result=\"ok\"}", "0+1x3060"),
+            ("credence_decisions_total{decision=\"allow\",reason=\"ok\",issuer=\"corp\"}", "0+2x3000 6000x60"),
+        ],
+        3030,
+        &["CredenceHandshakesFail"],
+    ),
+    Case(
+        "a client that never got in wakes nobody",
         &[UP, ("credence_tls_handshakes_total{listener=\"grpc\",result=\"server_certificate\"}", "0+30x60")],
         30,
-        &["CredenceGatewaysCannotConnect", "CredenceHandshakesFail"],
+        &["CredenceHandshakesFail"],
     ),
     Case(
         "who knocks while gateways call wakes nobody",
@@ -126,6 +180,43 @@ pub(super) const CASES: &[Case] = &[
         "a store of used tokens that was away for a moment",
         &[UP, ("credence_replay_store_up{pod=\"p1\"}", "1x20 0x2 1x60")],
         30,
+        &[],
+    ),
+];
+
+const NOT_READY: (&str, &str) = ("kube_pod_status_ready{pod=\"rel-credence-k2xvz\",condition=\"true\"}", "0x30");
+const ON_NODE: (&str, &str) = ("kube_pod_info{pod=\"rel-credence-k2xvz\",node=\"n1\"}", "1x30");
+
+/// Pods of a DaemonSet, each asked by the gateways of its node alone.
+pub(crate) const ON_A_SOCKET: &[Case] = &[
+    Case(
+        "one node refuses everything, and the others are well",
+        &[
+            UP,
+            NOT_READY,
+            ON_NODE,
+            ("kube_node_status_condition{node=\"n1\",condition=\"Ready\",status=\"true\"}", "1x30"),
+            ("kube_pod_status_ready{pod=\"rel-credence-x8f2p\",condition=\"true\"}", "1x30"),
+        ],
+        7,
+        &["CredenceNotReady"],
+    ),
+    Case("one node refuses everything, and nothing is known of nodes", &[UP, NOT_READY], 7, &["CredenceNotReady"]),
+    Case(
+        "a node that is gone itself",
+        &[
+            UP,
+            NOT_READY,
+            ON_NODE,
+            ("kube_node_status_condition{node=\"n1\",condition=\"Ready\",status=\"true\"}", "0x30"),
+        ],
+        15,
+        &[],
+    ),
+    Case(
+        "a pod of a node that was evicted",
+        &[UP, NOT_READY, ("kube_pod_status_phase{pod=\"rel-credence-k2xvz\",phase=\"Failed\"}", "1x30")],
+        15,
         &[],
     ),
 ];

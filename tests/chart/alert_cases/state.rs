@@ -16,9 +16,38 @@ pub(super) const CASES: &[Case] = &[
         &["CredenceBlocksNotTaken"],
     ),
     Case(
-        "an issuer without keys",
+        "an issuer without keys that nobody uses wakes nobody",
         &[UP, ("credence_keys{pod=\"p1\",issuer=\"corp\",state=\"usable\"}", "0x30")],
         10,
+        &["CredenceNoKeys"],
+    ),
+    Case(
+        "an issuer without keys whose callers are refused",
+        &[
+            UP,
+            ("credence_keys{pod=\"p1\",issuer=\"corp\",state=\"usable\"}", "2x20 0x60"),
+            ("credence_token_verifications_total{pod=\"p0\",issuer=\"corp\",result=\"ok\",cache=\"hit\"}", "7x10 _x70"),
+            (
+                "credence_token_verifications_total{pod=\"p1\",issuer=\"corp\",result=\"keys_unavailable\",cache=\"miss\"}",
+                "_x20 1+1x60",
+            ),
+        ],
+        60,
+        &["CredenceKeysMissed", "CredenceNoKeys"],
+    ),
+    Case(
+        "who shows tokens of an issuer that never had keys wakes nobody",
+        &[
+            UP,
+            ("credence_keys{pod=\"p1\",issuer=\"new\",state=\"usable\"}", "0x60"),
+            ("credence_keys{pod=\"p1\",issuer=\"corp\",state=\"usable\"}", "2x60"),
+            ("credence_token_verifications_total{pod=\"p1\",issuer=\"corp\",result=\"ok\",cache=\"hit\"}", "0+9x60"),
+            (
+                "credence_token_verifications_total{pod=\"p1\",issuer=\"new\",result=\"keys_unavailable\",cache=\"miss\"}",
+                "0+6x60",
+            ),
+        ],
+        40,
         &["CredenceNoKeys"],
     ),
     Case(
