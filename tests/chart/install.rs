@@ -100,6 +100,12 @@ fn the_api_server_takes_every_object_of_every_example() {
     let mut slip = Release::of("inline").render().only("Deployment").clone();
     slip["spec"]["template"]["spec"]["containers"][0]["readOnly"] = json!(true);
     assert_eq!(server.dry_run(&slip).0, 400);
+    // What the chart refuses of a DaemonSet's rollout is refused here, too.
+    let mut daemons = Release::of("daemonset-tcp").render().only("DaemonSet").clone();
+    for (surge, away, status) in [(1, 0, 201), (1, 1, 422), (0, 0, 422)] {
+        daemons["spec"]["updateStrategy"]["rollingUpdate"] = json!({"maxSurge": surge, "maxUnavailable": away});
+        assert_eq!(server.dry_run(&daemons).0, status, "{surge} {away}");
+    }
 
     the_pods_are_restricted(&server);
     a_gateway_takes_the_sidecar(&server);
