@@ -74,6 +74,7 @@ fuzz: ## Hold the reader of questions against prost and Envoy's types, over MUTA
 lint: ## Format, clippy and docs without warnings, licences, bans and sources of dependencies
 	cargo fmt --all --check
 	cargo clippy --all-targets --quiet -- -D warnings
+	cargo clippy --test chart --test gateways --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --lib --quiet
 	@scripts/tools.sh
 	cargo deny --log-level error check bans licenses sources

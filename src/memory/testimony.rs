@@ -22,8 +22,16 @@ enum Signer {
     Proven { by: Signed, named: bool, kind: Kind },
     /// The same where `typ` is one of its own.
     Odd(Box<(Signed, bool, Box<str>)>),
-    /// What the header says: `kid`, `alg`, `typ`.
-    Claimed(Box<(Option<KeyId>, Option<Algorithm>, Option<Box<str>>)>),
+    /// What the header says.
+    Claimed(Box<Claimed>),
+}
+
+/// What the header of a token says that nobody vouches for.
+#[derive(Debug)]
+struct Claimed {
+    key_id: Option<KeyId>,
+    algorithm: Option<Algorithm>,
+    kind: Option<Box<str>>,
 }
 
 /// `typ`: nearly all tokens have one of two, or none.
@@ -81,8 +89,8 @@ impl Testimony {
             (Some(by), Some(kind)) => Signer::Proven { by, named: key_id.is_some(), kind },
             (Some(by), None) => Signer::Odd(Box::new((by, key_id.is_some(), kind.unwrap_or_default().into()))),
             (None, _) => {
-                let algorithm = Algorithm::parse(&header.algorithm);
-                Signer::Claimed(Box::new((key_id.map(KeyId::new), algorithm, kind.map(Box::from))))
+                let (key_id, kind) = (key_id.map(KeyId::new), kind.map(Box::from));
+                Signer::Claimed(Box::new(Claimed { key_id, algorithm: Algorithm::parse(&header.algorithm), kind }))
             }
         };
         Self { issuer, signer, claims }
@@ -117,7 +125,9 @@ impl Testimony {
         let (by, named, kind) = match &self.signer {
             Signer::Proven { by, named, kind } => (by, *named, kind.as_str()),
             Signer::Odd(odd) => (&odd.0, odd.1, Some(&*odd.2)),
-            Signer::Claimed(claimed) => return self.facts(claimed.0.as_ref(), claimed.1, None, claimed.2.as_deref()),
+            Signer::Claimed(said) => {
+                return self.facts(said.key_id.as_ref(), said.algorithm, None, said.kind.as_deref());
+            }
         };
         self.facts(by.key_id().filter(|_| named), Some(by.algorithm()), Some(by.key()), kind)
     }

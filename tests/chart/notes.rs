@@ -7,8 +7,9 @@ use crate::objects::documents;
 
 /// The NetworkPolicy that the notes offer for gateways with sidecars.
 pub(crate) fn offered_policy(notes: &str) -> Value {
-    let text = &notes[notes.find("  apiVersion: networking.k8s.io/v1").unwrap_or_else(|| panic!("{notes}"))..];
-    let lines: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("  ")).collect();
+    let begins = |line: &&str| *line == "  apiVersion: networking.k8s.io/v1";
+    let text = notes.lines().skip_while(|line| !begins(line));
+    let lines: Vec<&str> = text.map_while(|line| line.strip_prefix("  ")).collect();
     documents(&lines.join("\n")).remove(0)
 }
 
