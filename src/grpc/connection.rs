@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
@@ -18,7 +18,6 @@ use tonic_health::pb::health_server::Health;
 use tonic_reflection::server::v1::ServerReflection;
 
 use super::authority::Eraser;
-use super::in_turn::Begun;
 use super::listener::{Arrival, Raw};
 use super::router::Router;
 use super::socket::{Leashed, Phase, reaches};
@@ -83,15 +82,14 @@ impl<J: Judge, H: Health, R: ServerReflection> Common<J, H, R> {
         let ledger = Ledger::new(self.untaken.clone());
         let services = self.services.for_connection(socket.peer(), Arc::clone(&ledger));
         let socket = TokioIo::new(self.leash(socket, deadline, ledger));
-        let calls = Begun::default();
-        let connection = http2(calls.clone()).serve_connection(socket, service_fn(move |call| services.answer(call)));
+        let connection = http2().serve_connection(socket, service_fn(move |call| services.answer(call)));
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             biased;
-            ended = calls.serve(connection.as_mut()) => ended,
+            ended = &mut connection => ended,
             () = self.draining() => {
                 connection.as_mut().graceful_shutdown();
-                calls.serve(connection).await
+                connection.await
             }
         };
         if let Err(error) = ended {
@@ -119,8 +117,8 @@ impl<J: Judge, H: Health, R: ServerReflection> Common<J, H, R> {
 }
 
 /// HTTP/2 alone, and never a refusal of a call that could be answered.
-fn http2(calls: Begun) -> Builder<Begun> {
-    let mut http2 = Builder::new(calls);
+fn http2() -> Builder<TokioExecutor> {
+    let mut http2 = Builder::new(TokioExecutor::new());
     http2
         .timer(TokioTimer::new())
         .auto_date_header(false)

@@ -8,7 +8,6 @@ mod address;
 mod authority;
 mod connection;
 mod health;
-mod in_turn;
 mod listener;
 mod router;
 pub(crate) mod socket;
