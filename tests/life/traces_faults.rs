@@ -153,24 +153,14 @@ fn an_endpoint_that_is_none_does_not_start_and_a_variable_that_is_none_is_told()
     let ci = Issuer::start();
     let file = Table::new(&table(&ci, &["own"]));
     let path = file.path().display().to_string();
-    let (code, stderr) = ends(&[
-        "serve",
-        "--trust",
-        &path,
-        "--listen=127.0.0.1:0",
-        "--admin-listen=127.0.0.1:0",
-        "--otlp-endpoint=collector:4317",
-    ]);
+    let serve = |endpoint: &str| {
+        let endpoint = format!("--otlp-endpoint={endpoint}");
+        ends(&["serve", "--trust", &path, "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", &endpoint])
+    };
+    let (code, stderr) = serve("collector:4317");
     assert_eq!(code, Some(2), "{stderr}");
     assert!(stderr.contains("--otlp-endpoint: expected http://HOST:PORT or https://HOST:PORT"), "{stderr}");
-    let (code, stderr) = ends(&[
-        "serve",
-        "--trust",
-        &path,
-        "--listen=127.0.0.1:0",
-        "--admin-listen=127.0.0.1:0",
-        "--otlp-endpoint=http://127.0.0.1:4317/?key=query-secret",
-    ]);
+    let (code, stderr) = serve("http://127.0.0.1:4317/?key=query-secret");
     assert_eq!(code, Some(2), "{stderr}");
     assert!(
         stderr.contains("--otlp-endpoint: a gRPC call has no query") && !stderr.contains("query-secret"),
